@@ -1,0 +1,47 @@
+// The controller: configuration + health + next hops -> tables -> data plane.
+//
+// Owns the probes, the resolver, the compiler and the session with the data plane. It is given
+// complete configurations only (validated, defaults filled in) and never changes one. All calls on
+// the event loop's thread.
+#ifndef GUIDEWAY_CONTROLPLANE_CONTROLLER_H_
+#define GUIDEWAY_CONTROLPLANE_CONTROLLER_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "controlplane/api/guideway_service.pb.h"
+#include "controlplane/event_loop.h"
+
+namespace guideway {
+
+class Controller {
+ public:
+  struct Options {
+    std::string dataplane_socket;  // Unix socket of the data plane's channel
+    std::string state_directory;   // where backend indices are kept over restarts
+  };
+
+  Controller(EventLoop* loop, Options options);
+  ~Controller();
+
+  // Loads kept state, starts connecting to the data plane (and goes on retrying).
+  absl::Status Start();
+  // Puts a configuration in force. Probes of unchanged backends keep their state.
+  void SetConfig(const v1::Config& config);
+
+  void FillState(v1::GetStateResponse* state) const;
+  // Fills the fields about the data plane and settling; the caller fills the rest.
+  void FillStatus(v1::GetStatusResponse* status) const;
+  // Asks the data plane for fresh counters, then calls `done` (or with an error after 1 s).
+  void ReadStats(std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_CONTROLPLANE_CONTROLLER_H_

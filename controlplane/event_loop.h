@@ -1,0 +1,53 @@
+// The control plane's one thread: descriptors, timers and closures from other threads.
+//
+// Everything in the control plane except the gRPC handlers runs on the thread that calls Run(), so
+// none of it needs locks. Thread safety: Post(), Call() and Stop() from any thread; all else only on
+// the loop's thread (or before Run()).
+#ifndef GUIDEWAY_CONTROLPLANE_EVENT_LOOP_H_
+#define GUIDEWAY_CONTROLPLANE_EVENT_LOOP_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+
+namespace guideway {
+
+class EventLoop {
+ public:
+  using TimerId = uint64_t;
+
+  EventLoop();
+  ~EventLoop();
+  EventLoop(const EventLoop&) = delete;
+  EventLoop& operator=(const EventLoop&) = delete;
+
+  // Calls `handler(events)` whenever one of `events` (EPOLLIN, EPOLLOUT ...) holds for `fd`. Watching
+  // a watched fd replaces its events and handler. The fd is borrowed. A handler may unwatch any fd.
+  void Watch(int fd, uint32_t events, std::function<void(uint32_t)> handler);
+  void Unwatch(int fd);
+
+  // Calls `handler` once, `delay` from now (monotonic clock).
+  TimerId After(absl::Duration delay, std::function<void()> handler);
+  void Cancel(TimerId id);  // a timer that has run or was cancelled is ignored
+  // Monotonic time as the loop sees it.
+  absl::Duration Now() const;
+
+  // Runs `closure` on the loop's thread, soon. Any thread.
+  void Post(std::function<void()> closure);
+  // Runs `closure` on the loop's thread and waits until it has run; false if the loop has stopped.
+  bool Call(std::function<void()> closure);
+
+  void Run();   // until Stop()
+  void Stop();  // any thread
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_CONTROLPLANE_EVENT_LOOP_H_

@@ -1,0 +1,63 @@
+// The snapshot: everything a worker reads to forward a packet, immutable once published.
+//
+// Built by the manager from validated channel messages, published with one pointer store, freed
+// after every worker has passed a quiescent point. Workers only read it. DPDK-free: memory comes
+// from the builder's allocator (hugepages in the data plane, the heap in tests).
+#ifndef GUIDEWAY_DATAPLANE_TABLES_SNAPSHOT_H_
+#define GUIDEWAY_DATAPLANE_TABLES_SNAPSHOT_H_
+
+#include <cstdint>
+
+#include "absl/types/span.h"
+#include "dataplane/tables/vip_table.h"
+#include "lib/channel/messages.h"
+#include "lib/flow/flow_table.h"
+#include "lib/hash/flow_hash.h"
+#include "lib/net/address.h"
+
+namespace guideway {
+
+// Where a packet to a backend leaves: by the kernel's routes and neighbours, or a static gateway.
+struct NextHop {
+  uint16_t port = 0;       // egress port index
+  uint16_t mtu_bytes = 0;  // largest IP packet the port sends; 0 = next hop not resolved
+  MacAddress destination_mac;
+  MacAddress source_mac;
+};
+static_assert(sizeof(NextHop) == 16);
+
+struct alignas(kCacheLineBytes) Backend {
+  BackendId id = 0;  // index and incarnation; a free index has exists == false
+  bool exists = false;
+  bool keeps_known_flows = false;  // false: unhealthy or disabled, its flows are selected anew
+  channel::Encapsulation encapsulation = channel::Encapsulation::kL2;
+  uint8_t reserved = 0;
+  IpAddress outer_source;       // of tunnels; the family is the outer family
+  IpAddress outer_destination;  // the backend's address
+  NextHop next_hop;
+};
+static_assert(sizeof(Backend) == kCacheLineBytes);
+
+struct Pool {
+  const channel::MaglevSlot* slots = nullptr;  // slot_count entries; current == kNoBackend: nobody
+  uint32_t slot_count = 0;                     // 0: the pool does not exist
+};
+
+struct Vip {
+  uint32_t index = 0;  // for the per-VIP counters
+  uint16_t pool = 0;
+};
+
+struct Snapshot {
+  uint64_t generation = 0;  // 0: nothing configured yet
+  FlowHashKey flow_hash_key;
+  uint64_t flow_key_digest = 0;
+  FlowTimeouts timeouts;
+  VipTable vips;
+  absl::Span<const Pool> pools;        // by pool index
+  absl::Span<const Backend> backends;  // by backend index
+};
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_DATAPLANE_TABLES_SNAPSHOT_H_

@@ -1,0 +1,16 @@
+// What the packet path needs from the machine: cache line, prefetch, branch hints.
+#ifndef GUIDEWAY_LIB_BASE_HOT_H_
+#define GUIDEWAY_LIB_BASE_HOT_H_
+
+#include <cstddef>
+
+namespace guideway {
+
+inline constexpr size_t kCacheLineBytes = 64;
+
+inline void PrefetchRead(const void* address) { __builtin_prefetch(address, 0, 3); }
+inline void PrefetchWrite(const void* address) { __builtin_prefetch(address, 1, 3); }
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_LIB_BASE_HOT_H_

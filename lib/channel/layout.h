@@ -1,0 +1,95 @@
+// The shared memory of the channel: one memfd of sealed size, made by the data plane for each
+// connection and handed to the control plane over a Unix SOCK_SEQPACKET with SCM_RIGHTS, together
+// with one eventfd doorbell for each direction.
+//
+//   header | request ring | response ring | counters region | arena slots
+//
+// Each end computes this geometry from the handshake's capacities and keeps it privately; after the
+// handshake nothing in the memory is ever trusted as an index, a size or an offset.
+#ifndef GUIDEWAY_LIB_CHANNEL_LAYOUT_H_
+#define GUIDEWAY_LIB_CHANNEL_LAYOUT_H_
+
+#include <cstdint>
+
+#include "lib/channel/messages.h"
+#include "lib/stats/stats.h"
+
+namespace guideway::channel {
+
+inline constexpr uint64_t kMagic = 0x4779617765646975;  // "uideway" + 'G'
+inline constexpr uint32_t kProtocolVersion = 1;
+inline constexpr uint32_t kMaxPorts = 16;
+inline constexpr uint32_t kMaxWorkers = 64;
+
+// One port as the data plane runs it. Sent with the handshake.
+struct PortInfo {
+  char name[64] = {};              // as given with --port: "eth0", "0000:3b:00.0", "net_pcap0"
+  char kernel_interface[16] = {};  // the kernel twin; empty if there is none
+  MacAddress mac;
+  uint16_t mtu_bytes = 0;
+};
+
+// Sizes that both ends must agree on; a difference is refused by name.
+struct Sizes {
+  uint32_t request_bytes = sizeof(Request);
+  uint32_t response_bytes = sizeof(Response);
+  uint32_t slot_bytes = sizeof(MaglevSlot);
+  uint32_t counters_bytes = 0;  // sizeof(CountersRegion)
+  uint32_t counter_count = kCounterCount;
+  uint32_t drop_reason_count = kDropReasonCount;
+};
+
+// Control plane -> data plane, first packet on the socket.
+struct Hello {
+  uint64_t magic = kMagic;
+  uint32_t version = kProtocolVersion;
+  uint32_t process_id = 0;
+  Sizes sizes;
+};
+
+// Data plane -> control plane. With accepted != 0 it carries three descriptors: the memfd, the
+// request doorbell (control plane writes), the response doorbell (data plane writes).
+struct Welcome {
+  uint64_t magic = kMagic;
+  uint32_t version = kProtocolVersion;
+  uint32_t accepted = 0;
+  char refusal[128] = {};  // why not, zero-terminated: names the field that differs
+  Sizes sizes;
+  uint64_t instance = 0;    // random, new for each start of a data plane
+  uint64_t generation = 0;  // of the tables in force; 0 = none
+  uint32_t worker_count = 0;
+  uint32_t port_count = 0;
+  uint32_t request_capacity = 0;   // ring entries, power of two
+  uint32_t response_capacity = 0;  // ring entries, power of two
+  uint32_t arena_slot_count = 0;
+  uint32_t arena_slot_bytes = 0;
+  PortInfo ports[kMaxPorts];
+};
+
+// Per-VIP and per-backend totals over all workers.
+struct TrafficValues {
+  uint64_t packets = 0;
+  uint64_t bytes = 0;  // frame bytes as received
+  uint64_t new_flows = 0;
+};
+
+// Written by the data plane on kReadCounters before it answers; read by the control plane.
+struct CountersRegion {
+  uint64_t generation = 0;
+  CounterValues total;
+  CounterValues workers[kMaxWorkers];
+  struct Port {
+    uint64_t received_packets = 0;
+    uint64_t sent_packets = 0;
+    uint64_t receive_missed = 0;  // lost by the NIC before a worker could take them
+    uint64_t receive_errors = 0;
+    uint64_t from_kernel_packets = 0;  // sent by the kernel through its twin
+  } ports[kMaxPorts];
+  uint64_t flow_capacity = 0;
+  TrafficValues vips[kMaxVips];
+  TrafficValues backends[kMaxBackends];
+};
+
+}  // namespace guideway::channel
+
+#endif  // GUIDEWAY_LIB_CHANNEL_LAYOUT_H_

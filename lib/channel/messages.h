@@ -1,0 +1,145 @@
+// The messages of the channel: fixed size, plain data, offsets and indices only.
+//
+// Requests flow from the control plane to the data plane's manager, one response comes back for each
+// request, in order. Integers are host order (both ends run on one machine); network-order fields
+// say so. Every field is checked by the receiver; an error response names the field.
+//
+// A transaction is kBegin, any number of kSet*/kDelete*, then kCommit (or kAbort). It is applied
+// whole at kCommit or not at all. kBegin with `full` starts from empty tables, else from the tables
+// of generation `base_generation`, which must be the current one.
+#ifndef GUIDEWAY_LIB_CHANNEL_MESSAGES_H_
+#define GUIDEWAY_LIB_CHANNEL_MESSAGES_H_
+
+#include <cstdint>
+#include <type_traits>
+
+#include "lib/net/address.h"
+#include "lib/net/big_endian.h"
+
+namespace guideway::channel {
+
+// Capacities: indices run from 0 to capacity - 1.
+inline constexpr uint32_t kMaxVips = 4096;
+inline constexpr uint32_t kMaxPools = 2048;
+inline constexpr uint32_t kMaxBackends = 16384;
+inline constexpr uint32_t kMaxNextHops = 16384;
+inline constexpr uint32_t kMinSlots = 3;
+inline constexpr uint32_t kMaxSlots = 1048573;  // the largest prime below 2^20
+
+// An entry of a pool's table in the arena: backend indices, 0xffff = nobody.
+struct MaglevSlot {
+  uint16_t current = 0xffff;
+  uint16_t previous = 0xffff;  // owner before the slot's last change; equals current if none
+};
+static_assert(sizeof(MaglevSlot) == 4);
+
+enum class Encapsulation : uint8_t { kL2 = 0, kIpip = 1 };
+
+enum class MessageType : uint32_t {
+  kNone = 0,
+  kBegin = 1,
+  kSetGlobals = 2,
+  kSetVip = 3,
+  kDeleteVip = 4,
+  kSetPool = 5,
+  kDeletePool = 6,
+  kSetBackend = 7,
+  kDeleteBackend = 8,
+  kSetNextHop = 9,
+  kDeleteNextHop = 10,
+  kCommit = 11,
+  kAbort = 12,
+  kReadCounters = 13,  // outside transactions: copy the counters into the counters region
+};
+
+struct BeginBody {
+  uint64_t base_generation;
+  uint8_t full;  // 0 or 1
+};
+struct GlobalsBody {
+  uint64_t flow_hash_key[6];
+  uint32_t half_open_s;  // timeouts, 1..2^20
+  uint32_t established_s;
+  uint32_t closing_s;
+  uint32_t udp_s;
+};
+struct VipBody {
+  uint32_t index;
+  uint32_t pool;
+  IpAddress address;
+  Be16 port;         // 0 = any
+  uint8_t protocol;  // IpProtocol: kTcp or kUdp
+};
+struct PoolBody {
+  uint32_t index;
+  uint32_t slot_count;   // kMinSlots..kMaxSlots
+  uint32_t arena_slot;   // which arena slot holds slot_count MaglevSlots
+  uint32_t reserved;     // 0
+};
+struct BackendBody {
+  uint32_t index;
+  uint16_t incarnation;
+  uint8_t keeps_known_flows;  // 0 or 1
+  Encapsulation encapsulation;
+  IpAddress outer_source;       // tunnels only; same family as outer_destination
+  IpAddress outer_destination;  // the backend's address
+  uint32_t next_hop;            // next-hop index; kNoNextHop = not resolved
+};
+inline constexpr uint32_t kNoNextHop = 0xffffffff;
+struct NextHopBody {
+  uint32_t index;
+  uint16_t port;       // port index, below the data plane's port count
+  uint16_t mtu_bytes;  // 68..65535
+  MacAddress destination_mac;
+  MacAddress source_mac;
+};
+struct IndexBody {
+  uint32_t index;
+};
+struct CommitBody {
+  uint64_t generation;  // of the new tables; above the current one
+};
+
+struct Request {
+  MessageType type = MessageType::kNone;
+  uint32_t sequence = 0;  // echoed in the response
+  union Body {
+    BeginBody begin;
+    GlobalsBody globals;
+    VipBody vip;
+    PoolBody pool;
+    BackendBody backend;
+    NextHopBody next_hop;
+    IndexBody index;
+    CommitBody commit;
+    uint8_t bytes[120];
+  } body = {.bytes = {}};
+};
+static_assert(sizeof(Request) == 128 && std::is_trivially_copyable_v<Request>);
+
+enum class ResponseCode : uint32_t {
+  kOk = 0,
+  kUnknownType = 1,
+  kOutsideTransaction = 2,   // kSet*/kCommit without kBegin
+  kInsideTransaction = 3,    // kBegin or kReadCounters within a transaction
+  kStaleBase = 4,            // base_generation is not the current generation
+  kStaleGeneration = 5,      // kCommit's generation is not above the current one
+  kOutOfRange = 6,           // a field is outside its range
+  kUnresolvedReference = 7,  // at commit: something refers to an index that does not exist
+  kDuplicate = 8,            // at commit: two VIPs with the same address, port and protocol
+  kNoMemory = 9,
+  kTransactionBroken = 10,  // an earlier message of this transaction was refused
+};
+
+struct Response {
+  uint32_t sequence = 0;
+  ResponseCode code = ResponseCode::kOk;
+  uint64_t generation = 0;  // the data plane's current generation
+  char field[40] = {};      // the refused field's name, zero-terminated
+  uint64_t value = 0;       // and its value
+};
+static_assert(sizeof(Response) == 64 && std::is_trivially_copyable_v<Response>);
+
+}  // namespace guideway::channel
+
+#endif  // GUIDEWAY_LIB_CHANNEL_MESSAGES_H_

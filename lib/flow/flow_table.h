@@ -1,0 +1,85 @@
+// The flow table of one worker: which backend a known flow belongs to.
+//
+// Fixed size, allocated by the owner as one block of memory that may outlive the process (named
+// memory with a layout version); 16 bytes a flow, four flows in a 64-byte bucket, one cache line a
+// lookup. Single writer: the worker calls everything below; ForEach may be called by any thread.
+// Established flows outlive half-open ones when a bucket is full: a flood of new tuples can neither
+// grow memory nor evict an established flow that has not timed out.
+// Times are seconds of a clock that goes on over a restart (CLOCK_BOOTTIME).
+#ifndef GUIDEWAY_LIB_FLOW_FLOW_TABLE_H_
+#define GUIDEWAY_LIB_FLOW_FLOW_TABLE_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "lib/base/hot.h"
+
+namespace guideway {
+
+// A backend's identity in tables and flows: index (low 16 bits) and incarnation (high 16 bits). The
+// incarnation changes when the index is given to another backend, so a stale flow never matches.
+using BackendId = uint32_t;
+inline constexpr uint16_t BackendIndex(BackendId id) { return static_cast<uint16_t>(id); }
+
+enum class FlowState : uint8_t { kFree = 0, kHalfOpen = 1, kEstablished = 2, kClosing = 3, kUdp = 4 };
+
+// Idle times after which a flow's entry may be reused, in seconds, by state.
+struct FlowTimeouts {
+  uint32_t half_open_s = 30;
+  uint32_t established_s = 3600;
+  uint32_t closing_s = 30;
+  uint32_t udp_s = 120;
+};
+
+struct FlowEntry {
+  std::atomic<uint64_t> tag;      // flow hash; 0 = free
+  std::atomic<uint32_t> backend;  // BackendId
+  std::atomic<uint32_t> seen;     // state in the top 4 bits, last-seen seconds in the low 28
+};
+static_assert(sizeof(FlowEntry) == 16);
+
+struct alignas(kCacheLineBytes) FlowBucket {
+  FlowEntry entries[4];
+};
+static_assert(sizeof(FlowBucket) == kCacheLineBytes);
+
+enum class FlowInsert : uint8_t { kInserted, kEvicted, kFull };
+
+class FlowTable {
+ public:
+  // Bytes of memory for at least `flows` flows (the bucket count is a power of two), header included.
+  static size_t BytesFor(uint64_t flows);
+
+  // Uses `memory` (64-byte aligned, `bytes` long). If it holds a table of the same layout version,
+  // size and `key_digest` (of the flow hash key), its flows are kept; else it is cleared.
+  // Returns true in *kept if flows were kept. The memory is borrowed.
+  absl::Status Attach(void* memory, size_t bytes, uint64_t key_digest, bool* kept);
+  void Clear(uint64_t key_digest);
+  uint64_t key_digest() const;
+
+  void Prefetch(uint64_t flow_hash) const;
+  // The live entry of the flow, or nullptr. Expired entries are not found.
+  FlowEntry* Find(uint64_t flow_hash, uint32_t now_s, const FlowTimeouts& timeouts);
+  // Records a packet of a found flow.
+  static void Touch(FlowEntry* entry, FlowState state, uint32_t now_s);
+  static FlowState State(const FlowEntry& entry);
+  static uint32_t LastSeen(const FlowEntry& entry);
+  // Enters a flow or, where it is known, gives it this backend and state.
+  FlowInsert Insert(uint64_t flow_hash, BackendId backend, FlowState state, uint32_t now_s,
+                    const FlowTimeouts& timeouts);
+
+  uint64_t capacity() const { return bucket_count_ * 4; }
+
+ private:
+  // Constant after Attach().
+  struct Header;
+  Header* header_ = nullptr;
+  FlowBucket* buckets_ = nullptr;
+  uint64_t bucket_count_ = 0;
+};
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_LIB_FLOW_FLOW_TABLE_H_
