@@ -23,7 +23,13 @@ namespace guideway {
 using BackendId = uint32_t;
 inline constexpr uint16_t BackendIndex(BackendId id) { return static_cast<uint16_t>(id); }
 
-enum class FlowState : uint8_t { kFree = 0, kHalfOpen = 1, kEstablished = 2, kClosing = 3, kUdp = 4 };
+enum class FlowState : uint8_t {
+  kFree = 0,
+  kHalfOpen = 1,
+  kEstablished = 2,
+  kClosing = 3,
+  kUdp = 4
+};
 
 // Idle times after which a flow's entry may be reused, in seconds, by state.
 struct FlowTimeouts {
@@ -49,7 +55,8 @@ enum class FlowInsert : uint8_t { kInserted, kEvicted, kFull };
 
 class FlowTable {
  public:
-  // Bytes of memory for at least `flows` flows (the bucket count is a power of two), header included.
+  // Bytes of memory for at least `flows` flows (the bucket count is a power of two), header
+  // included.
   static size_t BytesFor(uint64_t flows);
 
   // Uses `memory` (64-byte aligned, `bytes` long). If it holds a table of the same layout version,

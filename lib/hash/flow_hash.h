@@ -1,8 +1,9 @@
 // The flow hash: 64 bits, keyed with a fleet-wide secret, the same on every node and CPU type.
 //
 // It picks the Maglev slot, the flow table's bucket and the flow's tag. The construction is three
-// folded 64x64->128-bit multiplications over secret-whitened words (see docs/decisions): an outsider
-// who does not know the secret cannot aim flows at a slot or bucket. Thread safety: values.
+// folded 64x64->128-bit multiplications over secret-whitened words (see docs/decisions): an
+// outsider who does not know the secret cannot aim flows at a slot or bucket. Thread safety:
+// values.
 #ifndef GUIDEWAY_LIB_HASH_FLOW_HASH_H_
 #define GUIDEWAY_LIB_HASH_FLOW_HASH_H_
 
