@@ -15,6 +15,8 @@
 
 namespace guideway {
 
+__extension__ using Uint128 = unsigned __int128;  // GCC's and Clang's; ISO C++ has none
+
 struct FlowHashKey {
   std::array<uint64_t, 6> words{};
 
@@ -28,7 +30,7 @@ uint64_t FlowHash(const FlowHashKey& key, const FlowKey& flow);
 
 // Maps a flow hash onto [0, slot_count) without division (the high half of the product).
 inline uint32_t SlotOf(uint64_t flow_hash, uint32_t slot_count) {
-  return static_cast<uint32_t>((static_cast<unsigned __int128>(flow_hash) * slot_count) >> 64);
+  return static_cast<uint32_t>((static_cast<Uint128>(flow_hash) * slot_count) >> 64);
 }
 
 }  // namespace guideway

@@ -25,8 +25,8 @@ struct MaglevBackend {
 };
 
 // A table of `slot_count` entries (a prime, 3..2^24), each a backend's index; all kNoBackend if no
-// backend has a weight above 0. Errors: slot_count not prime, duplicate identity, index out of
-// range.
+// backend has a weight above 0. Errors: slot_count not prime, weight out of range, duplicate
+// identity, index out of range or used twice.
 absl::StatusOr<std::vector<uint16_t>> BuildMaglevTable(absl::Span<const MaglevBackend> backends,
                                                        uint32_t slot_count, uint64_t seed);
 
