@@ -29,7 +29,7 @@ struct World {
         flow_memory(std::aligned_alloc(128, flow_bytes), &std::free) {
     bool kept;
     *static_cast<uint64_t*>(flow_memory.get()) = 0;
-    if (!flows.Attach(flow_memory.get(), flow_bytes, 1, &kept).ok() || kept) std::abort();
+    if (!flows.Attach(flow_memory.get(), flow_bytes, &kept).ok() || kept) std::abort();
     tables.generation = 1;
     tables.vips = VipTable(absl::MakeSpan(cells));
     tables.pools = pools;
