@@ -63,11 +63,18 @@ void ParseTransport(Packet& packet, IpProtocol protocol, Bytes l4) {
   protocol == IpProtocol::kTcp ? ParseTcp(packet, l4) : ParseUdp(packet, l4);
 }
 
-// RFC 1122, section 3.2.1.3; RFC 4291, section 2. Nobody can answer such a source, or only we.
-bool SourceIsBad(const FlowKey& key) {
-  static constexpr Be32 kBroadcast(0xffffffff);
+// RFC 1122, section 3.2.1.3: a source that nobody can be answered at, or only we.
+bool Ipv4SourceIsBad(Be32 source, Be32 destination) {
+  const uint32_t host = source.host();
+  const bool multicast = host >> 28 == 0xe;
+  const bool loopback = host >> 24 == 127;
+  return multicast || loopback || host == 0 || host == 0xffffffff || source == destination;
+}
+
+// The same by RFC 4291, section 2; IPv4-mapped addresses must not be seen on the wire.
+bool Ipv6SourceIsBad(const FlowKey& key) {
   return key.source.IsMulticast() || key.source.IsLoopback() || key.source.IsUnspecified() ||
-         key.source == key.destination || (key.source.IsIpv4() && key.source.ipv4() == kBroadcast);
+         key.source.IsIpv4() || key.source == key.destination;
 }
 
 void ParseIpv4(Packet& packet, Bytes l3) {
@@ -87,7 +94,7 @@ void ParseIpv4(Packet& packet, Bytes l3) {
   packet.family = IpFamily::kIpv4;
   packet.key.source = IpAddress::FromIpv4(ip.source);
   packet.key.destination = IpAddress::FromIpv4(ip.destination);
-  if (SourceIsBad(packet.key)) packet.SetDefect(DropReason::ip_source_bad);
+  if (Ipv4SourceIsBad(ip.source, ip.destination)) packet.SetDefect(DropReason::ip_source_bad);
   if (ip.ttl <= 1) packet.SetDefect(DropReason::ttl_expired);
   if (ip.is_fragment()) {
     packet.kind = PacketKind::kFragment;
@@ -132,9 +139,7 @@ void ParseIpv6(Packet& packet, Bytes l3) {
     packet.kind = PacketKind::kNotIp;
     return;
   }
-  if (packet.key.source.IsIpv4() || SourceIsBad(packet.key)) {
-    packet.SetDefect(DropReason::ip_source_bad);
-  }
+  if (Ipv6SourceIsBad(packet.key)) packet.SetDefect(DropReason::ip_source_bad);
   if (ip.hop_limit <= 1) packet.SetDefect(DropReason::ttl_expired);
   const Bytes payload{l3.at + sizeof(Ipv6Header), ip.payload_length.host()};
   const auto next_header = static_cast<uint8_t>(ip.next_header);
