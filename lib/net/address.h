@@ -33,7 +33,7 @@ struct IpAddress {
   std::string ToString() const;
   bool IsUnspecified() const;  // 0.0.0.0 or ::
   bool IsMulticast() const;
-  bool IsLoopback() const;
+  bool IsLoopback() const;  // 127.0.0.0/8 or ::1
 
   friend bool operator==(const IpAddress&, const IpAddress&) = default;
   friend auto operator<=>(const IpAddress&, const IpAddress&) = default;
@@ -54,6 +54,45 @@ struct MacAddress {
   friend bool operator==(const MacAddress&, const MacAddress&) = default;
 };
 static_assert(sizeof(MacAddress) == 6);
+
+// Inline because the packet path calls them for every packet.
+inline IpAddress IpAddress::FromIpv4(Be32 address) {
+  IpAddress result;
+  result.bytes[10] = result.bytes[11] = 0xff;
+  std::memcpy(&result.bytes[12], &address, sizeof(address));
+  return result;
+}
+
+inline IpAddress IpAddress::FromIpv6(const uint8_t* sixteen_bytes) {
+  IpAddress result;
+  std::memcpy(result.bytes.data(), sixteen_bytes, sizeof(result.bytes));
+  return result;
+}
+
+inline bool IpAddress::IsIpv4() const {
+  static constexpr uint8_t kMappedPrefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  return std::memcmp(bytes.data(), kMappedPrefix, sizeof(kMappedPrefix)) == 0;
+}
+
+inline Be32 IpAddress::ipv4() const {
+  Be32 result;
+  std::memcpy(&result, &bytes[12], sizeof(result));
+  return result;
+}
+
+inline bool IpAddress::IsUnspecified() const {
+  return *this == IpAddress{} || *this == FromIpv4(Be32(0));
+}
+
+inline bool IpAddress::IsMulticast() const {
+  return IsIpv4() ? (bytes[12] & 0xf0) == 0xe0 : bytes[0] == 0xff;
+}
+
+inline bool IpAddress::IsLoopback() const {
+  if (IsIpv4()) return bytes[12] == 127;
+  static constexpr IpAddress kLoopback{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
+  return *this == kLoopback;
+}
 
 }  // namespace guideway
 
