@@ -5,7 +5,11 @@ import json
 from lab import client, namespaces, sockets, topology
 from lab.backends import Backends
 from lab.process import LabError, run, wait_until
+from lab.replies import ReplyCounter
 from lab.topology import CLIENT, CLIENT_ADDRESS, FAMILIES, GUIDEWAY, TUNNEL_VIP, VIP
+
+
+_SENDER_MAC = "02:00:00:00:00:77"
 
 
 class Fixture:
@@ -58,7 +62,7 @@ def test_backends_take_tunnels_apart(fixture):
             for inner in FAMILIES:
                 question = f"{inner}in{outer}".encode()
                 with sockets.udp(lab, CLIENT, CLIENT_ADDRESS[inner]) as asker:
-                    frame = (Ether(dst=mac)
+                    frame = (Ether(src=_SENDER_MAC, dst=mac)
                              / ip_of[outer](dst=lab.backend_address("b1", outer),
                                             src=lab.guideway_address(outer))
                              / ip_of[inner](src=CLIENT_ADDRESS[inner], dst=TUNNEL_VIP[inner])
@@ -102,3 +106,22 @@ def test_a_deadline_names_what_was_awaited(fixture):
     else:
         raise AssertionError("no error")
     assert fixture.lab.interfaces[0] == "eth0" and topology.BACKENDS
+
+
+def test_replies_are_counted_where_they_go(fixture):
+    """The bridge's counters see replies to the router, and one that is sent to the Guideway host."""
+    from scapy.layers.inet import IP, UDP  # pylint: disable=import-outside-toplevel
+    from scapy.layers.l2 import Ether
+    lab = fixture.lab
+    counter = ReplyCounter(lab)
+    lab.network.sysctl(GUIDEWAY, "net.ipv4.ip_forward=1")
+    lab.network.route(GUIDEWAY, VIP[4], "via", lab.backend_address("b2"))
+    assert client.udp_requests(lab, VIP[4], 3) == {"b2": 3}
+    assert (counter.through_router(), counter.through_guideway()) == (3, 0)
+    interface = lab.interfaces[-1]
+    mac = json.loads(run("ip", "-j", "-n", lab.network.name(GUIDEWAY), "link", "show",
+                         interface).stdout)[0]["address"]
+    with sockets.packet(lab, "b1", "eth0") as wire:
+        wire.send(bytes(Ether(src=_SENDER_MAC, dst=mac)
+                        / IP(src=VIP[4], dst=CLIENT_ADDRESS[4]) / UDP() / b"stray"))
+    wait_until(lambda: counter.through_guideway() == 1, "the stray reply is counted")
