@@ -1,0 +1,149 @@
+// See diff.h.
+#include "lib/config/diff.h"
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "lib/config/fields.h"
+#include "lib/config/schema.h"
+
+namespace guideway {
+
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using Lines = std::vector<std::string>;
+
+void DiffMessages(const Message& before, const Message& after, const std::string& prefix,
+                  Lines* lines);
+
+std::string Shown(const Message& message, const FieldDescriptor& field) {
+  return IsPresent(message, field) || !field.has_presence() ? ValueText(message, field) : "(none)";
+}
+
+void DiffField(const Message& before, const Message& after, const FieldDescriptor& field,
+               const std::string& prefix, Lines* lines) {
+  if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && !IsDuration(field)) {
+    const bool had = IsPresent(before, field);
+    const bool has = IsPresent(after, field);
+    if (had != has) {
+      lines->push_back(absl::StrCat(prefix, field.name(), has ? " added" : " removed"));
+    } else if (had) {
+      DiffMessages(before.GetReflection()->GetMessage(before, &field),
+                   after.GetReflection()->GetMessage(after, &field),
+                   absl::StrCat(prefix, field.name(), "."), lines);
+    }
+    return;
+  }
+  const std::string old_text = Shown(before, field);
+  const std::string new_text = Shown(after, field);
+  if (old_text == new_text) return;
+  lines->push_back(RuleOf(field).secret()
+                       ? absl::StrCat(prefix, field.name(), " changed")
+                       : absl::StrCat(prefix, field.name(), " ",
+                                      old_text.empty() ? "(none)" : old_text, " -> ",
+                                      new_text.empty() ? "(none)" : new_text));
+}
+
+// All singular fields; lists are matched by name below.
+void DiffMessages(const Message& before, const Message& after, const std::string& prefix,
+                  Lines* lines) {
+  const auto* descriptor = before.GetDescriptor();
+  for (int i = 0; i < descriptor->field_count(); ++i) {
+    if (!descriptor->field(i)->is_repeated()) {
+      DiffField(before, after, *descriptor->field(i), prefix, lines);
+    }
+  }
+}
+
+std::string Describe(const v1::Backend& backend) {
+  return absl::StrCat(" (", backend.address(), ", weight ", backend.weight(), ", ",
+                      EnumName(backend.state()), ")");
+}
+std::string Describe(const v1::Pool& pool) {
+  return absl::StrCat(" (", EnumName(pool.encapsulation()), ", ", pool.backends_size(),
+                      " backends)");
+}
+std::string Describe(const v1::Vip& vip) {
+  return absl::StrCat(" (", vip.address(), " port ", vip.port(), " ", EnumName(vip.protocol()),
+                      " -> pool ", vip.pool(), ")");
+}
+std::string Describe(const v1::Port& port) { return ""; }
+
+void DiffInside(const v1::Pool& before, const v1::Pool& after, const std::string& prefix,
+                Lines* lines);
+template <typename T>
+void DiffInside(const T& before, const T& after, const std::string& prefix, Lines* lines) {}
+
+// Lists of things with names.
+template <typename List>
+void DiffLists(const List& before, const List& after, const std::string& what, Lines* lines) {
+  using T = typename List::value_type;
+  absl::flat_hash_map<std::string, const T*> old_items;
+  for (const T& item : before) old_items.emplace(item.name(), &item);
+  absl::flat_hash_map<std::string, const T*> new_items;
+  for (const T& item : after) new_items.emplace(item.name(), &item);
+  for (const T& item : before) {
+    if (!new_items.contains(item.name())) {
+      lines->push_back(absl::StrCat(what, " ", item.name(), " removed", Describe(item)));
+    }
+  }
+  for (const T& item : after) {
+    const auto it = old_items.find(item.name());
+    if (it == old_items.end()) {
+      lines->push_back(absl::StrCat(what, " ", item.name(), " added", Describe(item)));
+      continue;
+    }
+    const std::string prefix = absl::StrCat(what, " ", item.name(), ": ");
+    DiffMessages(*it->second, item, prefix, lines);
+    DiffInside(*it->second, item, prefix, lines);
+  }
+}
+
+void DiffInside(const v1::Pool& before, const v1::Pool& after, const std::string& prefix,
+                Lines* lines) {
+  DiffLists(before.backends(), after.backends(), absl::StrCat(prefix, "backend"), lines);
+}
+
+}  // namespace
+
+std::vector<std::string> DiffConfigs(const v1::Config& before, const v1::Config& after) {
+  Lines lines;
+  DiffMessages(before, after, "", &lines);
+  DiffLists(before.ports(), after.ports(), "port", &lines);
+  DiffLists(before.pools(), after.pools(), "pool", &lines);
+  DiffLists(before.vips(), after.vips(), "vip", &lines);
+  return lines;
+}
+
+std::vector<std::string> DangerousShrinks(const v1::Config& before, const v1::Config& after) {
+  Lines reasons;
+  const auto backend_count = [](const v1::Config& config) {
+    int count = 0;
+    for (const v1::Pool& pool : config.pools()) count += pool.backends_size();
+    return count;
+  };
+  if (before.vips_size() > 0 && after.vips_size() == 0) reasons.push_back("it has no VIP left");
+  if (backend_count(before) > 0 && backend_count(after) == 0) {
+    reasons.push_back("it has no backend left");
+  }
+  absl::flat_hash_map<std::string, const v1::Pool*> new_pools;
+  for (const v1::Pool& pool : after.pools()) new_pools.emplace(pool.name(), &pool);
+  for (const v1::Pool& pool : before.pools()) {
+    if (pool.backends_size() <= 2) continue;
+    absl::flat_hash_map<std::string, bool> left;
+    if (auto it = new_pools.find(pool.name()); it != new_pools.end()) {
+      for (const v1::Backend& backend : it->second->backends()) left.emplace(backend.name(), true);
+    }
+    int removed = 0;
+    for (const v1::Backend& backend : pool.backends())
+      removed += left.contains(backend.name()) ? 0 : 1;
+    if (2 * removed > pool.backends_size()) {
+      reasons.push_back(absl::StrCat("it removes ", removed, " of the ", pool.backends_size(),
+                                     " backends of pool ", pool.name()));
+    }
+  }
+  return reasons;
+}
+
+}  // namespace guideway

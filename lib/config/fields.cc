@@ -1,0 +1,53 @@
+// See fields.h.
+#include "lib/config/fields.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "lib/config/schema.h"
+
+namespace guideway {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+
+bool IsPresent(const Message& message, const FieldDescriptor& field) {
+  // HasField means just this for fields without presence, too.
+  return message.GetReflection()->HasField(message, &field);
+}
+
+bool Applies(const Message& message, const FieldDescriptor& field) {
+  const std::string& wanted = RuleOf(field).only_with_type();
+  if (wanted.empty()) return true;
+  const FieldDescriptor* type = field.containing_type()->FindFieldByName("type");
+  return type != nullptr && EnumName(*message.GetReflection()->GetEnum(message, type)) == wanted;
+}
+
+std::string ValueText(const Message& message, const FieldDescriptor& field) {
+  const auto* reflection = message.GetReflection();
+  if (IsDuration(field)) {
+    google::protobuf::Duration duration;
+    duration.CopyFrom(reflection->GetMessage(message, &field));
+    return absl::FormatDuration(FromProto(duration));
+  }
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_ENUM: {
+      const int number = reflection->GetEnumValue(message, &field);
+      const auto* value = field.enum_type()->FindValueByNumber(number);
+      return value == nullptr ? absl::StrCat(number) : EnumName(*value);
+    }
+    case FieldDescriptor::CPPTYPE_STRING:
+      return reflection->GetString(message, &field);
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return absl::StrCat(reflection->GetUInt32(message, &field));
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return absl::StrCat(reflection->GetUInt64(message, &field));
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return reflection->GetBool(message, &field) ? "true" : "false";
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return absl::StrCat(reflection->GetDouble(message, &field));
+    default:
+      return "?";
+  }
+}
+
+}  // namespace guideway

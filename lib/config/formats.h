@@ -1,0 +1,21 @@
+// The text formats that rules in guideway.proto name ("name", "ip", "mac", ...). Stateless.
+#ifndef GUIDEWAY_LIB_CONFIG_FORMATS_H_
+#define GUIDEWAY_LIB_CONFIG_FORMATS_H_
+
+#include <string>
+
+namespace guideway {
+
+// `format` must be one that guideway.proto uses; checked when the program starts to use it.
+bool MatchesFormat(const std::string& format, const std::string& text);
+// What a format takes, in words, to follow "must be".
+std::string FormatText(const std::string& format);
+
+// No control characters, and well-formed UTF-8.
+bool IsPrintableUtf8(const std::string& text);
+// `text` in double quotes for a message: cut after 60 bytes, control characters made visible.
+std::string Quote(const std::string& text);
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_LIB_CONFIG_FORMATS_H_

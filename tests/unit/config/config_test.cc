@@ -1,0 +1,168 @@
+// Defaults, printing and differences of configurations, and the example in docs/.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/util/message_differencer.h"
+#include "lib/config/defaults.h"
+#include "lib/config/diff.h"
+#include "lib/config/load.h"
+#include "lib/config/printer.h"
+#include "lib/config/schema.h"
+#include "lib/config/validate.h"
+
+namespace guideway {
+namespace {
+
+using google::protobuf::util::MessageDifferencer;
+using Lines = std::vector<std::string>;
+
+v1::Config Example() {
+  auto config = LoadConfigFile(GUIDEWAY_SOURCE_ROOT "/docs/example.yaml");
+  INFO(config.status());
+  REQUIRE(config.ok());
+  return *config;
+}
+
+TEST_CASE("the example in the documentation is valid, and its defaults are filled in") {
+  const v1::Config config = Example();
+  REQUIRE(config.pools_size() == 2);
+  CHECK(config.pools(0).table_size() == 65537);
+  CHECK(config.pools(0).backends(0).weight() == 100);
+  CHECK(config.pools(0).backends(0).state() == v1::ENABLED);
+  CHECK(config.pools(0).probe().interval().seconds() == 5);
+  CHECK(config.pools(0).probe().rise() == 2);
+  CHECK(config.pools(0).probe().path() == "/healthz");
+  CHECK(config.pools(1).probe().path().empty());  // means nothing for tcp
+  CHECK(config.pools(1).probe().timeout().nanos() == 500'000'000);
+  CHECK(config.settle_time().seconds() == 20);
+  CHECK(config.flow_timeouts().half_open().seconds() == 30);
+  CHECK(config.flow_timeouts().udp().seconds() == 30);
+}
+
+TEST_CASE("what is printed reads back as the same configuration") {
+  v1::Config config = Example();
+  config.set_flow_hash_secret("quotes \" and \\ and: # ' \xc3\xa9 {}[]&*!|>%@`");
+  auto* weightless = config.mutable_pools(0)->mutable_backends(0);
+  weightless->set_weight(0);
+  weightless->set_name("null");
+  auto* port = config.add_ports();
+  port->set_name("vdev:net_pcap0,rx_pcap=in.pcap");
+  port->mutable_static_gateway()->set_mac("02:00:00:00:00:01");
+  port->mutable_static_gateway()->set_source_ipv4("10.0.0.1");
+  port->mutable_static_gateway()->set_source_ipv6("2001:db8::");
+  const std::string yaml = PrintYaml(config);
+  CAPTURE(yaml);
+  const auto again = ParseConfig(yaml, "printed");
+  INFO(again.status());
+  REQUIRE(again.ok());
+  CHECK(MessageDifferencer::Equals(config, *again));
+  // Without defaults filled in, too: an empty group is written as one.
+  v1::Config sparse;
+  sparse.set_flow_hash_secret("0123456789abcdef");
+  sparse.mutable_flow_timeouts();
+  const auto sparse_again = ParseConfig(PrintYaml(sparse), "printed");
+  INFO(PrintYaml(sparse));
+  REQUIRE(sparse_again.ok());
+  FillDefaults(&sparse);
+  CHECK(MessageDifferencer::Equals(sparse, *sparse_again));
+}
+
+TEST_CASE("filling defaults twice is the same as once") {
+  v1::Config once = Example();
+  v1::Config twice = once;
+  FillDefaults(&twice);
+  CHECK(MessageDifferencer::Equals(once, twice));
+}
+
+TEST_CASE("a list without entries may be left empty") {
+  CHECK(ParseConfig("flow_hash_secret: 0123456789abcdef\npools:\nvips:\n", "f").ok());
+}
+
+TEST_CASE("a configuration that came through the API is checked like a file") {
+  v1::Config config = Example();
+  config.mutable_pools(0)->set_table_size(7'000'000);
+  config.mutable_pools(1)->mutable_probe()->mutable_interval()->set_nanos(-5);
+  config.mutable_vips(0)->set_protocol(static_cast<v1::Protocol>(99));
+  config.mutable_vips(1)->set_pool("none");
+  const std::string text(CheckConfig(config).message());
+  CAPTURE(text);
+  CHECK(absl::StrContains(text, "pools[0].table_size: 7000000 is out of range; must be"));
+  CHECK(absl::StrContains(text, "pools[1].probe.interval: is not valid; must be a duration"));
+  CHECK(absl::StrContains(text, "vips[0].protocol: 99 is not allowed; must be one of tcp, udp"));
+  CHECK(absl::StrContains(text, "vips[1].pool: there is no pool none; must be the name of a pool"));
+}
+
+TEST_CASE("differences in words") {
+  const v1::Config before = Example();
+  CHECK(DiffConfigs(before, before).empty());
+  v1::Config after = before;
+  after.set_flow_hash_secret("another secret, not to be shown");
+  after.mutable_flow_timeouts()->mutable_udp()->set_seconds(60);
+  v1::Pool* web = after.mutable_pools(0);
+  web->set_table_size(131071);
+  web->set_encapsulation(v1::IPIP);
+  web->mutable_backends(0)->set_weight(50);
+  web->mutable_backends(1)->set_state(v1::DRAINED);
+  web->mutable_backends()->DeleteSubrange(2, 1);
+  auto* added = web->add_backends();
+  added->set_name("web-4");
+  added->set_address("10.0.2.14");
+  FillDefaults(&after);
+  after.mutable_pools(1)->clear_probe();
+  after.mutable_vips()->DeleteSubrange(3, 1);
+  CHECK(DiffConfigs(before, after) ==
+        Lines{"flow_hash_secret changed", "flow_timeouts.udp 30s -> 1m",
+              "pool web: encapsulation l2 -> ipip", "pool web: table_size 65537 -> 131071",
+              "pool web: backend web-3 removed (10.0.2.13, weight 200, enabled)",
+              "pool web: backend web-1: weight 100 -> 50",
+              "pool web: backend web-2: state enabled -> drained",
+              "pool web: backend web-4 added (10.0.2.14, weight 100, enabled)",
+              "pool dns: probe removed",
+              "vip dns-tcp removed (192.0.2.53 port 53 tcp -> pool dns)"});
+  // Order is no difference.
+  v1::Config turned = before;
+  turned.mutable_pools()->SwapElements(0, 1);
+  turned.mutable_vips()->SwapElements(0, 2);
+  CHECK(DiffConfigs(before, turned).empty());
+}
+
+TEST_CASE("what shrinks dangerously is recognised") {
+  const v1::Config before = Example();
+  v1::Config after = before;
+  CHECK(DangerousShrinks(before, after).empty());
+  after.mutable_pools(0)->mutable_backends()->DeleteSubrange(0, 1);
+  CHECK(DangerousShrinks(before, after).empty());  // one of three
+  after.mutable_pools(0)->mutable_backends()->DeleteSubrange(0, 1);
+  CHECK(DangerousShrinks(before, after) == Lines{"it removes 2 of the 3 backends of pool web"});
+  after = before;
+  after.clear_vips();
+  CHECK(DangerousShrinks(before, after) == Lines{"it has no VIP left"});
+  after.clear_pools();
+  CHECK(DangerousShrinks(before, after).size() == 4);
+  CHECK(DangerousShrinks(after, before).empty());
+}
+
+TEST_CASE("durations are read and refused") {
+  CHECK(*ParseDuration("1h30m") == absl::Minutes(90));
+  CHECK(*ParseDuration("0") == absl::ZeroDuration());
+  CHECK(*ParseDuration("1.5s") == absl::Milliseconds(1500));
+  for (const char* wrong : {"", "5", "-1s", "inf", " 5s", "5s ", "s", "1e3s", "999999h"}) {
+    CAPTURE(wrong);
+    CHECK(!ParseDuration(wrong).ok());
+  }
+}
+
+TEST_CASE("files that cannot be read are named") {
+  CHECK(absl::StrContains(LoadConfigFile("/nonexistent/x.yaml").status().message(),
+                          "/nonexistent/x.yaml"));
+  CHECK(absl::StrContains(LoadConfigFile("/").status().message(), "/: not a regular file"));
+  CHECK(absl::StrContains(LoadConfigFile("/dev/zero").status().message(), "not a regular file"));
+}
+
+}  // namespace
+}  // namespace guideway
