@@ -104,7 +104,7 @@ size_t FlowTable::BytesFor(uint64_t flows) {
   return sizeof(Header) + std::bit_ceil(buckets) * sizeof(FlowBucket);
 }
 
-absl::Status FlowTable::Attach(void* memory, size_t bytes, uint64_t key_digest, bool* kept) {
+absl::Status FlowTable::Attach(void* memory, size_t bytes, bool* kept) {
   *kept = false;
   if (memory == nullptr || reinterpret_cast<uintptr_t>(memory) % kCacheLineBytes != 0) {
     return absl::InvalidArgumentError("flow table: memory is not 64-byte aligned");
@@ -117,8 +117,8 @@ absl::Status FlowTable::Attach(void* memory, size_t bytes, uint64_t key_digest, 
   buckets_ = reinterpret_cast<FlowBucket*>(static_cast<uint8_t*>(memory) + sizeof(Header));
   bucket_count_ = std::bit_floor((bytes - sizeof(Header)) / sizeof(FlowBucket));
   *kept = header_->magic == kMagic && header_->layout_version == kLayoutVersion &&
-          header_->bucket_count == bucket_count_ && header_->key_digest == key_digest;
-  if (!*kept) Clear(key_digest);
+          header_->bucket_count == bucket_count_;
+  if (!*kept) Clear(/*key_digest=*/0);
   return absl::OkStatus();
 }
 

@@ -74,10 +74,11 @@ class FlowTable {
   // included.
   static size_t BytesFor(uint64_t flows);
 
-  // Uses `memory` (64-byte aligned, `bytes` long). If it holds a table of the same layout version,
-  // size and `key_digest` (of the flow hash key), its flows are kept; else it is cleared.
-  // Returns true in *kept if flows were kept. The memory is borrowed.
-  absl::Status Attach(void* memory, size_t bytes, uint64_t key_digest, bool* kept);
+  // Uses `memory` (64-byte aligned, `bytes` long). If it holds a table of the same layout version
+  // and size, its flows are kept; else it is cleared. Returns true in *kept if flows were kept. The
+  // memory is borrowed. Whether the flows fit the flow hash key in use is the worker's to check
+  // (key_digest()), because the key comes with the configuration, later.
+  absl::Status Attach(void* memory, size_t bytes, bool* kept);
   void Clear(uint64_t key_digest);
   uint64_t key_digest() const;
 

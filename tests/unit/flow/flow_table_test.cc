@@ -27,7 +27,7 @@ struct Memory {
 
 struct Table {
   explicit Table(uint64_t flows) : memory(FlowTable::BytesFor(flows)) {
-    REQUIRE(table.Attach(memory.data.get(), memory.bytes, 1, &kept).ok());
+    REQUIRE(table.Attach(memory.data.get(), memory.bytes, &kept).ok());
     REQUIRE_FALSE(kept);
   }
   FlowEntry* Find(uint64_t hash, uint32_t now_s = kNow) {
@@ -167,26 +167,29 @@ TEST_CASE("memory that holds the same table keeps its flows; any difference clea
   bool kept = false;
   {
     FlowTable first;
-    REQUIRE(first.Attach(memory.data.get(), memory.bytes, 11, &kept).ok());
+    REQUIRE(first.Attach(memory.data.get(), memory.bytes, &kept).ok());
     CHECK_FALSE(kept);
+    first.Clear(11);
     first.Insert(77, 5, FlowState::kEstablished, kNow, kTimeouts);
   }
   FlowTable again;
-  REQUIRE(again.Attach(memory.data.get(), memory.bytes, 11, &kept).ok());
+  REQUIRE(again.Attach(memory.data.get(), memory.bytes, &kept).ok());
   CHECK(kept);
   CHECK(again.key_digest() == 11);
   CHECK(again.Find(77, kNow, kTimeouts) != nullptr);
 
   SECTION("another key") {
-    REQUIRE(again.Attach(memory.data.get(), memory.bytes, 12, &kept).ok());
+    again.Clear(12);
+    REQUIRE(again.Attach(memory.data.get(), memory.bytes, &kept).ok());
     CHECK(again.key_digest() == 12);
+    kept = false;
   }
   SECTION("another size") {
-    REQUIRE(again.Attach(memory.data.get(), memory.bytes / 2, 11, &kept).ok());
+    REQUIRE(again.Attach(memory.data.get(), memory.bytes / 2, &kept).ok());
   }
   SECTION("a damaged header") {
     static_cast<uint8_t*>(memory.data.get())[8] ^= 1;  // layout version
-    REQUIRE(again.Attach(memory.data.get(), memory.bytes, 11, &kept).ok());
+    REQUIRE(again.Attach(memory.data.get(), memory.bytes, &kept).ok());
   }
   CHECK_FALSE(kept);
   CHECK(again.Find(77, kNow, kTimeouts) == nullptr);
@@ -197,9 +200,9 @@ TEST_CASE("unusable memory is refused") {
   FlowTable table;
   bool kept = true;
   auto* bytes = static_cast<uint8_t*>(memory.data.get());
-  CHECK_FALSE(table.Attach(bytes + 8, 512, 1, &kept).ok());
-  CHECK_FALSE(table.Attach(bytes, FlowTable::BytesFor(1) - 1, 1, &kept).ok());
-  CHECK_FALSE(table.Attach(nullptr, 512, 1, &kept).ok());
+  CHECK_FALSE(table.Attach(bytes + 8, 512, &kept).ok());
+  CHECK_FALSE(table.Attach(bytes, FlowTable::BytesFor(1) - 1, &kept).ok());
+  CHECK_FALSE(table.Attach(nullptr, 512, &kept).ok());
   CHECK_FALSE(kept);
 }
 
