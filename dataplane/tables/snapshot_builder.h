@@ -35,8 +35,8 @@ class OwnedSnapshot {
   OwnedSnapshot(TableMemory* memory, void* block, size_t block_bytes)
       : memory_(memory), block_(block), block_bytes_(block_bytes) {}
   absl::Status FillVips(const TableState& tables, absl::Span<VipCell> cells);
-  absl::Status FillPools(const TableState& tables, absl::Span<Pool> pools);
-  void FillBackends(const TableState& tables, absl::Span<Backend> backends);
+  void FillPools(const TableState& tables, absl::Span<Pool> pools);
+  static void FillBackends(const TableState& tables, absl::Span<Backend> backends);
 
   TableMemory* const memory_;
   void* const block_;

@@ -17,6 +17,7 @@
 #include <functional>
 
 #include "absl/status/status.h"
+#include "dataplane/tables/request_check.h"
 #include "dataplane/tables/table_memory.h"
 #include "dataplane/tables/table_state.h"
 #include "lib/channel/messages.h"
@@ -47,11 +48,12 @@ class TableDraft {
  private:
   enum class Phase : uint8_t { kIdle, kOpen, kBroken };
 
-  channel::Response Begin(const channel::BeginBody& body);
-  channel::Response Set(const channel::Request& request, const channel::ArenaView& arena);
-  channel::Response SetPool(const channel::PoolBody& body, const channel::ArenaView& arena);
-  channel::Response Delete(channel::MessageType type, uint32_t index);
-  channel::Response Commit(uint64_t generation);
+  Refusal Dispatch(const channel::Request& request, const channel::ArenaView& arena);
+  Refusal Begin(const channel::BeginBody& body);
+  Refusal Change(const channel::Request& request, const channel::ArenaView& arena);
+  Refusal SetPool(const channel::PoolBody& body, const channel::ArenaView& arena);
+  Refusal Delete(channel::MessageType type, uint32_t index);
+  Refusal Commit(uint64_t generation);
 
   TableMemory* const memory_;
   const uint32_t port_count_;
@@ -59,8 +61,9 @@ class TableDraft {
   Phase phase_ = Phase::kIdle;
   TableState committed_;
   TableState draft_;
-  std::vector<uint32_t> changed_pools_;  // pools whose table is new in the draft
-  bool backends_deleted_ = false;        // so every pool's references are checked again
+  // Pools of the draft whose references must be checked at commit: the changed ones, or all once a
+  // backend was deleted.
+  PoolSet unchecked_pools_;
 };
 
 }  // namespace guideway
