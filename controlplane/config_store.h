@@ -1,0 +1,72 @@
+// The configuration in force, and its copy on disk.
+//
+// At the start FILE (--config) and the copy that the state directory holds from the last run are
+// compared: if the copy was changed through the API since this same content of FILE was loaded, the
+// copy wins; in all other cases FILE does. Which one won and why is logged.
+// A change is checked, then kept on disk, then in force; if any step fails nothing has changed.
+// Thread safety: none; all calls on the event loop's thread (or before it runs).
+#ifndef GUIDEWAY_CONTROLPLANE_CONFIG_STORE_H_
+#define GUIDEWAY_CONTROLPLANE_CONFIG_STORE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "lib/base/unique_fd.h"
+#include "lib/config/guideway.pb.h"
+
+namespace guideway {
+
+class ConfigStore {
+ public:
+  struct Options {
+    std::string config_file;
+    std::string state_directory;  // created if it does not exist; used by one process at a time
+  };
+
+  // What a change did, or would do.
+  struct Change {
+    std::vector<std::string> changes;   // in words; empty: nothing
+    std::vector<std::string> warnings;  // dry runs: why it would be refused without force
+  };
+
+  // Loads the configuration. Errors name the file, and line, column and field if it has them.
+  static absl::StatusOr<std::unique_ptr<ConfigStore>> Open(const Options& options);
+
+  // Valid, defaults filled in.
+  const v1::Config& config() const { return config_; }
+  // Counts accepted changes, over restarts.
+  uint64_t version() const { return version_; }
+  // "FILE" or "FILE, changed through the API".
+  std::string source() const;
+
+  // Puts FILE in force, as it is now.
+  absl::StatusOr<Change> Reload();
+  // Puts `config` in force. INVALID_ARGUMENT names the fields; FAILED_PRECONDITION if it shrinks
+  // dangerously and `force` is false. With `dry_run` nothing changes.
+  absl::StatusOr<Change> Replace(v1::Config config, bool force, bool dry_run);
+
+ private:
+  explicit ConfigStore(const Options& options) : options_(options) {}
+
+  absl::Status LockDirectory();
+  absl::Status Load();
+  absl::StatusOr<Change> Put(v1::Config config, bool force, bool dry_run, bool edited,
+                             const std::string& file_digest);
+  absl::Status Keep(const v1::Config& config, uint64_t version, bool edited,
+                    const std::string& file_digest) const;
+
+  const Options options_;
+  UniqueFd lock_;
+  v1::Config config_;
+  uint64_t version_ = 0;
+  bool edited_ = false;      // changed through the API since FILE was loaded
+  std::string file_digest_;  // of FILE when it was loaded
+};
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_CONTROLPLANE_CONFIG_STORE_H_

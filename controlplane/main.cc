@@ -1,0 +1,108 @@
+// guideway-controlplane: configuration, API, probes and tables of a Guideway host.
+#include <gflags/gflags.h>
+#include <glog/logging.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+
+#include <iostream>
+
+#include "controlplane/config_store.h"
+#include "controlplane/controller.h"
+#include "controlplane/event_loop.h"
+#include "controlplane/server/server.h"
+#include "lib/base/status.h"
+#include "lib/base/unique_fd.h"
+
+DEFINE_string(config, "", "the configuration file (YAML); SIGHUP reads it again");
+DEFINE_string(dataplane_socket, "/run/guideway/dataplane.sock", "Unix socket of the data plane");
+DEFINE_string(socket, "/run/guideway/controlplane.sock", "Unix socket of the API");
+DEFINE_string(state_directory, "/var/lib/guideway", "what must outlast a restart is kept here");
+
+namespace guideway {
+namespace {
+
+// Must run before the first thread starts, so that every thread inherits the mask.
+UniqueFd BlockSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, signal);
+  CHECK_EQ(pthread_sigmask(SIG_BLOCK, &set, nullptr), 0);
+  signal(SIGPIPE, SIG_IGN);
+  UniqueFd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  CHECK(fd.valid());
+  return fd;
+}
+
+void Reload(ConfigStore* store, Controller* controller) {
+  const auto change = store->Reload();
+  if (!change.ok()) {
+    LOG(ERROR) << "SIGHUP: the configuration stays as it is: " << change.status().message();
+    return;
+  }
+  LOG(INFO) << "SIGHUP: configuration version " << store->version() << ", "
+            << change->changes.size() << " changes";
+  for (const std::string& line : change->changes) LOG(INFO) << line;
+  if (!change->changes.empty()) controller->SetConfig(store->config());
+}
+
+void HandleSignals(int fd, EventLoop* loop, ConfigStore* store, Controller* controller) {
+  signalfd_siginfo info;
+  while (read(fd, &info, sizeof(info)) == sizeof(info)) {
+    if (info.ssi_signo == SIGHUP) {
+      Reload(store, controller);
+    } else {
+      LOG(INFO) << "stopping: " << strsignal(static_cast<int>(info.ssi_signo));
+      loop->Stop();
+    }
+  }
+}
+
+ServiceHooks MakeHooks(EventLoop* loop, Controller* controller) {
+  ServiceHooks hooks;
+  hooks.run_on_loop = [loop](std::function<void()> work) { return loop->Call(std::move(work)); };
+  hooks.set_config = [controller](const v1::Config& config) { controller->SetConfig(config); };
+  hooks.fill_state = [controller](v1::GetStateResponse* state) { controller->FillState(state); };
+  hooks.fill_status = [controller](v1::GetStatusResponse* s) { controller->FillStatus(s); };
+  hooks.read_stats = [controller](auto done) { controller->ReadStats(std::move(done)); };
+  return hooks;
+}
+
+absl::Status Run() {
+  if (FLAGS_config.empty()) return absl::InvalidArgumentError("--config: FILE is missing");
+  const UniqueFd signals = BlockSignals();
+  GW_ASSIGN_OR_RETURN(const std::unique_ptr<ConfigStore> store,
+                      ConfigStore::Open({FLAGS_config, FLAGS_state_directory}));
+  EventLoop loop;
+  Controller controller(&loop, {FLAGS_dataplane_socket, FLAGS_state_directory});
+  GW_RETURN_IF_ERROR(controller.Start());
+  controller.SetConfig(store->config());
+  GW_ASSIGN_OR_RETURN(std::unique_ptr<ApiServer> server,
+                      ApiServer::Start(FLAGS_socket, store.get(), MakeHooks(&loop, &controller)));
+  loop.Watch(signals.get(), EPOLLIN,
+             [&](uint32_t) { HandleSignals(signals.get(), &loop, store.get(), &controller); });
+  LOG(INFO) << "guideway-controlplane " GUIDEWAY_VERSION " ready, API on " << FLAGS_socket;
+  loop.Run();
+  loop.Unwatch(signals.get());
+  server.reset();
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace guideway
+
+int main(int argc, char** argv) {
+  FLAGS_logtostderr = true;
+  google::InitGoogleLogging(argv[0]);
+  gflags::SetUsageMessage("guideway-controlplane --config FILE [flags]");
+  gflags::SetVersionString(GUIDEWAY_VERSION);
+  gflags::ParseCommandLineFlags(&argc, &argv, true);  // exits with 1 on an unknown flag
+  if (argc > 1) {
+    std::cerr << "guideway-controlplane: unexpected argument " << argv[1] << "\n";
+    return 1;
+  }
+  const absl::Status status = guideway::Run();
+  if (status.ok()) return 0;
+  std::cerr << "guideway-controlplane: " << status.message() << "\n";
+  return 1;
+}

@@ -1,0 +1,155 @@
+// See service.h.
+#include "controlplane/server/service.h"
+
+#include <glog/logging.h>
+
+#include <memory>
+#include <utility>
+
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "controlplane/server/edits.h"
+#include "lib/base/status.h"
+
+namespace guideway {
+
+namespace {
+
+// The controller answers within a second; this only guards against one that never does.
+constexpr absl::Duration kStatsPatience = absl::Seconds(3);
+// Messages of a status travel in HTTP/2 headers, whose size clients limit.
+constexpr size_t kMaxMessageBytes = 8192;
+
+grpc::Status ToGrpc(const absl::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  // Both enumerations are the canonical codes with the same numbers.
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()),
+                      std::string(status.message().substr(0, kMaxMessageBytes)));
+}
+
+struct PendingStats {
+  absl::Notification done;
+  absl::StatusOr<v1::GetStatsResponse> result = absl::UnknownError("not read");
+};
+
+}  // namespace
+
+GuidewayService::GuidewayService(ConfigStore* store, ServiceHooks hooks)
+    : store_(store), hooks_(std::move(hooks)), started_(absl::Now()) {}
+
+template <typename F>
+grpc::Status GuidewayService::OnLoop(F work) {
+  absl::Status result;
+  if (!hooks_.run_on_loop([&] { result = work(); })) {
+    return grpc::Status(grpc::StatusCode::UNAVAILABLE, "the control plane is stopping");
+  }
+  return ToGrpc(result);
+}
+
+absl::Status GuidewayService::Replace(v1::Config config, bool force, bool dry_run,
+                                      v1::ApplyResponse* response) {
+  GW_ASSIGN_OR_RETURN(const ConfigStore::Change change,
+                      store_->Replace(std::move(config), force, dry_run));
+  response->set_version(store_->version());
+  *response->mutable_changes() = {change.changes.begin(), change.changes.end()};
+  *response->mutable_warnings() = {change.warnings.begin(), change.warnings.end()};
+  if (dry_run || change.changes.empty()) return absl::OkStatus();
+  for (const std::string& line : change.changes) {
+    LOG(INFO) << "configuration version " << store_->version() << ": " << line;
+  }
+  hooks_.set_config(store_->config());
+  return absl::OkStatus();
+}
+
+template <typename Request>
+grpc::Status GuidewayService::Edit(const Request& request, v1::ApplyResponse* response) {
+  return OnLoop([&]() -> absl::Status {
+    v1::Config config = store_->config();
+    GW_RETURN_IF_ERROR(EditConfig(request, &config));
+    // An edit names what it removes; the guard against shrinking is for whole configurations.
+    return Replace(std::move(config), /*force=*/true, /*dry_run=*/false, response);
+  });
+}
+
+grpc::Status GuidewayService::GetConfig(Context*, const v1::GetConfigRequest*,
+                                        v1::GetConfigResponse* response) {
+  return OnLoop([&] {
+    *response->mutable_config() = store_->config();
+    response->set_version(store_->version());
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status GuidewayService::Apply(Context*, const v1::ApplyRequest* request,
+                                    v1::ApplyResponse* response) {
+  return OnLoop(
+      [&] { return Replace(request->config(), request->force(), request->dry_run(), response); });
+}
+
+grpc::Status GuidewayService::CreatePool(Context*, const v1::CreatePoolRequest* request,
+                                         v1::ApplyResponse* response) {
+  return Edit(*request, response);
+}
+grpc::Status GuidewayService::DeletePool(Context*, const v1::DeletePoolRequest* request,
+                                         v1::ApplyResponse* response) {
+  return Edit(*request, response);
+}
+grpc::Status GuidewayService::AddBackend(Context*, const v1::AddBackendRequest* request,
+                                         v1::ApplyResponse* response) {
+  return Edit(*request, response);
+}
+grpc::Status GuidewayService::RemoveBackend(Context*, const v1::RemoveBackendRequest* request,
+                                            v1::ApplyResponse* response) {
+  return Edit(*request, response);
+}
+grpc::Status GuidewayService::SetBackend(Context*, const v1::SetBackendRequest* request,
+                                         v1::ApplyResponse* response) {
+  return Edit(*request, response);
+}
+
+grpc::Status GuidewayService::GetState(Context*, const v1::GetStateRequest*,
+                                       v1::GetStateResponse* response) {
+  return OnLoop([&] {
+    hooks_.fill_state(response);
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status GuidewayService::GetStatus(Context*, const v1::GetStatusRequest*,
+                                        v1::GetStatusResponse* response) {
+  return OnLoop([&] {
+    response->set_version(GUIDEWAY_VERSION);
+    response->set_uptime_ms(
+        static_cast<uint64_t>(absl::ToInt64Milliseconds(absl::Now() - started_)));
+    response->set_config_version(store_->version());
+    response->set_config_source(store_->source());
+    hooks_.fill_status(response);
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status GuidewayService::GetStats(Context*, const v1::GetStatsRequest*,
+                                       v1::GetStatsResponse* response) {
+  // Shared: the answer may come after this handler has lost patience.
+  const auto pending = std::make_shared<PendingStats>();
+  const grpc::Status status = OnLoop([&] {
+    hooks_.read_stats([pending](absl::StatusOr<v1::GetStatsResponse> result) {
+      pending->result = std::move(result);
+      pending->done.Notify();
+    });
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  if (!pending->done.WaitForNotificationWithTimeout(kStatsPatience)) {
+    return grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "the data plane does not answer");
+  }
+  if (!pending->result.ok()) {
+    // For a client UNAVAILABLE means that this process is not there, but it is.
+    return grpc::Status(grpc::StatusCode::FAILED_PRECONDITION,
+                        std::string(pending->result.status().message()));
+  }
+  *response = *std::move(pending->result);
+  return grpc::Status::OK;
+}
+
+}  // namespace guideway
