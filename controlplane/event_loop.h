@@ -1,8 +1,8 @@
 // The control plane's one thread: descriptors, timers and closures from other threads.
 //
 // Everything in the control plane except the gRPC handlers runs on the thread that calls Run(), so
-// none of it needs locks. Thread safety: Post(), Call() and Stop() from any thread; all else only on
-// the loop's thread (or before Run()).
+// none of it needs locks. Thread safety: Post(), Call() and Stop() from any thread; all else only
+// on the loop's thread (or before Run()).
 #ifndef GUIDEWAY_CONTROLPLANE_EVENT_LOOP_H_
 #define GUIDEWAY_CONTROLPLANE_EVENT_LOOP_H_
 
@@ -24,8 +24,9 @@ class EventLoop {
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
-  // Calls `handler(events)` whenever one of `events` (EPOLLIN, EPOLLOUT ...) holds for `fd`. Watching
-  // a watched fd replaces its events and handler. The fd is borrowed. A handler may unwatch any fd.
+  // Calls `handler(events)` whenever one of `events` (EPOLLIN, EPOLLOUT ...) holds for `fd`.
+  // Watching a watched fd replaces its events and handler. The fd is borrowed. A handler may
+  // unwatch any fd.
   void Watch(int fd, uint32_t events, std::function<void(uint32_t)> handler);
   void Unwatch(int fd);
 

@@ -1,8 +1,8 @@
 // A burst of packets on their way through the stages: bytes plus metadata, no mbuf, no EAL.
 //
-// The worker fills `frame`, `length_bytes`, `headroom_bytes` and `receive_port`; the stages fill the
-// rest, one stage after the other, and decide a verdict. A stage never frees and never touches a
-// packet whose verdict is already made. Owned by one worker; no other thread sees it.
+// The worker fills `frame`, `length_bytes`, `headroom_bytes` and `receive_port`; the stages fill
+// the rest, one stage after the other, and decide a verdict. A stage never frees and never touches
+// a packet whose verdict is already made. Owned by one worker; no other thread sees it.
 #ifndef GUIDEWAY_DATAPLANE_PATH_PACKET_H_
 #define GUIDEWAY_DATAPLANE_PATH_PACKET_H_
 
@@ -39,8 +39,8 @@ enum class PacketKind : uint8_t {
 inline constexpr uint8_t kTcpFin = 0x01, kTcpSyn = 0x02, kTcpRst = 0x04, kTcpAck = 0x10;
 
 struct alignas(kCacheLineBytes) Packet {
-  uint8_t* frame = nullptr;     // first byte of the Ethernet header; moves when a stage encapsulates
-  uint32_t length_bytes = 0;    // of the frame, contiguous
+  uint8_t* frame = nullptr;   // first byte of the Ethernet header; moves when a stage encapsulates
+  uint32_t length_bytes = 0;  // of the frame, contiguous
   uint16_t headroom_bytes = 0;  // writable bytes before `frame`
   uint16_t receive_port = 0;
   uint16_t transmit_port = 0;

@@ -33,7 +33,8 @@ class VipTable {
 
   static size_t CellsFor(size_t vip_count);
   // Builder only. Adds the VIP and its address marker. False if the same VIP is there already.
-  bool Insert(const IpAddress& address, Be16 port, IpProtocol protocol, uint32_t vip, uint16_t pool);
+  bool Insert(const IpAddress& address, Be16 port, IpProtocol protocol, uint32_t vip,
+              uint16_t pool);
 
   // The cell of the VIP that takes this destination, or nullptr.
   const VipCell* Find(const IpAddress& address, Be16 port, IpProtocol protocol) const;

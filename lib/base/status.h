@@ -25,10 +25,10 @@ absl::Status Annotate(const absl::Status& status, const std::string& place);
 #define GW_CONCAT_INNER(a, b) a##b
 #define GW_CONCAT(a, b) GW_CONCAT_INNER(a, b)
 
-#define GW_RETURN_IF_ERROR(expression)          \
-  do {                                          \
-    absl::Status gw_status = (expression);      \
-    if (!gw_status.ok()) return gw_status;      \
+#define GW_RETURN_IF_ERROR(expression)     \
+  do {                                     \
+    absl::Status gw_status = (expression); \
+    if (!gw_status.ok()) return gw_status; \
   } while (false)
 
 #define GW_ASSIGN_OR_RETURN(target, expression) \

@@ -1,8 +1,8 @@
 // The messages of the channel: fixed size, plain data, offsets and indices only.
 //
-// Requests flow from the control plane to the data plane's manager, one response comes back for each
-// request, in order. Integers are host order (both ends run on one machine); network-order fields
-// say so. Every field is checked by the receiver; an error response names the field.
+// Requests flow from the control plane to the data plane's manager, one response comes back for
+// each request, in order. Integers are host order (both ends run on one machine); network-order
+// fields say so. Every field is checked by the receiver; an error response names the field.
 //
 // A transaction is kBegin, any number of kSet*/kDelete*, then kCommit (or kAbort). It is applied
 // whole at kCommit or not at all. kBegin with `full` starts from empty tables, else from the tables
@@ -72,9 +72,9 @@ struct VipBody {
 };
 struct PoolBody {
   uint32_t index;
-  uint32_t slot_count;   // kMinSlots..kMaxSlots
-  uint32_t arena_slot;   // which arena slot holds slot_count MaglevSlots
-  uint32_t reserved;     // 0
+  uint32_t slot_count;  // kMinSlots..kMaxSlots
+  uint32_t arena_slot;  // which arena slot holds slot_count MaglevSlots
+  uint32_t reserved;    // 0
 };
 struct BackendBody {
   uint32_t index;

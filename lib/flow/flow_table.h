@@ -3,9 +3,15 @@
 // Fixed size, allocated by the owner as one block of memory that may outlive the process (named
 // memory with a layout version); 16 bytes a flow, four flows in a 64-byte bucket, one cache line a
 // lookup. Single writer: the worker calls everything below; ForEach may be called by any thread.
-// Established flows outlive half-open ones when a bucket is full: a flood of new tuples can neither
-// grow memory nor evict an established flow that has not timed out.
-// Times are seconds of a clock that goes on over a restart (CLOCK_BOOTTIME).
+//
+// Where a flow stands: in the bucket of its hash's low bits, or, entered while that one was full,
+// in the neighbour (index ^ 1). Entries are overwritten, never freed, so a bucket that is full
+// stays so and a lookup goes on to the neighbour only from a full bucket. What a new flow
+// overwrites, in this order, own bucket before neighbour: the entry of the same flow; a free one;
+// one that timed out; the longest idle half-open or closing one (an eviction). A live established
+// or UDP flow is never overwritten: then the new flow is not entered (kFull). So a flood of new
+// tuples can neither grow memory nor evict an established flow that has not timed out. Times are
+// seconds of a clock that goes on over a restart (CLOCK_BOOTTIME).
 #ifndef GUIDEWAY_LIB_FLOW_FLOW_TABLE_H_
 #define GUIDEWAY_LIB_FLOW_FLOW_TABLE_H_
 
@@ -23,7 +29,13 @@ namespace guideway {
 using BackendId = uint32_t;
 inline constexpr uint16_t BackendIndex(BackendId id) { return static_cast<uint16_t>(id); }
 
-enum class FlowState : uint8_t { kFree = 0, kHalfOpen = 1, kEstablished = 2, kClosing = 3, kUdp = 4 };
+enum class FlowState : uint8_t {
+  kFree = 0,
+  kHalfOpen = 1,
+  kEstablished = 2,
+  kClosing = 3,
+  kUdp = 4
+};
 
 // Idle times after which a flow's entry may be reused, in seconds, by state.
 struct FlowTimeouts {
@@ -33,29 +45,40 @@ struct FlowTimeouts {
   uint32_t udp_s = 120;
 };
 
+// Written by the worker, read by anyone. `seen` is 0 while the other two change, so that neither a
+// reader nor a restarted process takes half an entry for a flow.
 struct FlowEntry {
-  std::atomic<uint64_t> tag;      // flow hash; 0 = free
+  std::atomic<uint64_t> tag;      // flow hash; 0 = never used
   std::atomic<uint32_t> backend;  // BackendId
   std::atomic<uint32_t> seen;     // state in the top 4 bits, last-seen seconds in the low 28
 };
 static_assert(sizeof(FlowEntry) == 16);
 
+inline constexpr size_t kFlowsPerBucket = 4;
+
 struct alignas(kCacheLineBytes) FlowBucket {
-  FlowEntry entries[4];
+  FlowEntry entries[kFlowsPerBucket];
 };
 static_assert(sizeof(FlowBucket) == kCacheLineBytes);
 
-enum class FlowInsert : uint8_t { kInserted, kEvicted, kFull };
+enum class FlowInsert : uint8_t {
+  kInserted,  // a new flow
+  kKnown,     // the flow was live already; it has the given backend and state now
+  kEvicted,   // a new flow in the place of a live half-open or closing one
+  kFull,      // not entered
+};
 
 class FlowTable {
  public:
-  // Bytes of memory for at least `flows` flows (the bucket count is a power of two), header included.
+  // Bytes of memory for at least `flows` flows (the bucket count is a power of two), header
+  // included.
   static size_t BytesFor(uint64_t flows);
 
-  // Uses `memory` (64-byte aligned, `bytes` long). If it holds a table of the same layout version,
-  // size and `key_digest` (of the flow hash key), its flows are kept; else it is cleared.
-  // Returns true in *kept if flows were kept. The memory is borrowed.
-  absl::Status Attach(void* memory, size_t bytes, uint64_t key_digest, bool* kept);
+  // Uses `memory` (64-byte aligned, `bytes` long). If it holds a table of the same layout version
+  // and size, its flows are kept; else it is cleared. Returns true in *kept if flows were kept. The
+  // memory is borrowed. Whether the flows fit the flow hash key in use is the worker's to check
+  // (key_digest()), because the key comes with the configuration, later.
+  absl::Status Attach(void* memory, size_t bytes, bool* kept);
   void Clear(uint64_t key_digest);
   uint64_t key_digest() const;
 
@@ -65,20 +88,48 @@ class FlowTable {
   // Records a packet of a found flow.
   static void Touch(FlowEntry* entry, FlowState state, uint32_t now_s);
   static FlowState State(const FlowEntry& entry);
-  static uint32_t LastSeen(const FlowEntry& entry);
+  static uint32_t LastSeen(const FlowEntry& entry);  // seconds modulo 2^28
   // Enters a flow or, where it is known, gives it this backend and state.
   FlowInsert Insert(uint64_t flow_hash, BackendId backend, FlowState state, uint32_t now_s,
                     const FlowTimeouts& timeouts);
 
-  uint64_t capacity() const { return bucket_count_ * 4; }
+  // Any thread: calls visit(flow hash, BackendId, FlowState, last-seen seconds modulo 2^28) for
+  // every entry in use, timed out or not. Entries that change meanwhile may be left out.
+  template <typename Visitor>
+  void ForEach(Visitor visit) const;
+
+  uint64_t capacity() const { return bucket_count_ * kFlowsPerBucket; }
 
  private:
-  // Constant after Attach().
   struct Header;
+  FlowBucket& BucketOf(uint64_t flow_hash) const {
+    return buckets_[flow_hash & (bucket_count_ - 1)];
+  }
+  FlowBucket& NeighbourOf(uint64_t flow_hash) const {
+    return buckets_[(flow_hash & (bucket_count_ - 1)) ^ 1];
+  }
+
+  // Constant after Attach().
   Header* header_ = nullptr;
   FlowBucket* buckets_ = nullptr;
   uint64_t bucket_count_ = 0;
 };
+
+template <typename Visitor>
+void FlowTable::ForEach(Visitor visit) const {
+  for (uint64_t i = 0; i < bucket_count_; ++i) {
+    for (const FlowEntry& entry : buckets_[i].entries) {
+      const uint32_t seen = entry.seen.load(std::memory_order_acquire);
+      const uint64_t tag = entry.tag.load(std::memory_order_relaxed);
+      const BackendId backend = entry.backend.load(std::memory_order_relaxed);
+      std::atomic_thread_fence(std::memory_order_acquire);
+      // A change in between shows: it sets `seen` to 0 first and another tag or time afterwards.
+      if (seen >> 28 == 0 || entry.seen.load(std::memory_order_relaxed) >> 28 == 0) continue;
+      if (tag == 0 || entry.tag.load(std::memory_order_relaxed) != tag) continue;
+      visit(tag, backend, static_cast<FlowState>(seen >> 28), seen & 0x0fffffff);
+    }
+  }
+}
 
 }  // namespace guideway
 

@@ -1,8 +1,9 @@
 // The flow hash: 64 bits, keyed with a fleet-wide secret, the same on every node and CPU type.
 //
 // It picks the Maglev slot, the flow table's bucket and the flow's tag. The construction is three
-// folded 64x64->128-bit multiplications over secret-whitened words (see docs/decisions): an outsider
-// who does not know the secret cannot aim flows at a slot or bucket. Thread safety: values.
+// folded 64x64->128-bit multiplications over secret-whitened words (see docs/decisions): an
+// outsider who does not know the secret cannot aim flows at a slot or bucket. Thread safety:
+// values.
 #ifndef GUIDEWAY_LIB_HASH_FLOW_HASH_H_
 #define GUIDEWAY_LIB_HASH_FLOW_HASH_H_
 
@@ -13,6 +14,8 @@
 #include "lib/net/flow_key.h"
 
 namespace guideway {
+
+__extension__ using Uint128 = unsigned __int128;  // GCC's and Clang's; ISO C++ has none
 
 struct FlowHashKey {
   std::array<uint64_t, 6> words{};
@@ -27,7 +30,7 @@ uint64_t FlowHash(const FlowHashKey& key, const FlowKey& flow);
 
 // Maps a flow hash onto [0, slot_count) without division (the high half of the product).
 inline uint32_t SlotOf(uint64_t flow_hash, uint32_t slot_count) {
-  return static_cast<uint32_t>((static_cast<unsigned __int128>(flow_hash) * slot_count) >> 64);
+  return static_cast<uint32_t>((static_cast<Uint128>(flow_hash) * slot_count) >> 64);
 }
 
 }  // namespace guideway

@@ -18,18 +18,20 @@ namespace guideway {
 inline constexpr uint16_t kNoBackend = 0xffff;
 
 struct MaglevBackend {
-  std::string identity;  // what the permutation is made from: the same on every node, e.g. "web-1/10.0.0.11"
+  std::string identity;  // what the permutation is made from: the same on every node, e.g.
+                         // "web-1/10.0.0.11"
   uint32_t weight = 1;   // 0..10000
   uint16_t index = 0;    // what is written into the slots, < kNoBackend
 };
 
 // A table of `slot_count` entries (a prime, 3..2^24), each a backend's index; all kNoBackend if no
-// backend has a weight above 0. Errors: slot_count not prime, duplicate identity, index out of range.
+// backend has a weight above 0. Errors: slot_count not prime, weight out of range, duplicate
+// identity, index out of range or used twice.
 absl::StatusOr<std::vector<uint16_t>> BuildMaglevTable(absl::Span<const MaglevBackend> backends,
                                                        uint32_t slot_count, uint64_t seed);
 
-// A digest of who owns which slot, by identity, not by index: equal on two nodes exactly if flows go
-// to the same backends (64-bit, collisions aside).
+// A digest of who owns which slot, by identity, not by index: equal on two nodes exactly if flows
+// go to the same backends (64-bit, collisions aside).
 uint64_t MaglevDigest(absl::Span<const uint16_t> table, absl::Span<const MaglevBackend> backends);
 
 bool IsPrime(uint32_t n);

@@ -15,15 +15,15 @@ uint64_t CounterValues::TotalDrops() const {
 }
 
 bool CounterValues::Balanced() const {
-  return (*this)[Counter::received_packets] == (*this)[Counter::forwarded_packets] +
-                                                   (*this)[Counter::to_kernel_packets] +
-                                                   TotalDrops();
+  return (*this)[Counter::received_packets] ==
+         (*this)[Counter::forwarded_packets] + (*this)[Counter::to_kernel_packets] + TotalDrops();
 }
 
 namespace {
 // A plain load and store: this thread is the only writer, so no atomic addition is needed.
 void AddRelaxed(std::atomic<uint64_t>& value, uint64_t delta) {
-  if (delta != 0) value.store(value.load(std::memory_order_relaxed) + delta, std::memory_order_relaxed);
+  if (delta != 0)
+    value.store(value.load(std::memory_order_relaxed) + delta, std::memory_order_relaxed);
 }
 }  // namespace
 

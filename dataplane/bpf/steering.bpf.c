@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+// XDP steering: packets for VIPs go to the AF_XDP socket of their receive queue, all else to the
+// kernel - also while no socket is there (the redirect's fallback is XDP_PASS).
+//
+// Redirected are TCP and UDP for a VIP and, for a VIP's address, what belongs to its flows or cannot
+// be told apart here: fragments, ICMP, IP options, extension headers, VLAN-tagged and truncated
+// packets. The data plane decides about those and counts them.
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "dataplane/bpf/steering_key.h"
+
+struct {
+  __uint(type, BPF_MAP_TYPE_XSKMAP);
+  __uint(max_entries, GW_STEERING_MAX_QUEUES);
+  __type(key, __u32);
+  __type(value, __u32);
+} xsks_map SEC(".maps");
+
+// Presence is what counts; the value is unused. Protocol 0 marks that the address is some VIP's.
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, GW_STEERING_MAX_VIPS * 2);
+  __type(key, struct gw_steering_key);
+  __type(value, __u8);
+} vips SEC(".maps");
+
+struct vlan_tag {
+  __be16 tci;
+  __be16 ether_type;
+};
+
+struct ports {
+  __be16 source;
+  __be16 destination;
+};
+
+static __always_inline int to_socket(struct xdp_md *ctx) {
+  return bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_PASS);
+}
+
+// The VIP lookup of a whole TCP or UDP packet whose address is known to be a VIP's.
+static __always_inline int steer_ports(struct xdp_md *ctx, struct gw_steering_key *key,
+                                       const struct ports *ports, const void *end) {
+  if ((const void *)(ports + 1) > end) return to_socket(ctx);
+  key->port = ports->destination;
+  if (bpf_map_lookup_elem(&vips, key)) return to_socket(ctx);
+  key->port = 0;
+  return bpf_map_lookup_elem(&vips, key) ? to_socket(ctx) : XDP_PASS;
+}
+
+static __always_inline int steer_ipv4(struct xdp_md *ctx, const struct iphdr *ip, const void *end,
+                                      int tagged) {
+  struct gw_steering_key key = {};
+  if ((const void *)(ip + 1) > end) return XDP_PASS;
+  key.address[2] = bpf_htonl(0xffff);
+  key.address[3] = ip->daddr;
+  if (!bpf_map_lookup_elem(&vips, &key)) return XDP_PASS;
+  if (tagged || ip->ihl != 5 || (ip->frag_off & bpf_htons(0x3fff))) return to_socket(ctx);
+  if (ip->protocol == IPPROTO_ICMP) return to_socket(ctx);
+  if (ip->protocol != IPPROTO_TCP && ip->protocol != IPPROTO_UDP) return XDP_PASS;
+  key.protocol = ip->protocol;
+  return steer_ports(ctx, &key, (const struct ports *)(ip + 1), end);
+}
+
+static __always_inline int steer_ipv6(struct xdp_md *ctx, const struct ipv6hdr *ip, const void *end,
+                                      int tagged) {
+  struct gw_steering_key key = {};
+  if ((const void *)(ip + 1) > end) return XDP_PASS;
+  __builtin_memcpy(key.address, &ip->daddr, sizeof(key.address));
+  if (!bpf_map_lookup_elem(&vips, &key)) return XDP_PASS;
+  if (tagged) return to_socket(ctx);
+  switch (ip->nexthdr) {
+    case IPPROTO_TCP:
+    case IPPROTO_UDP:
+      key.protocol = ip->nexthdr;
+      return steer_ports(ctx, &key, (const struct ports *)(ip + 1), end);
+    case IPPROTO_ICMPV6:
+    case IPPROTO_HOPOPTS:
+    case IPPROTO_ROUTING:
+    case IPPROTO_FRAGMENT:
+    case IPPROTO_DSTOPTS:
+      return to_socket(ctx);
+    default:
+      return XDP_PASS;
+  }
+}
+
+SEC("xdp")
+int gw_steering(struct xdp_md *ctx) {
+  const void *data = (const void *)(long)ctx->data;
+  const void *end = (const void *)(long)ctx->data_end;
+  const struct ethhdr *ethernet = data;
+  if ((const void *)(ethernet + 1) > end) return XDP_PASS;
+
+  __be16 ether_type = ethernet->h_proto;
+  const void *payload = ethernet + 1;
+  int tagged = 0;
+  if (ether_type == bpf_htons(ETH_P_8021Q) || ether_type == bpf_htons(ETH_P_8021AD)) {
+    const struct vlan_tag *tag = payload;
+    if ((const void *)(tag + 1) > end) return XDP_PASS;
+    ether_type = tag->ether_type;
+    payload = tag + 1;
+    tagged = 1;
+  }
+  if (ether_type == bpf_htons(ETH_P_IP)) return steer_ipv4(ctx, payload, end, tagged);
+  if (ether_type == bpf_htons(ETH_P_IPV6)) return steer_ipv6(ctx, payload, end, tagged);
+  return XDP_PASS;
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

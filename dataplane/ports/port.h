@@ -1,0 +1,94 @@
+// A port: one NIC as the operator names it, with one receive and one transmit queue for each
+// worker.
+//
+// Opened by the main thread at start; afterwards workers use only their PortQueue, the manager the
+// rest. The port owns its ethdevs, its steering program and its kernel twin.
+#ifndef GUIDEWAY_DATAPLANE_PORTS_PORT_H_
+#define GUIDEWAY_DATAPLANE_PORTS_PORT_H_
+
+#include <rte_mempool.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "dataplane/bpf/steering.h"
+#include "dataplane/ports/kernel_twin.h"
+#include "dataplane/ports/port_spec.h"
+#include "lib/net/address.h"
+
+namespace guideway {
+
+// One worker's share of a port. With AF_XDP each worker has an ethdev of its own (queue 0), else
+// all share one ethdev and differ by the queue.
+struct PortQueue {
+  uint16_t device = 0;
+  uint16_t queue = 0;
+};
+
+struct PortStatistics {
+  uint64_t received_packets = 0;
+  uint64_t sent_packets = 0;
+  uint64_t receive_missed = 0;
+  uint64_t receive_errors = 0;
+};
+
+class Port {
+ public:
+  // EAL arguments that make the port's devices appear. `device_number` counts the AF_XDP devices of
+  // all ports and is advanced.
+  static std::vector<std::string> EalArguments(const PortSpec& spec, uint32_t workers,
+                                               const std::string& placeholder_path,
+                                               uint32_t* device_number,
+                                               std::vector<std::string>* device_names);
+  // Descriptors of each receive and each transmit queue that Open() asks for.
+  static constexpr uint16_t kDescriptors = 2048;
+
+  // The MTU the port will have: the kernel interface's, or Ethernet's 1500.
+  static absl::StatusOr<uint16_t> ExpectedMtu(const PortSpec& spec);
+
+  // Sets up the devices named `device_names` (from EalArguments) with `workers` queues and starts
+  // them. Packets come from `mempool` (borrowed).
+  static absl::StatusOr<std::unique_ptr<Port>> Open(const PortSpec& spec,
+                                                    std::vector<std::string> device_names,
+                                                    uint32_t workers, rte_mempool* mempool);
+  ~Port();
+  Port(const Port&) = delete;
+  Port& operator=(const Port&) = delete;
+
+  const std::string& name() const { return name_; }
+  const std::string& kernel_interface() const { return kernel_interface_; }
+  MacAddress mac() const { return mac_; }
+  uint16_t mtu_bytes() const { return mtu_bytes_; }
+  PortQueue queue(uint32_t worker) const { return queues_[worker]; }
+  // nullptr where the kernel interface itself is the twin (AF_XDP) or there is none.
+  KernelTwin* twin() const { return twin_.get(); }
+  // nullptr for ports that are not AF_XDP.
+  Steering* steering() const { return steering_.get(); }
+
+  // Creates the TAP through which the kernel uses this NIC.
+  absl::Status AddTwin(const std::string& interface_name, rte_mempool* mempool);
+  PortStatistics ReadStatistics() const;
+
+ private:
+  Port() = default;
+  absl::Status OpenAfXdp(uint32_t workers, rte_mempool* mempool);
+  absl::Status OpenShared(uint32_t workers, rte_mempool* mempool);
+
+  // Constant after Open().
+  std::string name_;
+  std::string kernel_interface_;
+  MacAddress mac_;
+  uint16_t mtu_bytes_ = 0;
+  std::vector<std::string> device_names_;
+  std::vector<uint16_t> devices_;
+  std::vector<PortQueue> queues_;
+  std::unique_ptr<Steering> steering_;
+  std::unique_ptr<KernelTwin> twin_;
+};
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_DATAPLANE_PORTS_PORT_H_

@@ -1,0 +1,71 @@
+// TableDraft: applies the channel's requests, all or nothing; the last good tables stay.
+//
+//            kBegin                          refused message
+//   idle ------------> open (draft grows) -------------------> broken
+//     ^                  |        |                              |  |  kBegin -> open
+//     +-- kCommit ok ----+        +---- kAbort ----> idle <------+--+  (anything else: refused)
+//
+// Each request gets one response, which names the refused field and its value. Fields are checked
+// against their range at once, references and duplicates at kCommit. A pool's table is copied out
+// of the arena first and the copy is checked. kAbort always succeeds, deleting what does not exist
+// too. Setting an index again replaces it. A full transaction needs kSetGlobals.
+// Thread safety: none; the manager's thread only.
+#ifndef GUIDEWAY_DATAPLANE_TABLES_TABLE_DRAFT_H_
+#define GUIDEWAY_DATAPLANE_TABLES_TABLE_DRAFT_H_
+
+#include <cstdint>
+#include <functional>
+
+#include "absl/status/status.h"
+#include "dataplane/tables/request_check.h"
+#include "dataplane/tables/table_memory.h"
+#include "dataplane/tables/table_state.h"
+#include "lib/channel/messages.h"
+#include "lib/channel/shared_memory.h"
+
+namespace guideway {
+
+class TableDraft {
+ public:
+  // Puts checked tables in force: builds and publishes their snapshot. Called within
+  // Apply(kCommit); an error leaves the old tables in force and is answered as kNoMemory.
+  using Publish = std::function<absl::Status(const TableState& tables)>;
+
+  // `memory` is borrowed, for pool tables. Next hops may use ports 0..port_count - 1.
+  TableDraft(TableMemory* memory, uint32_t port_count, Publish publish);
+
+  // Applies a request, which must be a private copy. kReadCounters outside a transaction is
+  // answered kOk: the caller writes the counters before it sends that.
+  channel::Response Apply(const channel::Request& request, const channel::ArenaView& arena);
+
+  // As kAbort: for a control plane that is gone.
+  void Abort();
+
+  // The tables in force.
+  const TableState& committed() const { return committed_; }
+  bool in_transaction() const { return phase_ != Phase::kIdle; }
+
+ private:
+  enum class Phase : uint8_t { kIdle, kOpen, kBroken };
+
+  Refusal Dispatch(const channel::Request& request, const channel::ArenaView& arena);
+  Refusal Begin(const channel::BeginBody& body);
+  Refusal Change(const channel::Request& request, const channel::ArenaView& arena);
+  Refusal SetPool(const channel::PoolBody& body, const channel::ArenaView& arena);
+  Refusal Delete(channel::MessageType type, uint32_t index);
+  Refusal Commit(uint64_t generation);
+
+  TableMemory* const memory_;
+  const uint32_t port_count_;
+  const Publish publish_;
+  Phase phase_ = Phase::kIdle;
+  TableState committed_;
+  TableState draft_;
+  // Pools of the draft whose references must be checked at commit: the changed ones, or all once a
+  // backend was deleted.
+  PoolSet unchecked_pools_;
+};
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_DATAPLANE_TABLES_TABLE_DRAFT_H_

@@ -1,0 +1,179 @@
+// HOT PATH: no allocation, lock, log or exception below Run().
+#include "dataplane/worker/worker.h"
+
+#include <rte_ethdev.h>
+
+#include <ctime>
+
+#include "dataplane/path/path.h"
+
+namespace guideway {
+namespace {
+
+// After RequestStop() queues are emptied for at most this many rounds.
+constexpr uint32_t kStopRounds = 10000;
+// A full transmit queue is tried again this often: the driver frees sent buffers at each try.
+constexpr uint32_t kTransmitTries = 4;
+
+uint32_t BootTimeSeconds() {
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return static_cast<uint32_t>(now.tv_sec);
+}
+
+}  // namespace
+
+Worker::Worker(Options options)
+    : index_(options.index),
+      idle_mode_(options.idle),
+      published_(options.published),
+      quiescence_(options.quiescence),
+      traffic_(std::make_unique<Traffic>()) {
+  state_.flows = options.flows;
+  for (Port* port : options.ports) {
+    ports_.push_back({.queue = port->queue(index_), .twin = port->twin()});
+  }
+}
+
+void Worker::Run() {
+  rte_rcu_qsbr_thread_register(quiescence_, index_);
+  rte_rcu_qsbr_thread_online(quiescence_, index_);
+  IdleBackoff idle(idle_mode_);
+  uint32_t stop_rounds = 0;
+  for (;;) {
+    const Snapshot& tables = *published_->load(std::memory_order_acquire);
+    const bool received = PollAllPorts(tables);
+    rte_rcu_qsbr_quiescent(quiescence_, index_);
+    if (stop_.load(std::memory_order_acquire) && (!received || ++stop_rounds > kStopRounds)) break;
+    if (received) {
+      idle.OnPackets();
+    } else {
+      idle.OnEmptyRound();
+    }
+  }
+  rte_rcu_qsbr_thread_offline(quiescence_, index_);
+  rte_rcu_qsbr_thread_unregister(quiescence_, index_);
+}
+
+bool Worker::PollAllPorts(const Snapshot& tables) {
+  // Read through the vDSO: no system call. Once a round is enough for timeouts in seconds.
+  state_.now_s = BootTimeSeconds();
+  FollowFlowKey(tables);
+  uint32_t received = 0;
+  for (uint32_t port = 0; port < ports_.size(); ++port) {
+    received += ReceiveBurst(port, tables);
+    if (index_ == 0 && ports_[port].twin != nullptr) SendFromKernel(port);
+  }
+  return received > 0;
+}
+
+// Flows hashed with another key cannot be found again: start anew.
+void Worker::FollowFlowKey(const Snapshot& tables) {
+  if (tables.generation != 0 && state_.flows->key_digest() != tables.flow_key_digest) {
+    state_.flows->Clear(tables.flow_key_digest);
+  }
+}
+
+uint32_t Worker::ReceiveBurst(uint32_t port, const Snapshot& tables) {
+  rte_mbuf* packets[kBurstCapacity];
+  const PortQueue queue = ports_[port].queue;
+  const uint32_t count = rte_eth_rx_burst(queue.device, queue.queue, packets, kBurstCapacity);
+  if (count == 0) return 0;
+  state_.counted = CounterValues{};
+  LoadBurst(packets, count, port);
+  ProcessBurst(burst_, tables, state_);
+  Dispatch(packets, tables);
+  counters_.Add(state_.counted);
+  return count;
+}
+
+void Worker::LoadBurst(rte_mbuf** packets, uint32_t count, uint32_t port) {
+  burst_.count = count;
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    rte_mbuf* mbuf = packets[i];
+    Packet& packet = burst_.packets[i];
+    packet = Packet{};
+    packet.frame = rte_pktmbuf_mtod(mbuf, uint8_t*);
+    packet.length_bytes = mbuf->data_len;
+    packet.headroom_bytes = rte_pktmbuf_headroom(mbuf);
+    packet.receive_port = static_cast<uint16_t>(port);
+    // Frames spread over several buffers come from no queue that this program sets up.
+    if (mbuf->nb_segs != 1) packet.Drop(DropReason::scattered_frame);
+    bytes += mbuf->pkt_len;
+  }
+  state_.counted[Counter::received_packets] += count;
+  state_.counted[Counter::received_bytes] += bytes;
+}
+
+void Worker::Dispatch(rte_mbuf** packets, const Snapshot& tables) {
+  const uint32_t receive_port = burst_.packets[0].receive_port;
+  for (uint32_t i = 0; i < burst_.count; ++i) {
+    Packet& packet = burst_.packets[i];
+    rte_mbuf* mbuf = packets[i];
+    if (packet.verdict == Verdict::kForward) {
+      traffic_->vips[packet.vip].Add(mbuf->pkt_len, packet.new_flow);
+      traffic_->backends[BackendIndex(packet.backend->id)].Add(mbuf->pkt_len, packet.new_flow);
+      mbuf->data_off = static_cast<uint16_t>(packet.frame - static_cast<uint8_t*>(mbuf->buf_addr));
+      mbuf->data_len = static_cast<uint16_t>(packet.length_bytes);
+      mbuf->pkt_len = packet.length_bytes;
+      Outbox& outbox = outboxes_[packet.transmit_port];
+      outbox.packets[outbox.count++] = mbuf;
+    } else if (packet.verdict == Verdict::kToKernel && ports_[receive_port].twin != nullptr) {
+      to_kernel_.packets[to_kernel_.count++] = mbuf;
+    } else {
+      const bool wanted_kernel = packet.verdict == Verdict::kToKernel;
+      ++state_.counted[wanted_kernel ? DropReason::no_kernel_twin : packet.drop_reason];
+      drops_.packets[drops_.count++] = mbuf;
+    }
+  }
+  for (uint32_t port = 0; port < ports_.size(); ++port) {
+    if (outboxes_[port].count > 0) Transmit(port);
+  }
+  if (to_kernel_.count > 0) HandToKernel(receive_port);
+  if (drops_.count > 0) rte_pktmbuf_free_bulk(drops_.packets, drops_.count);
+  drops_.count = 0;
+}
+
+void Worker::Transmit(uint32_t port) {
+  Outbox& outbox = outboxes_[port];
+  const PortQueue queue = ports_[port].queue;
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < outbox.count; ++i) bytes += outbox.packets[i]->pkt_len;
+  uint32_t sent = 0;
+  for (uint32_t tries = 0; tries < kTransmitTries && sent < outbox.count; ++tries) {
+    sent += rte_eth_tx_burst(queue.device, queue.queue, outbox.packets + sent,
+                             static_cast<uint16_t>(outbox.count - sent));
+  }
+  for (uint32_t i = sent; i < outbox.count; ++i) {
+    bytes -= outbox.packets[i]->pkt_len;
+    drops_.packets[drops_.count++] = outbox.packets[i];
+  }
+  state_.counted[Counter::forwarded_packets] += sent;
+  state_.counted[Counter::forwarded_bytes] += bytes;
+  state_.counted[DropReason::transmit_queue_full] += outbox.count - sent;
+  outbox.count = 0;
+}
+
+void Worker::HandToKernel(uint32_t port) {
+  const uint32_t taken = ports_[port].twin->EnqueueToKernel(to_kernel_.packets, to_kernel_.count);
+  for (uint32_t i = taken; i < to_kernel_.count; ++i) {
+    drops_.packets[drops_.count++] = to_kernel_.packets[i];
+  }
+  state_.counted[Counter::to_kernel_packets] += taken;
+  state_.counted[DropReason::kernel_queue_full] += to_kernel_.count - taken;
+  to_kernel_.count = 0;
+}
+
+// The kernel's own packets; they are not "received" and take no part in the accounting of bursts.
+void Worker::SendFromKernel(uint32_t port) {
+  rte_mbuf* packets[kBurstCapacity];
+  const uint32_t count = ports_[port].twin->DequeueFromKernel(packets, kBurstCapacity);
+  if (count == 0) return;
+  const PortQueue queue = ports_[port].queue;
+  const uint32_t sent =
+      rte_eth_tx_burst(queue.device, queue.queue, packets, static_cast<uint16_t>(count));
+  if (sent < count) rte_pktmbuf_free_bulk(packets + sent, count - sent);
+}
+
+}  // namespace guideway

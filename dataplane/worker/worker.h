@@ -1,0 +1,90 @@
+// A worker: one lcore that takes bursts from its queues and runs each packet to completion.
+//
+// Run() is called on the worker's lcore and returns after RequestStop(). Everything the worker
+// changes belongs to it alone; the manager reads counters(), traffic() and flows() at any time.
+// HOT PATH: between start and stop no allocation, lock, log or exception, and no system call other
+// than the drivers' own and the idle sleep.
+#ifndef GUIDEWAY_DATAPLANE_WORKER_WORKER_H_
+#define GUIDEWAY_DATAPLANE_WORKER_WORKER_H_
+
+#include <rte_mbuf.h>
+#include <rte_rcu_qsbr.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "dataplane/path/packet.h"
+#include "dataplane/ports/port.h"
+#include "dataplane/worker/idle.h"
+#include "dataplane/worker/traffic.h"
+
+namespace guideway {
+
+class Worker {
+ public:
+  struct Options {
+    uint32_t index = 0;
+    IdleMode idle = IdleMode::kAdaptive;
+    const std::atomic<const Snapshot*>* published = nullptr;  // borrowed; never null inside
+    rte_rcu_qsbr* quiescence = nullptr;                       // borrowed; thread id = index
+    FlowTable* flows = nullptr;                               // borrowed
+    std::vector<Port*> ports;                                 // borrowed; by port index
+  };
+
+  explicit Worker(Options options);
+
+  void Run();
+  // Any thread. The worker empties its queues (bounded) and returns from Run().
+  void RequestStop() { stop_.store(true, std::memory_order_release); }
+
+  const WorkerCounters& counters() const { return counters_; }
+  const Traffic& traffic() const { return *traffic_; }
+
+ private:
+  // Packets that leave by one port.
+  struct Outbox {
+    uint32_t count = 0;
+    rte_mbuf* packets[kBurstCapacity];
+  };
+
+  // Constant after construction.
+  struct PortAccess {
+    PortQueue queue;
+    KernelTwin* twin = nullptr;
+  };
+
+  bool PollAllPorts(const Snapshot& tables);
+  uint32_t ReceiveBurst(uint32_t port, const Snapshot& tables);
+  void LoadBurst(rte_mbuf** packets, uint32_t count, uint32_t port);
+  void Dispatch(rte_mbuf** packets, const Snapshot& tables);
+  void Transmit(uint32_t port);
+  void HandToKernel(uint32_t port);
+  void SendFromKernel(uint32_t port);
+  void FollowFlowKey(const Snapshot& tables);
+
+  const uint32_t index_;
+  const IdleMode idle_mode_;
+  const std::atomic<const Snapshot*>* const published_;
+  rte_rcu_qsbr* const quiescence_;
+  std::vector<PortAccess> ports_;
+
+  // The worker's own.
+  Burst burst_;
+  PathState state_;
+  Outbox outboxes_[channel::kMaxPorts];
+  Outbox to_kernel_;
+  Outbox drops_;
+
+  // Written by the worker, read by the manager.
+  WorkerCounters counters_;
+  std::unique_ptr<Traffic> traffic_;
+
+  // Written by the manager.
+  alignas(kCacheLineBytes) std::atomic<bool> stop_{false};
+};
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_DATAPLANE_WORKER_WORKER_H_

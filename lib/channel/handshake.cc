@@ -1,0 +1,112 @@
+#include "lib/channel/handshake.h"
+
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <cstring>
+
+#include "absl/strings/str_format.h"
+#include "lib/base/status.h"
+
+namespace guideway::channel {
+namespace {
+
+constexpr size_t kMaxDescriptors = 3;
+
+}  // namespace
+
+Sizes OwnSizes() {
+  Sizes sizes;
+  sizes.counters_bytes = sizeof(CountersRegion);
+  return sizes;
+}
+
+absl::Status CheckIdentity(const std::string& peer, uint64_t magic, uint32_t version,
+                           const Sizes& sizes) {
+  if (magic != kMagic) {
+    return absl::FailedPreconditionError(
+        absl::StrFormat("magic: %s has 0x%x, expected is 0x%x", peer, magic, kMagic));
+  }
+  const Sizes own = OwnSizes();
+  const struct {
+    const char* name;
+    uint32_t theirs;
+    uint32_t ours;
+  } fields[] = {
+      {"version", version, kProtocolVersion},
+      {"request_bytes", sizes.request_bytes, own.request_bytes},
+      {"response_bytes", sizes.response_bytes, own.response_bytes},
+      {"slot_bytes", sizes.slot_bytes, own.slot_bytes},
+      {"counters_bytes", sizes.counters_bytes, own.counters_bytes},
+      {"counter_count", sizes.counter_count, own.counter_count},
+      {"drop_reason_count", sizes.drop_reason_count, own.drop_reason_count},
+  };
+  static_assert(sizeof(Sizes) == 6 * sizeof(uint32_t), "a new size must be compared here");
+  for (const auto& field : fields) {
+    if (field.theirs == field.ours) continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat(field.name, ": ", peer, " has ", field.theirs, ", expected is ", field.ours));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Packet> ReceivePacket(int socket, absl::Span<uint8_t> into) {
+  alignas(cmsghdr) char control[CMSG_SPACE(kMaxDescriptors * sizeof(int))] = {};
+  iovec part = {into.data(), into.size()};
+  msghdr message = {};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof(control);
+  const ssize_t received = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_TRUNC);
+  Packet packet;
+  if (received < 0) {
+    if (errno == EAGAIN || errno == EINTR) return packet;
+    return ErrnoStatus(errno, "receive on the channel's socket");
+  }
+  packet.arrived = true;
+  packet.bytes = static_cast<size_t>(received);
+  for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
+    const size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t i = 0; i < count; ++i) {
+      int fd;
+      std::memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+      packet.descriptors.emplace_back(fd);
+    }
+  }
+  return packet;
+}
+
+absl::Status SendPacket(int socket, absl::Span<const uint8_t> packet,
+                        absl::Span<const int> descriptors) {
+  alignas(cmsghdr) char control[CMSG_SPACE(kMaxDescriptors * sizeof(int))] = {};
+  iovec part = {const_cast<uint8_t*>(packet.data()), packet.size()};
+  msghdr message = {};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  if (!descriptors.empty()) {
+    const size_t bytes = descriptors.size() * sizeof(int);
+    message.msg_control = control;
+    message.msg_controllen = CMSG_SPACE(bytes);
+    cmsghdr* c = CMSG_FIRSTHDR(&message);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(bytes);
+    std::memcpy(CMSG_DATA(c), descriptors.data(), bytes);
+  }
+  if (sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+    return ErrnoStatus(errno, "send on the channel's socket");
+  }
+  return absl::OkStatus();
+}
+
+void RingDoorbell(int doorbell) {
+  if (doorbell < 0) return;
+  fcntl(doorbell, F_SETFL, O_NONBLOCK);
+  // EAGAIN: the counter is full, so the peer has been rung at anyway.
+  (void)eventfd_write(doorbell, 1);
+}
+
+}  // namespace guideway::channel

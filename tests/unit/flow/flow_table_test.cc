@@ -1,0 +1,234 @@
+// The flow table: lookup, timeouts, what a full bucket gives up, memory that outlives its process.
+#include "lib/flow/flow_table.h"
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <random>
+#include <thread>
+#include <vector>
+
+namespace guideway {
+namespace {
+
+constexpr FlowTimeouts kTimeouts;
+constexpr uint32_t kNow = 1000000;
+
+struct Memory {
+  explicit Memory(size_t size_bytes)
+      : bytes(size_bytes), data(std::aligned_alloc(128, (size_bytes + 127) / 128 * 128), &free) {
+    std::memset(data.get(), 0xa5, bytes);
+  }
+  size_t bytes;
+  std::unique_ptr<void, decltype(&free)> data;
+};
+
+struct Table {
+  explicit Table(uint64_t flows) : memory(FlowTable::BytesFor(flows)) {
+    REQUIRE(table.Attach(memory.data.get(), memory.bytes, &kept).ok());
+    REQUIRE_FALSE(kept);
+  }
+  FlowEntry* Find(uint64_t hash, uint32_t now_s = kNow) {
+    return table.Find(hash, now_s, kTimeouts);
+  }
+  FlowInsert Insert(uint64_t hash, FlowState state, uint32_t now_s = kNow, BackendId backend = 7) {
+    return table.Insert(hash, backend, state, now_s, kTimeouts);
+  }
+  Memory memory;
+  FlowTable table;
+  bool kept = true;
+};
+
+// The n-th hash that falls into `bucket` of a table of 2 buckets.
+uint64_t Hash(uint64_t n, uint64_t bucket) { return (n + 1) << 8 | bucket; }
+
+TEST_CASE("a flow is found with its backend, state and time, and no other is") {
+  Table t(1000);
+  CHECK(t.table.capacity() == 1024);
+  CHECK(t.Find(42) == nullptr);
+  CHECK(t.Insert(42, FlowState::kHalfOpen, kNow, 0x00030009) == FlowInsert::kInserted);
+  FlowEntry* entry = t.Find(42);
+  REQUIRE(entry != nullptr);
+  CHECK(entry->backend.load() == 0x00030009);
+  CHECK(FlowTable::State(*entry) == FlowState::kHalfOpen);
+  CHECK(FlowTable::LastSeen(*entry) == kNow);
+  CHECK(t.Find(42 + 1024) == nullptr);
+  FlowTable::Touch(entry, FlowState::kEstablished, kNow + 5);
+  CHECK(FlowTable::State(*entry) == FlowState::kEstablished);
+  CHECK(FlowTable::LastSeen(*entry) == kNow + 5);
+  CHECK(t.Insert(42, FlowState::kHalfOpen, kNow + 6, 3) == FlowInsert::kKnown);
+  CHECK(t.Find(42) == entry);
+  CHECK(entry->backend.load() == 3);
+}
+
+TEST_CASE("each state times out after its own idle time") {
+  const std::pair<FlowState, uint32_t> cases[] = {
+      {FlowState::kHalfOpen, kTimeouts.half_open_s},
+      {FlowState::kEstablished, kTimeouts.established_s},
+      {FlowState::kClosing, kTimeouts.closing_s},
+      {FlowState::kUdp, kTimeouts.udp_s}};
+  for (const auto& [state, timeout_s] : cases) {
+    Table t(8);
+    t.Insert(5, state);
+    CHECK(t.Find(5, kNow + timeout_s - 1) != nullptr);
+    CHECK(t.Find(5, kNow + timeout_s) == nullptr);
+    CHECK(t.Find(5, kNow - 10) != nullptr);  // a clock that steps back kills no flow
+    CHECK(t.Insert(5, state, kNow + timeout_s) == FlowInsert::kInserted);
+  }
+}
+
+TEST_CASE("last-seen wraps around after 2^28 seconds") {
+  Table t(8);
+  t.Insert(5, FlowState::kUdp, 0x0fffffff);
+  CHECK(t.Find(5, 0x10000000 + 20) != nullptr);
+  CHECK(t.Find(5, 0x10000000 + 200) == nullptr);
+}
+
+TEST_CASE("a full bucket spills into its neighbour") {
+  Table t(8);
+  for (uint64_t n = 0; n < 8; ++n) {
+    CHECK(t.Insert(Hash(n, 0), FlowState::kEstablished) == FlowInsert::kInserted);
+  }
+  for (uint64_t n = 0; n < 8; ++n) CHECK(t.Find(Hash(n, 0)) != nullptr);
+  CHECK(t.Insert(Hash(9, 0), FlowState::kEstablished) == FlowInsert::kFull);
+  CHECK(t.Insert(Hash(9, 1), FlowState::kUdp) == FlowInsert::kFull);
+  CHECK(t.Find(Hash(9, 0)) == nullptr);
+}
+
+TEST_CASE("timed-out flows give way first, then the longest idle half-open or closing one") {
+  Table t(8);
+  for (uint64_t n = 0; n < 4; ++n) t.Insert(Hash(n, 0), FlowState::kEstablished);
+  t.Insert(Hash(4, 0), FlowState::kHalfOpen, kNow - 10);
+  t.Insert(Hash(5, 0), FlowState::kClosing, kNow - 20);
+  t.Insert(Hash(6, 0), FlowState::kUdp, kNow - 100);
+  t.Insert(Hash(7, 0), FlowState::kHalfOpen, kNow - 40);  // timed out
+  CHECK(t.Insert(Hash(8, 0), FlowState::kHalfOpen) == FlowInsert::kInserted);
+  CHECK(t.Insert(Hash(9, 0), FlowState::kHalfOpen) == FlowInsert::kEvicted);
+  CHECK(t.Find(Hash(5, 0)) == nullptr);
+  CHECK(t.Insert(Hash(10, 0), FlowState::kHalfOpen) == FlowInsert::kEvicted);
+  CHECK(t.Find(Hash(4, 0)) == nullptr);
+  for (uint64_t n : {0, 1, 2, 3, 6}) CHECK(t.Find(Hash(n, 0)) != nullptr);
+}
+
+TEST_CASE("a flood of new flows evicts no live established or UDP flow") {
+  Table t(4096);
+  std::mt19937_64 random(3);
+  std::vector<uint64_t> stay;
+  for (int i = 0; i < 1500; ++i) {
+    const uint64_t hash = random();
+    if (t.Insert(hash, i % 2 != 0 ? FlowState::kEstablished : FlowState::kUdp) !=
+        FlowInsert::kFull) {
+      stay.push_back(hash);
+    }
+  }
+  CHECK(stay.size() > 1490);
+  for (int i = 0; i < 200000; ++i) {
+    t.Insert(random(), i % 3 != 0 ? FlowState::kHalfOpen : FlowState::kClosing, kNow + 60);
+  }
+  for (uint64_t hash : stay) REQUIRE(t.Find(hash, kNow + 60) != nullptr);
+}
+
+// The table may forget a flow, but must never invent one or give another flow's backend.
+TEST_CASE("random operations agree with a map") {
+  Table t(256);
+  std::map<uint64_t, std::pair<BackendId, uint32_t>> model;  // backend, last seen
+  std::mt19937_64 random(4);
+  uint32_t now_s = kNow;
+  uint32_t found = 0;
+  for (int i = 0; i < 300000; ++i) {
+    now_s += random() % 16 == 0;
+    const uint64_t hash = random() % 600 * 0x9e3779b97f4a7c15 + 1;
+    if (random() % 2 != 0) {
+      const auto backend = static_cast<BackendId>(random());
+      const auto state = static_cast<FlowState>(1 + random() % 4);
+      if (t.Insert(hash, state, now_s, backend) != FlowInsert::kFull) {
+        model[hash] = {backend, now_s};
+        REQUIRE(t.Find(hash, now_s) != nullptr);
+      } else {
+        REQUIRE(t.Find(hash, now_s) == nullptr);
+      }
+    } else if (FlowEntry* entry = t.Find(hash, now_s)) {
+      ++found;
+      REQUIRE(model.count(hash) == 1);
+      REQUIRE(entry->backend.load() == model[hash].first);
+      REQUIRE(FlowTable::LastSeen(*entry) == model[hash].second);
+    }
+  }
+  CHECK(found > 1000);
+  std::map<uint64_t, int> seen;
+  t.table.ForEach([&](uint64_t hash, BackendId, FlowState, uint32_t) { ++seen[hash]; });
+  for (const auto& [hash, count] : seen) REQUIRE(count == 1);  // no flow stands twice
+}
+
+TEST_CASE("memory that holds the same table keeps its flows; any difference clears them") {
+  Memory memory(FlowTable::BytesFor(100));
+  bool kept = false;
+  {
+    FlowTable first;
+    REQUIRE(first.Attach(memory.data.get(), memory.bytes, &kept).ok());
+    CHECK_FALSE(kept);
+    first.Clear(11);
+    first.Insert(77, 5, FlowState::kEstablished, kNow, kTimeouts);
+  }
+  FlowTable again;
+  REQUIRE(again.Attach(memory.data.get(), memory.bytes, &kept).ok());
+  CHECK(kept);
+  CHECK(again.key_digest() == 11);
+  CHECK(again.Find(77, kNow, kTimeouts) != nullptr);
+
+  SECTION("another key") {
+    again.Clear(12);
+    REQUIRE(again.Attach(memory.data.get(), memory.bytes, &kept).ok());
+    CHECK(again.key_digest() == 12);
+    kept = false;
+  }
+  SECTION("another size") {
+    REQUIRE(again.Attach(memory.data.get(), memory.bytes / 2, &kept).ok());
+  }
+  SECTION("a damaged header") {
+    static_cast<uint8_t*>(memory.data.get())[8] ^= 1;  // layout version
+    REQUIRE(again.Attach(memory.data.get(), memory.bytes, &kept).ok());
+  }
+  CHECK_FALSE(kept);
+  CHECK(again.Find(77, kNow, kTimeouts) == nullptr);
+}
+
+TEST_CASE("unusable memory is refused") {
+  Memory memory(1024);
+  FlowTable table;
+  bool kept = true;
+  auto* bytes = static_cast<uint8_t*>(memory.data.get());
+  CHECK_FALSE(table.Attach(bytes + 8, 512, &kept).ok());
+  CHECK_FALSE(table.Attach(bytes, FlowTable::BytesFor(1) - 1, &kept).ok());
+  CHECK_FALSE(table.Attach(nullptr, 512, &kept).ok());
+  CHECK_FALSE(kept);
+}
+
+TEST_CASE("another thread never sees half an entry") {
+  Table t(8);
+  std::atomic<bool> stop{false};
+  std::atomic<uint32_t> rounds{0};
+  uint64_t torn = 0, visited = 0;
+  std::thread reader([&] {
+    while (!stop.load()) {
+      t.table.ForEach([&](uint64_t hash, BackendId backend, FlowState, uint32_t) {
+        ++visited;
+        if (static_cast<uint32_t>(hash >> 8) != backend) ++torn;
+      });
+      rounds.fetch_add(1);
+    }
+  });
+  // Enough for the reader to have looked many times, however the threads are scheduled.
+  for (uint64_t n = 0; n < 500000 || rounds.load() < 100; ++n) {
+    t.Insert(Hash(n, n & 1), FlowState::kHalfOpen, kNow, static_cast<BackendId>(n + 1));
+  }
+  stop.store(true);
+  reader.join();
+  CHECK(visited > 0);
+  CHECK(torn == 0);
+}
+
+}  // namespace
+}  // namespace guideway
