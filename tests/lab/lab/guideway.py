@@ -11,7 +11,7 @@ _ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "..", "..
 BUILD = os.environ.get("GUIDEWAY_BUILD", os.path.join(_ROOT, "build"))
 DATAPLANE = os.path.join(BUILD, "dataplane", "guideway-dataplane")
 CONTROLPLANE = os.path.join(BUILD, "controlplane", "guideway-controlplane")
-CLI = os.path.join(BUILD, "controlplane", "guideway")
+CLI = os.path.join(BUILD, "controlplane", "cli", "guideway")
 _START_S = 30  # two cores, several processes
 
 
