@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 from lab import configuration
 from lab.process import LabError, run, wait_until
@@ -12,6 +13,7 @@ BUILD = os.environ.get("GUIDEWAY_BUILD", os.path.join(_ROOT, "build"))
 DATAPLANE = os.path.join(BUILD, "dataplane", "guideway-dataplane")
 CONTROLPLANE = os.path.join(BUILD, "controlplane", "guideway-controlplane")
 CLI = os.path.join(BUILD, "controlplane", "cli", "guideway")
+_RESOLVED = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}$")  # a next hop that has its MAC address
 _START_S = 30  # two cores, several processes
 
 
@@ -44,7 +46,7 @@ class Guideway:
     def start(self):
         self.start_dataplane()
         self.start_controlplane()
-        self.wait_in_step()
+        self.wait_serving()
         return self
 
     def start_dataplane(self):
@@ -70,6 +72,15 @@ class Guideway:
                     and int(status["wanted_generation"]) > 0
                     and status["dataplane_generation"] == status["wanted_generation"])
         wait_until(in_step, "the data plane has the newest tables", timeout_s, poll_s=0.05)
+
+    def wait_serving(self, timeout_s=30):
+        """Every backend answers its probes and has a next hop, and the data plane knows."""
+        def serving():
+            entries = self.json("backend", "list")
+            return all(entry["health"] in ("healthy", "unprobed")
+                       and _RESOLVED.search(entry["next_hop"]) for entry in entries)
+        wait_until(serving, "all backends are healthy and have a next hop", timeout_s, poll_s=0.05)
+        self.wait_in_step()
 
     def stats(self):
         """Counters by name, "drops" by reason, "drop_total", "balanced" and "ports"."""
