@@ -1,0 +1,173 @@
+// Every field of every message, just inside and just outside its range, and every response code.
+#include <catch2/catch.hpp>
+#include <cstring>
+#include <functional>
+#include <string>
+
+#include "dataplane/tables/table_draft.h"
+#include "tests/unit/tables/requests.h"
+
+namespace guideway {
+namespace {
+
+using namespace channel;  // NOLINT(google-build-using-namespace)
+
+constexpr uint32_t kPorts = 2;
+
+IpAddress Address(const char* text) { return IpAddress::Parse(text).value(); }
+
+Request Tunnel() {
+  Request request = SetBackend(1, kNoNextHop);
+  request.body.backend.encapsulation = Encapsulation::kIpip;
+  return request;
+}
+
+struct Case {
+  const char* field;
+  Request request;
+  std::function<void(Request::Body*)> change;
+  bool good;
+  uint64_t value = 0;  // in the refusal
+};
+
+const Case kCases[] = {
+    {"begin.full", Begin(true), [](auto* b) { b->begin.full = 2; }, false, 2},
+    {"globals.half_open_s", SetGlobals(), [](auto* b) { b->globals.half_open_s = 0; }, false, 0},
+    {"globals.half_open_s", SetGlobals(), [](auto* b) { b->globals.half_open_s = 1; }, true},
+    {"globals.established_s", SetGlobals(), [](auto* b) { b->globals.established_s = 1 << 20; },
+     true},
+    {"globals.established_s", SetGlobals(),
+     [](auto* b) { b->globals.established_s = (1 << 20) + 1; }, false, (1 << 20) + 1},
+    {"globals.closing_s", SetGlobals(), [](auto* b) { b->globals.closing_s = ~0u; }, false, ~0u},
+    {"globals.udp_s", SetGlobals(), [](auto* b) { b->globals.udp_s = 0; }, false, 0},
+
+    {"vip[4095]", SetVip(kMaxVips - 1, 0), [](auto*) {}, true},
+    {"vip[4096].index", SetVip(kMaxVips, 0), [](auto*) {}, false, kMaxVips},
+    {"vip[4294967295].index", SetVip(~0u, 0), [](auto*) {}, false, ~0u},
+    {"vip[1].pool", SetVip(1, kMaxPools - 1), [](auto*) {}, true},
+    {"vip[1].pool", SetVip(1, kMaxPools), [](auto*) {}, false, kMaxPools},
+    {"vip[1].address", SetVip(1, 0), [](auto* b) { b->vip.address = Address("0.0.0.0"); }, false,
+     0},
+    {"vip[1].address", SetVip(1, 0), [](auto* b) { b->vip.address = Address("::"); }, false, 0},
+    {"vip[1].address", SetVip(1, 0), [](auto* b) { b->vip.address = Address("224.0.0.1"); }, false,
+     0xe0000001},
+    {"vip[1].address", SetVip(1, 0), [](auto* b) { b->vip.address = Address("127.0.0.1"); }, false,
+     0x7f000001},
+    {"vip[1].address", SetVip(1, 0), [](auto* b) { b->vip.address = Address("255.255.255.255"); },
+     false, 0xffffffff},
+    {"vip[1].address", SetVip(1, 0), [](auto* b) { b->vip.address = Address("ff02::1"); }, false,
+     0xff02000000000000},
+    {"vip[1].address", SetVip(1, 0), [](auto* b) { b->vip.address = Address("2001:db8::1"); },
+     true},
+    {"vip[1].port", SetVip(1, 0), [](auto* b) { b->vip.port = Be16(0); }, true},
+    {"vip[1].protocol", SetVip(1, 0), [](auto* b) { b->vip.protocol = 17; }, true},
+    {"vip[1].protocol", SetVip(1, 0), [](auto* b) { b->vip.protocol = 0; }, false, 0},
+    {"vip[1].protocol", SetVip(1, 0), [](auto* b) { b->vip.protocol = 1; }, false, 1},
+
+    {"pool[2047]", SetPool(kMaxPools - 1, 3, 0), [](auto*) {}, true},
+    {"pool[2048].index", SetPool(kMaxPools, 3, 0), [](auto*) {}, false, kMaxPools},
+    {"pool[1].slot_count", SetPool(1, 2, 0), [](auto*) {}, false, 2},
+    {"pool[1].slot_count", SetPool(1, 101, 1), [](auto*) {}, true},
+    {"pool[1].slot_count", SetPool(1, 102, 1), [](auto*) {}, false, 102},
+    {"pool[1].slot_count", SetPool(1, kMaxSlots + 1, 0), [](auto*) {}, false, kMaxSlots + 1},
+    {"pool[1].slot_count", SetPool(1, ~0u, 0), [](auto*) {}, false, ~0u},
+    {"pool[1].arena_slot", SetPool(1, 3, 2), [](auto*) {}, false, 2},
+    {"pool[1].arena_slot", SetPool(1, 3, ~0u), [](auto*) {}, false, ~0u},
+    {"pool[1].reserved", SetPool(1, 3, 0), [](auto* b) { b->pool.reserved = 1; }, false, 1},
+
+    {"backend[16383]", SetBackend(kMaxBackends - 1, 0), [](auto*) {}, true},
+    {"backend[16384].index", SetBackend(kMaxBackends, 0), [](auto*) {}, false, kMaxBackends},
+    {"backend[1].keeps_known_flows", SetBackend(1, 0),
+     [](auto* b) { b->backend.keeps_known_flows = 2; }, false, 2},
+    {"backend[1].encapsulation", SetBackend(1, 0),
+     [](auto* b) { b->backend.encapsulation = static_cast<Encapsulation>(2); }, false, 2},
+    {"backend[1].next_hop", SetBackend(1, kMaxNextHops - 1), [](auto*) {}, true},
+    {"backend[1].next_hop", SetBackend(1, kMaxNextHops), [](auto*) {}, false, kMaxNextHops},
+    {"backend[1].next_hop", SetBackend(1, kNoNextHop), [](auto*) {}, true},
+    {"backend[1].next_hop", SetBackend(1, kNoNextHop - 1), [](auto*) {}, false, kNoNextHop - 1},
+    {"backend[1]", Tunnel(), [](auto*) {}, true},
+    {"backend[1].outer_destination", Tunnel(),
+     [](auto* b) { b->backend.outer_destination = Address("0.0.0.0"); }, false, 0},
+    {"backend[1].outer_destination", Tunnel(),
+     [](auto* b) { b->backend.outer_destination = Address("::1"); }, false, 0},
+    {"backend[1].outer_source", Tunnel(),
+     [](auto* b) { b->backend.outer_source = Address("239.0.0.1"); }, false, 0xef000001},
+    {"backend[1].outer_source", Tunnel(),
+     [](auto* b) { b->backend.outer_source = Address("2001:db8::1"); }, false, 0x20010db800000000},
+
+    {"next_hop[16383]", SetNextHop(kMaxNextHops - 1), [](auto*) {}, true},
+    {"next_hop[16384].index", SetNextHop(kMaxNextHops), [](auto*) {}, false, kMaxNextHops},
+    {"next_hop[1].port", SetNextHop(1), [](auto* b) { b->next_hop.port = kPorts - 1; }, true},
+    {"next_hop[1].port", SetNextHop(1), [](auto* b) { b->next_hop.port = kPorts; }, false, kPorts},
+    {"next_hop[1].mtu_bytes", SetNextHop(1), [](auto* b) { b->next_hop.mtu_bytes = 67; }, false,
+     67},
+    {"next_hop[1].mtu_bytes", SetNextHop(1), [](auto* b) { b->next_hop.mtu_bytes = 68; }, true},
+    {"next_hop[1].mtu_bytes", SetNextHop(1), [](auto* b) { b->next_hop.mtu_bytes = 65535; }, true},
+    {"next_hop[1].destination_mac", SetNextHop(1),
+     [](auto* b) { b->next_hop.destination_mac = {}; }, false, 0},
+    {"next_hop[1].destination_mac", SetNextHop(1),
+     [](auto* b) { b->next_hop.destination_mac.bytes[0] = 3; }, false, 0x030000000101},
+    {"next_hop[1].source_mac", SetNextHop(1), [](auto* b) { b->next_hop.source_mac = {}; }, false,
+     0},
+
+    {"vip[4096].index", Delete(MessageType::kDeleteVip, kMaxVips), [](auto*) {}, false, kMaxVips},
+    {"pool[2048].index", Delete(MessageType::kDeletePool, kMaxPools), [](auto*) {}, false,
+     kMaxPools},
+    {"backend[16384].index", Delete(MessageType::kDeleteBackend, kMaxBackends), [](auto*) {}, false,
+     kMaxBackends},
+    {"next_hop[16384].index", Delete(MessageType::kDeleteNextHop, kMaxNextHops), [](auto*) {},
+     false, kMaxNextHops},
+    {"", Delete(MessageType::kDeleteVip, 5), [](auto*) {}, true},
+    {"", Delete(MessageType::kDeletePool, 5), [](auto*) {}, true},
+    {"", Delete(MessageType::kDeleteBackend, 5), [](auto*) {}, true},
+    {"", Delete(MessageType::kDeleteNextHop, 5), [](auto*) {}, true},
+};
+
+TEST_CASE("every field is held to its range, and the refusal names field and value") {
+  HeapTableMemory memory(1 << 20);
+  HeapArena arena(101);
+  for (const Case& c : kCases) {
+    TableDraft draft(&memory, kPorts, [](const TableState&) { return absl::OkStatus(); });
+    Request request = c.request;
+    request.sequence = 77;
+    c.change(&request.body);
+    if (request.type != MessageType::kBegin) {
+      REQUIRE(draft.Apply(Begin(true), arena.view()).code == ResponseCode::kOk);
+    }
+    const Response response = draft.Apply(request, arena.view());
+    INFO(c.field << " -> " << response.field << " = " << response.value);
+    CHECK(response.sequence == 77);
+    if (c.good) {
+      CHECK(response.code == ResponseCode::kOk);
+      CHECK(response.field == std::string());
+    } else {
+      CHECK(response.code == ResponseCode::kOutOfRange);
+      CHECK(response.field == std::string(c.field));
+      CHECK(response.value == c.value);
+      CHECK(draft.Apply(Commit(1), arena.view()).code == ResponseCode::kTransactionBroken);
+    }
+  }
+  CHECK(memory.used_bytes() == 0);
+}
+
+TEST_CASE("slots may name backends below the capacity, or nobody") {
+  HeapTableMemory memory(1 << 20);
+  HeapArena arena(101);
+  for (const uint32_t backend : {0u, 16383u, 16384u, 65534u, 65535u}) {
+    const bool good = backend < kMaxBackends || backend == 65535;
+    for (const bool previous : {false, true}) {
+      TableDraft draft(&memory, kPorts, [](const TableState&) { return absl::OkStatus(); });
+      arena.Fill(1, 0, 0);
+      (previous ? arena.at(1, 100).previous : arena.at(1, 100).current) =
+          static_cast<uint16_t>(backend);
+      draft.Apply(Begin(true), arena.view());
+      const Response response = draft.Apply(SetPool(2, 101, 1), arena.view());
+      CHECK(response.code == (good ? ResponseCode::kOk : ResponseCode::kOutOfRange));
+      CHECK(response.field == std::string(good ? "" : "pool[2].slots"));
+      CHECK(response.value == (good ? 0 : backend));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace guideway

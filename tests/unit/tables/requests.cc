@@ -1,0 +1,133 @@
+#include "tests/unit/tables/requests.h"
+
+#include "lib/hash/siphash.h"
+
+namespace guideway {
+
+using namespace channel;  // NOLINT(google-build-using-namespace): this file is about its messages
+
+namespace {
+
+Request OfType(MessageType type) {
+  Request request;
+  request.type = type;
+  return request;
+}
+
+// Chains fields, each as an integer, so that padding does not count.
+class Digest {
+ public:
+  void Add(uint64_t value) { state_ = SipHash24({state_, 1}, value); }
+  template <size_t kBytes>
+  void Add(const std::array<uint8_t, kBytes>& bytes) {
+    state_ = SipHash24({state_, 2}, bytes.data(), kBytes);
+  }
+  uint64_t value() const { return state_; }
+
+ private:
+  uint64_t state_ = 0;
+};
+
+}  // namespace
+
+Request Begin(bool full, uint64_t base_generation) {
+  Request request = OfType(MessageType::kBegin);
+  request.body.begin = {.base_generation = base_generation, .full = full};
+  return request;
+}
+
+Request Commit(uint64_t generation) {
+  Request request = OfType(MessageType::kCommit);
+  request.body.commit = {.generation = generation};
+  return request;
+}
+
+Request Abort() { return OfType(MessageType::kAbort); }
+
+Request SetGlobals() {
+  Request request = OfType(MessageType::kSetGlobals);
+  request.body.globals = {.flow_hash_key = {1, 2, 3, 4, 5, 6},
+                          .half_open_s = 30,
+                          .established_s = 3600,
+                          .closing_s = 31,
+                          .udp_s = 120};
+  return request;
+}
+
+Request SetVip(uint32_t index, uint32_t pool) {
+  Request request = OfType(MessageType::kSetVip);
+  request.body.vip = {.index = index,
+                      .pool = pool,
+                      .address = IpAddress::FromIpv4(Be32(0xc6336400 + index)),
+                      .port = Be16(80),
+                      .protocol = static_cast<uint8_t>(IpProtocol::kTcp)};
+  return request;
+}
+
+Request SetPool(uint32_t index, uint32_t slot_count, uint32_t arena_slot) {
+  Request request = OfType(MessageType::kSetPool);
+  request.body.pool = {
+      .index = index, .slot_count = slot_count, .arena_slot = arena_slot, .reserved = 0};
+  return request;
+}
+
+Request SetBackend(uint32_t index, uint32_t next_hop) {
+  Request request = OfType(MessageType::kSetBackend);
+  request.body.backend = {.index = index,
+                          .incarnation = 1,
+                          .keeps_known_flows = 1,
+                          .encapsulation = Encapsulation::kL2,
+                          .outer_source = IpAddress::FromIpv4(Be32(0x0a000001)),
+                          .outer_destination = IpAddress::FromIpv4(Be32(0x0a010000 + index)),
+                          .next_hop = next_hop};
+  return request;
+}
+
+Request SetNextHop(uint32_t index) {
+  Request request = OfType(MessageType::kSetNextHop);
+  request.body.next_hop = {.index = index,
+                           .port = 0,
+                           .mtu_bytes = 1500,
+                           .destination_mac = {{2, 0, 0, 0, 1, static_cast<uint8_t>(index)}},
+                           .source_mac = {{2, 0, 0, 0, 0, 1}}};
+  return request;
+}
+
+Request Delete(MessageType type, uint32_t index) {
+  Request request = OfType(type);
+  request.body.index = {.index = index};
+  return request;
+}
+
+uint64_t DigestOf(const Snapshot& snapshot) {
+  Digest digest;
+  for (const uint64_t word : snapshot.flow_hash_key.words) digest.Add(word);
+  digest.Add(snapshot.flow_key_digest);
+  digest.Add(uint64_t{snapshot.timeouts.half_open_s} << 32 | snapshot.timeouts.established_s);
+  digest.Add(uint64_t{snapshot.timeouts.closing_s} << 32 | snapshot.timeouts.udp_s);
+  for (const Pool& pool : snapshot.pools) {
+    digest.Add(pool.slot_count);
+    for (uint32_t i = 0; i < pool.slot_count; ++i) {
+      digest.Add(uint64_t{pool.slots[i].current} << 16 | pool.slots[i].previous);
+    }
+  }
+  for (const Backend& backend : snapshot.backends) {
+    digest.Add(uint64_t{backend.id} << 3 | uint64_t{backend.exists} << 2 |
+               uint64_t{backend.keeps_known_flows} << 1 |
+               static_cast<uint64_t>(backend.encapsulation));
+    digest.Add(backend.outer_source.bytes);
+    digest.Add(backend.outer_destination.bytes);
+    digest.Add(uint64_t{backend.next_hop.port} << 16 | backend.next_hop.mtu_bytes);
+    digest.Add(backend.next_hop.destination_mac.bytes);
+    digest.Add(backend.next_hop.source_mac.bytes);
+  }
+  // Any address of SetVip's that is a VIP, with its pool.
+  for (uint32_t i = 0; i < kMaxVips; ++i) {
+    const VipCell* cell =
+        snapshot.vips.Find(IpAddress::FromIpv4(Be32(0xc6336400 + i)), Be16(80), IpProtocol::kTcp);
+    if (cell != nullptr) digest.Add(uint64_t{cell->vip} << 32 | uint64_t{cell->pool} << 16 | i);
+  }
+  return digest.value();
+}
+
+}  // namespace guideway
