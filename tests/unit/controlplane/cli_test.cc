@@ -94,7 +94,7 @@ TEST_CASE("lists for people are aligned") {
 TEST_CASE("status says first whether all is well") {
   TestDaemon daemon;
   CHECK(absl::StartsWith(daemon.Run({"status"}).out,
-                         "all is well: 1 VIPs, 2 pools, 5 of 5 backends healthy\n"));
+                         "all is well: 1 VIP, 2 pools, 5 of 5 backends healthy\n"));
   daemon.web_1_unhealthy = true;
   CHECK(absl::StartsWith(daemon.Run({"status"}).out, "NOT WELL: pool web: unhealthy: web-1\n"));
   daemon.connected = false;
@@ -214,8 +214,7 @@ TEST_CASE("apply, diff and check") {
   CHECK(daemon.configs_set() == 1);
   CHECK_RESULT(daemon.Run({"apply", "--force", "-f", file(three_less)}), 0, "web-1 removed");
   CHECK_RESULT(daemon.Run({"apply", "-f", file(TestYaml() + "x: 1\n")}), 1, "n.yaml:16:1: x: unkn");
-  CHECK_RESULT(daemon.Run({"check", "-f", file(TestYaml())}), 0,
-               "valid, with 1 VIPs, 2 pools, 5 b");
+  CHECK_RESULT(daemon.Run({"check", "-f", file(TestYaml())}), 0, "valid, with 1 VIP, 2 pools, 5 b");
   CHECK_RESULT(daemon.Run({"check", "-f", file("a: [\n")}), 1, "is not valid YAML");
   daemon.Stop();
   CHECK_RESULT(daemon.Run({"check", "-f", GUIDEWAY_SOURCE_ROOT "/docs/example.yaml"}), 0, "valid");
