@@ -54,7 +54,9 @@ std::string PlaceBackend(const CompilerInput& input, const BackendRegistry::Reco
   body.keeps_known_flows = record.keeps_known_flows ? 1 : 0;
   body.encapsulation = record.encapsulation;
   body.outer_destination = record.address;
-  body.outer_source = record.address.IsIpv4() ? IpAddress::FromIpv4(Be32(0)) : IpAddress{};
+  // The channel wants a host address of this family even while no packet can be sent for want of a
+  // next hop; the backend's own serves.
+  body.outer_source = record.address;
   body.next_hop = channel::kNoNextHop;
 
   ResolvedNextHop resolved;

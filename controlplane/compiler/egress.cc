@@ -59,6 +59,15 @@ absl::StatusOr<Egress> MakeEgress(const ResolvedNextHop& resolved, const IpAddre
     return absl::FailedPreconditionError(absl::StrCat(
         "no source address for tunnels to ", address.ToString(), " on ", resolved.interface));
   }
+  const auto is_station = [](const MacAddress& mac) {
+    return !mac.IsZero() && (mac.bytes[0] & 1) == 0;  // not a group address
+  };
+  const MacAddress source_mac = resolved.source_mac.IsZero() ? port->mac : resolved.source_mac;
+  if (!is_station(source_mac) || !is_station(resolved.destination_mac)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(source_mac.ToString(), " to ", resolved.destination_mac.ToString(), " on ",
+                     resolved.interface, ": not Ethernet addresses of stations"));
+  }
   Egress egress;
   uint32_t mtu_bytes = port->mtu_bytes;
   if (resolved.mtu_bytes != 0) mtu_bytes = std::min(mtu_bytes, resolved.mtu_bytes);
@@ -66,7 +75,7 @@ absl::StatusOr<Egress> MakeEgress(const ResolvedNextHop& resolved, const IpAddre
   egress.next_hop.port = static_cast<uint16_t>(port - ports.begin());
   egress.next_hop.mtu_bytes = static_cast<uint16_t>(mtu_bytes);
   egress.next_hop.destination_mac = resolved.destination_mac;
-  egress.next_hop.source_mac = resolved.source_mac.IsZero() ? port->mac : resolved.source_mac;
+  egress.next_hop.source_mac = source_mac;
   egress.outer_source = resolved.source;
   egress.key = absl::StrCat(egress.next_hop.port, "/", mtu_bytes, "/", resolved.gateway.ToString());
   egress.text = absl::StrCat(TextOf(port->name), " ", resolved.destination_mac.ToString());
