@@ -74,8 +74,7 @@ absl::Status Steering::AddSocket(uint32_t queue, int xsk_fd) {
 }
 
 absl::Status Steering::Attach() {
-  const int program = bpf_program__fd(program_->progs.gw_steering);
-  const int error = bpf_xdp_attach(interface_index_, program, 0, nullptr);
+  const int error = bpf_xdp_attach(interface_index_, program_fd(), 0, nullptr);
   if (error != 0) {
     return ErrnoStatus(-error, absl::StrCat("attaching the XDP program to ", interface_name_));
   }
@@ -88,11 +87,11 @@ bool Steering::IsAttached() const {
   bpf_prog_info info{};
   __u32 length = sizeof(info);
   if (bpf_xdp_query_id(interface_index_, 0, &on_interface) != 0) return false;
-  if (bpf_obj_get_info_by_fd(bpf_program__fd(program_->progs.gw_steering), &info, &length) != 0) {
-    return false;
-  }
+  if (bpf_obj_get_info_by_fd(program_fd(), &info, &length) != 0) return false;
   return info.id == on_interface;
 }
+
+int Steering::program_fd() const { return bpf_program__fd(program_->progs.gw_steering); }
 
 absl::Status Steering::Detach() {
   attached_ = false;

@@ -50,6 +50,8 @@ class Steering {
   static absl::Status Clear(const std::string& interface_name);
 
   const std::string& interface_name() const { return interface_name_; }
+  // The loaded program, for BPF_PROG_TEST_RUN.
+  int program_fd() const;
 
  private:
   struct Key;

@@ -1,8 +1,8 @@
 // A burst of packets on their way through the stages: bytes plus metadata, no mbuf, no EAL.
 //
-// The worker fills `frame`, `length_bytes`, `headroom_bytes` and `receive_port`; the stages fill
-// the rest, one stage after the other, and decide a verdict. A stage never frees and never touches
-// a packet whose verdict is already made. Owned by one worker; no other thread sees it.
+// The worker fills `frame`, `length_bytes`, `headroom_bytes` and `receive_port`; ParseHeaders sets
+// all else afresh, and the later stages leave alone a packet whose verdict is made. A stage never
+// frees. Owned by one worker; no other thread sees it.
 #ifndef GUIDEWAY_DATAPLANE_PATH_PACKET_H_
 #define GUIDEWAY_DATAPLANE_PATH_PACKET_H_
 
@@ -24,11 +24,12 @@ enum class Verdict : uint8_t {
 };
 
 // What a packet is, as far as the plain path cares. Everything but kPlain leaves the hot loop in
-// LookupVip: to the kernel if its destination is no VIP's address, else with a named drop reason.
+// LookupVip: to the kernel if its destination is no VIP's address, else with a named drop reason -
+// except kOtherProtocol, which no VIP takes and which therefore is the kernel's.
 enum class PacketKind : uint8_t {
   kPlain,  // a whole TCP or UDP packet, untagged, without IP options or extension headers
-  kNotIp,  // ARP, LLDP ...: always the kernel's
-  kVlan,
+  kNotIp,  // ARP, LLDP ..., and IPv6 to an IPv4-mapped address: always the kernel's
+  kVlan,   // tagged once or twice, whatever is inside
   kIpOptions,
   kIpv6Extension,
   kFragment,
@@ -36,6 +37,7 @@ enum class PacketKind : uint8_t {
   kOtherProtocol,
 };
 
+inline constexpr uint32_t kNoVip = 0xffffffff;
 inline constexpr uint8_t kTcpFin = 0x01, kTcpSyn = 0x02, kTcpRst = 0x04, kTcpAck = 0x10;
 
 struct alignas(kCacheLineBytes) Packet {
@@ -50,16 +52,28 @@ struct alignas(kCacheLineBytes) Packet {
   IpFamily family = IpFamily::kIpv4;
   uint8_t l3_offset = 0;  // from frame to the IP header
   uint8_t tcp_flags = 0;  // 0 for UDP
-  bool new_flow = false;  // SelectBackend chose its backend: counted as a new flow
+  bool new_flow = false;  // SelectBackend entered its flow into the flow table
+  // What ParseHeaders found wrong above the IP header. It matters only if the packet is for a VIP:
+  // LookupVip drops it then; else the kernel is to judge it.
+  bool defective = false;
+  DropReason defect = DropReason::l4_truncated;
+  bool ports_known = false;      // kPlain, and not truncated before the end of the ports
+  uint16_t ip_length_bytes = 0;  // of the IP packet; what follows in the frame is padding
   uint64_t flow_hash = 0;
-  FlowKey key;                       // addresses are valid for every IP packet, ports for kPlain
-  uint32_t vip = 0;                  // VIP index, after LookupVip
+  FlowKey key;                       // addresses: every IP packet; ports: if ports_known
+  uint32_t vip = kNoVip;             // VIP index, after LookupVip
   uint16_t pool = 0;                 // pool index, after LookupVip
   const Backend* backend = nullptr;  // after LookupFlow or SelectBackend
 
+  bool pending() const { return verdict == Verdict::kPending; }
   void Drop(DropReason reason) {
     verdict = Verdict::kDrop;
     drop_reason = reason;
+  }
+  // The first thing found counts.
+  void SetDefect(DropReason reason) {
+    if (!defective) defect = reason;
+    defective = true;
   }
 };
 

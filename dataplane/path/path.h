@@ -9,15 +9,20 @@
 
 namespace guideway {
 
-// Bytes -> kind, FlowKey, or a drop reason.
+// Bytes -> kind, FlowKey, or a drop reason. Broken IP headers are dropped whoever they are for;
+// what is wrong above them, or with the source address or TTL, matters only to VIPs and is noted as
+// a defect.
 void ParseHeaders(Burst& burst);
-// (destination address, port, protocol) -> VIP; what is not for a VIP goes to the kernel.
+// (destination address, port, protocol) -> VIP; what is not for a VIP goes to the kernel: all of it
+// while nothing is configured. Drops what is for a VIP but defective or of a kind not handled yet.
 void LookupVip(Burst& burst, const Snapshot& tables);
-// Flow hash; known flow -> backend.
+// Flow hash; known flow -> backend. A flow is known if its entry's backend still is the same
+// backend and keeps its flows. A SYN without ACK is never known: it starts a flow anew.
 void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state);
-// Unknown flow -> Maglev slot -> backend, entered into the flow table.
+// Unknown flow -> Maglev slot -> backend, entered into the flow table (but not by a RST).
 void SelectBackend(Burst& burst, const Snapshot& tables, PathState& state);
-// TTL, outer headers, Ethernet addresses of the next hop, egress port.
+// Cuts Ethernet padding; TTL or hop limit - 1 (also for L2: it is what ends loops), outer headers,
+// Ethernet addresses of the next hop, egress port.
 void Encapsulate(Burst& burst, PathState& state);
 
 inline void ProcessBurst(Burst& burst, const Snapshot& tables, PathState& state) {

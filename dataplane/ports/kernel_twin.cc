@@ -25,7 +25,8 @@ absl::Status ConfigureInterface(const std::string& name, const MacAddress& mac,
   std::strncpy(request.ifr_name, name.c_str(), IFNAMSIZ - 1);
   request.ifr_hwaddr.sa_family = ARPHRD_ETHER;
   std::memcpy(request.ifr_hwaddr.sa_data, mac.bytes.data(), mac.bytes.size());
-  if (ioctl(control.get(), SIOCSIFHWADDR, &request) != 0) {
+  // A virtual device may have no address; the kernel's choice stays then.
+  if (!mac.IsZero() && ioctl(control.get(), SIOCSIFHWADDR, &request) != 0) {
     return ErrnoStatus(errno, absl::StrCat("setting the MAC address of ", name));
   }
   request.ifr_mtu = mtu_bytes;

@@ -115,6 +115,9 @@ std::vector<std::string> Port::EalArguments(const PortSpec& spec, uint32_t worke
 absl::StatusOr<uint16_t> Port::ExpectedMtu(const PortSpec& spec) {
   constexpr uint16_t kEthernetMtu = 1500;
   if (spec.kind != PortKind::kAfXdp) return kEthernetMtu;
+  if (if_nametoindex(spec.name.c_str()) == 0) {
+    return absl::NotFoundError(absl::StrCat("--port=", spec.name, ": no such network interface"));
+  }
   return KernelMtu(spec.name);
 }
 
@@ -140,9 +143,6 @@ absl::StatusOr<std::unique_ptr<Port>> Port::Open(const PortSpec& spec,
 
 absl::Status Port::OpenAfXdp(uint32_t workers, rte_mempool* mempool) {
   kernel_interface_ = name_;
-  if (if_nametoindex(name_.c_str()) == 0) {
-    return absl::NotFoundError(absl::StrCat("--port=", name_, ": no such network interface"));
-  }
   const uint32_t kernel_queues = KernelReceiveQueues(name_);
   if (kernel_queues != workers) {
     return absl::FailedPreconditionError(absl::StrCat(

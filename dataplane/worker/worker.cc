@@ -82,32 +82,36 @@ uint32_t Worker::ReceiveBurst(uint32_t port, const Snapshot& tables) {
   state_.counted = CounterValues{};
   LoadBurst(packets, count, port);
   ProcessBurst(burst_, tables, state_);
-  Dispatch(packets, tables);
+  Dispatch(packets, port);
   counters_.Add(state_.counted);
   return count;
 }
 
+// Fills the burst and closes up `packets`: the frames that cannot be worked on are left out.
 void Worker::LoadBurst(rte_mbuf** packets, uint32_t count, uint32_t port) {
-  burst_.count = count;
+  burst_.count = 0;
   uint64_t bytes = 0;
   for (uint32_t i = 0; i < count; ++i) {
     rte_mbuf* mbuf = packets[i];
-    Packet& packet = burst_.packets[i];
-    packet = Packet{};
+    bytes += mbuf->pkt_len;
+    // Comes from no queue that this program sets up, but from some virtual devices.
+    if (mbuf->nb_segs != 1) {
+      ++state_.counted[DropReason::scattered_frame];
+      drops_.packets[drops_.count++] = mbuf;
+      continue;
+    }
+    packets[burst_.count] = mbuf;
+    Packet& packet = burst_.packets[burst_.count++];
     packet.frame = rte_pktmbuf_mtod(mbuf, uint8_t*);
     packet.length_bytes = mbuf->data_len;
     packet.headroom_bytes = rte_pktmbuf_headroom(mbuf);
     packet.receive_port = static_cast<uint16_t>(port);
-    // Frames spread over several buffers come from no queue that this program sets up.
-    if (mbuf->nb_segs != 1) packet.Drop(DropReason::scattered_frame);
-    bytes += mbuf->pkt_len;
   }
   state_.counted[Counter::received_packets] += count;
   state_.counted[Counter::received_bytes] += bytes;
 }
 
-void Worker::Dispatch(rte_mbuf** packets, const Snapshot& tables) {
-  const uint32_t receive_port = burst_.packets[0].receive_port;
+void Worker::Dispatch(rte_mbuf** packets, uint32_t receive_port) {
   for (uint32_t i = 0; i < burst_.count; ++i) {
     Packet& packet = burst_.packets[i];
     rte_mbuf* mbuf = packets[i];

@@ -58,7 +58,7 @@ class Worker {
   bool PollAllPorts(const Snapshot& tables);
   uint32_t ReceiveBurst(uint32_t port, const Snapshot& tables);
   void LoadBurst(rte_mbuf** packets, uint32_t count, uint32_t port);
-  void Dispatch(rte_mbuf** packets, const Snapshot& tables);
+  void Dispatch(rte_mbuf** packets, uint32_t receive_port);
   void Transmit(uint32_t port);
   void HandToKernel(uint32_t port);
   void SendFromKernel(uint32_t port);

@@ -1,4 +1,4 @@
-// HOT PATH (Prefetch, Find, Touch, Insert): no allocation, lock, log, system call or exception.
+// HOT PATH (Find, Touch, Insert): no allocation, lock, log, system call or exception.
 #include "lib/flow/flow_table.h"
 
 #include <bit>
@@ -137,8 +137,6 @@ void FlowTable::Clear(uint64_t key_digest) {
 }
 
 uint64_t FlowTable::key_digest() const { return header_->key_digest; }
-
-void FlowTable::Prefetch(uint64_t flow_hash) const { PrefetchWrite(&BucketOf(flow_hash)); }
 
 FlowEntry* FlowTable::Find(uint64_t flow_hash, uint32_t now_s, const FlowTimeouts& timeouts) {
   FlowBucket* bucket = &BucketOf(flow_hash);

@@ -82,7 +82,7 @@ class FlowTable {
   void Clear(uint64_t key_digest);
   uint64_t key_digest() const;
 
-  void Prefetch(uint64_t flow_hash) const;
+  void Prefetch(uint64_t flow_hash) const { PrefetchWrite(&BucketOf(flow_hash)); }
   // The live entry of the flow, or nullptr. Expired entries are not found.
   FlowEntry* Find(uint64_t flow_hash, uint32_t now_s, const FlowTimeouts& timeouts);
   // Records a packet of a found flow.

@@ -4,7 +4,6 @@
 #include "lib/hash/maglev.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -85,23 +84,49 @@ absl::StatusOr<std::vector<Permutation>> MakePermutations(absl::Span<const Magle
   return permutations;
 }
 
-// The ranks in the order of their turns, one for every slot. The n-th turn of a backend of weight w
-// comes at (2n - 1) / w, in units of 2^-32, rounded down; equal times go by rank.
-std::vector<uint32_t> TurnsOf(const std::vector<Permutation>& permutations, uint32_t slot_count) {
+// All turns up to a time by which there are enough for every slot, backend by backend. The n-th
+// turn of a backend of weight w comes at (2n - 1) / w, in units of 2^-32, rounded down.
+std::vector<Turn> TurnsOf(const std::vector<Permutation>& permutations, uint32_t slot_count) {
   uint64_t weight_sum = 0;
   for (const Permutation& permutation : permutations) weight_sum += permutation.weight;
+  // Until a time t a backend has at least t * w / 2^33 - 1 turns.
+  const uint64_t enough = ((slot_count + permutations.size()) << 33) / weight_sum + 1;
   std::vector<Turn> turns;
   turns.reserve(slot_count + 2 * permutations.size());
   for (uint32_t rank = 0; rank < permutations.size(); ++rank) {
-    // In a table's worth of turns a backend has its share of them, give or take one.
     const uint64_t weight = permutations[rank].weight;
-    const uint64_t count = (slot_count + permutations.size()) * weight / weight_sum + 2;
-    for (uint64_t n = 1; n <= count; ++n) turns.push_back({((2 * n - 1) << 32) / weight, rank});
+    const uint64_t step = (uint64_t{1} << 33) / weight, step_rest = (uint64_t{1} << 33) % weight;
+    uint64_t time = (uint64_t{1} << 32) / weight, rest = (uint64_t{1} << 32) % weight;
+    while (time <= enough) {
+      turns.push_back({time, rank});
+      time += step;
+      rest += step_rest;
+      if (rest >= weight) {
+        rest -= weight;
+        ++time;
+      }
+    }
   }
-  std::sort(turns.begin(), turns.end());
-  std::vector<uint32_t> ranks(slot_count);
-  for (uint32_t i = 0; i < slot_count; ++i) ranks[i] = turns[i].rank;
-  return ranks;
+  return turns;
+}
+
+// Sorts by time, then rank: spreads the turns over about as many buckets of equal time spans, which
+// leaves next to nothing to sort within a bucket.
+std::vector<Turn> Sorted(const std::vector<Turn>& turns) {
+  uint64_t last = 0;
+  for (const Turn& turn : turns) last = std::max(last, turn.time);
+  int shift = 0;
+  while ((last >> shift) >= turns.size()) ++shift;
+  std::vector<uint32_t> begin((last >> shift) + 2, 0);
+  for (const Turn& turn : turns) ++begin[(turn.time >> shift) + 1];
+  for (size_t i = 1; i < begin.size(); ++i) begin[i] += begin[i - 1];
+  std::vector<uint32_t> end(begin.begin(), begin.end() - 1);
+  std::vector<Turn> sorted(turns.size());
+  for (const Turn& turn : turns) sorted[end[turn.time >> shift]++] = turn;
+  for (size_t i = 0; i < end.size(); ++i) {
+    std::sort(sorted.begin() + begin[i], sorted.begin() + end[i]);
+  }
+  return sorted;
 }
 
 bool AllWeightsEqual(const std::vector<Permutation>& permutations) {
@@ -137,7 +162,8 @@ absl::StatusOr<std::vector<uint16_t>> BuildMaglevTable(absl::Span<const MaglevBa
       TakeSlot((*permutations)[rank], table);
     }
   } else {
-    for (uint32_t rank : TurnsOf(*permutations, slot_count)) TakeSlot((*permutations)[rank], table);
+    const std::vector<Turn> turns = Sorted(TurnsOf(*permutations, slot_count));
+    for (uint32_t i = 0; i < slot_count; ++i) TakeSlot((*permutations)[turns[i].rank], table);
   }
   return table;
 }

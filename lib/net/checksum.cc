@@ -5,17 +5,6 @@
 #include <cstring>
 
 namespace guideway {
-namespace {
-
-uint16_t Fold(uint64_t sum) {
-  sum = (sum & 0xffffffff) + (sum >> 32);
-  sum = (sum & 0xffff) + (sum >> 16);
-  sum = (sum & 0xffff) + (sum >> 16);
-  sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<uint16_t>(sum);
-}
-
-}  // namespace
 
 Be16 OnesComplementSum(const uint8_t* data, size_t length_bytes) {
   uint64_t sum = 0;  // cannot overflow below 2^32 words
@@ -32,22 +21,11 @@ Be16 OnesComplementSum(const uint8_t* data, size_t length_bytes) {
     std::memcpy(&word, data, length_bytes);
     sum += word;
   }
-  return Be16::FromWire(Fold(sum));
+  return Be16::FromWire(FoldSum(sum));
 }
 
 Be16 InternetChecksum(const uint8_t* data, size_t length_bytes) {
   return Be16::FromWire(static_cast<uint16_t>(~OnesComplementSum(data, length_bytes).wire()));
-}
-
-Be16 UpdateChecksum(Be16 checksum, Be16 before, Be16 after) {
-  const uint64_t sum = uint64_t{static_cast<uint16_t>(~checksum.wire())} +
-                       static_cast<uint16_t>(~before.wire()) + after.wire();
-  return Be16::FromWire(static_cast<uint16_t>(~Fold(sum)));
-}
-
-bool Ipv4ChecksumIsRight(const Ipv4Header& header) {
-  return OnesComplementSum(reinterpret_cast<const uint8_t*>(&header), header.header_bytes())
-             .wire() == 0xffff;
 }
 
 }  // namespace guideway

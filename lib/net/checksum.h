@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "lib/net/big_endian.h"
 #include "lib/net/headers.h"
@@ -23,8 +24,39 @@ Be16 InternetChecksum(const uint8_t* data, size_t length_bytes);
 // (RFC 1624, equation 3).
 Be16 UpdateChecksum(Be16 checksum, Be16 before, Be16 after);
 
-// Whether the header checksum is right; header.header_bytes() bytes must be readable.
+// Whether the header checksum is right; header.header_bytes() (at least 20) bytes must be readable.
 bool Ipv4ChecksumIsRight(const Ipv4Header& header);
+
+// Folds a sum of 16- or 32-bit words in wire order to 16 bits.
+constexpr uint16_t FoldSum(uint64_t sum) {
+  sum = (sum & 0xffffffff) + (sum >> 32);
+  sum = (sum & 0xffffffff) + (sum >> 32);
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  return static_cast<uint16_t>(sum);
+}
+
+// Inline because the packet path calls them for every packet.
+inline Be16 UpdateChecksum(Be16 checksum, Be16 before, Be16 after) {
+  const uint64_t sum = uint64_t{static_cast<uint16_t>(~checksum.wire())} +
+                       static_cast<uint16_t>(~before.wire()) + after.wire();
+  return Be16::FromWire(static_cast<uint16_t>(~FoldSum(sum)));
+}
+
+inline bool Ipv4ChecksumIsRight(const Ipv4Header& header) {
+  const auto* bytes = reinterpret_cast<const uint8_t*>(&header);
+  uint64_t sum = 0;
+  for (uint32_t i = 0; i < sizeof(Ipv4Header); i += 4) {
+    uint32_t word;
+    std::memcpy(&word, bytes + i, sizeof(word));
+    sum += word;
+  }
+  const uint32_t options_bytes = header.header_bytes() - uint32_t{sizeof(Ipv4Header)};
+  if (options_bytes != 0) {
+    sum += OnesComplementSum(bytes + sizeof(Ipv4Header), options_bytes).wire();
+  }
+  return FoldSum(sum) == 0xffff;
+}
 
 }  // namespace guideway
 

@@ -42,6 +42,22 @@ void WriteOuterIpv4(uint8_t* outer, const InnerPacket& inner, Be32 source, Be32 
 void WriteOuterIpv6(uint8_t* outer, const InnerPacket& inner, const IpAddress& source,
                     const IpAddress& destination, uint32_t flow_label);
 
+// Inline: returned through memory it would cost as much as all of the rest.
+inline InnerPacket DescribeInner(IpFamily family, const uint8_t* ip_header, uint16_t length_bytes) {
+  InnerPacket inner;
+  inner.family = family;
+  inner.length_bytes = length_bytes;
+  if (family == IpFamily::kIpv4) {
+    const auto* ip = reinterpret_cast<const Ipv4Header*>(ip_header);
+    inner.traffic_class = ip->dscp_ecn;
+    inner.dont_fragment = ip->dont_fragment();
+  } else {
+    inner.traffic_class = reinterpret_cast<const Ipv6Header*>(ip_header)->traffic_class();
+    inner.dont_fragment = true;
+  }
+  return inner;
+}
+
 }  // namespace guideway
 
 #endif  // GUIDEWAY_LIB_NET_ENCAPSULATION_H_

@@ -1,10 +1,10 @@
 // The API on a real socket: rights, stale and live sockets, and what changes the configuration.
-#include <catch2/catch.hpp>
-
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include <catch2/catch.hpp>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -41,8 +41,8 @@ TEST_CASE("a live socket is refused by name and goes on working") {
   TestDaemon daemon;
   const absl::Status status = StartOn(daemon.socket(), &daemon);
   CHECK(absl::IsFailedPrecondition(status));
-  CHECK(status.message() == absl::StrCat("socket ", daemon.socket(), ": process ", getpid(),
-                                         " is listening on it"));
+  CHECK(status.message() ==
+        absl::StrCat("socket ", daemon.socket(), ": process ", getpid(), " is listening on it"));
   CHECK(daemon.Run({"status"}).exit_code == 0);
 }
 
@@ -58,7 +58,8 @@ TEST_CASE("a dead process's socket is replaced") {
 TEST_CASE("what is not a socket is left alone") {
   TestDaemon daemon;
   const std::string path = daemon.directory().Write("precious", "data");
-  CHECK(absl::StrContains(StartOn(path, &daemon).message(), "precious: something that is not a so"));
+  CHECK(
+      absl::StrContains(StartOn(path, &daemon).message(), "precious: something that is not a so"));
   CHECK(ReadWhole(path) == "data");
   CHECK(absl::StrContains(StartOn("/tmp/" + std::string(120, 'x'), &daemon).message(),
                           "the path must have from 1 to 107 bytes"));

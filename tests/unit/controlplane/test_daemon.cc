@@ -86,7 +86,8 @@ void TestDaemon::FillState(v1::GetStateResponse* state) {
       *b->mutable_backend() = backend;
       const bool sick = web_1_unhealthy && backend.name() == "web-1";
       b->set_health(!pool.has_probe() ? v1::HEALTH_UNPROBED
-                                      : sick ? v1::HEALTH_UNHEALTHY : v1::HEALTH_HEALTHY);
+                    : sick            ? v1::HEALTH_UNHEALTHY
+                                      : v1::HEALTH_HEALTHY);
       b->set_health_reason(sick ? "connect: Connection refused" : "connect: ok");
       b->set_health_age_ms(130'000);
       b->set_share(0.25);

@@ -1,0 +1,103 @@
+#include "dataplane/manager/eal.h"
+
+#include <glog/logging.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_mbuf.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <utility>
+
+#include "dataplane/ports/port.h"
+#include "lib/base/status.h"
+
+namespace guideway {
+namespace {
+
+std::string LcoreMap(const DataplaneOptions& options) {
+  std::string map = absl::StrCat(kManagerLcore, "@", options.manager_cpu);
+  for (uint32_t i = 0; i < options.worker_cpus.size(); ++i) {
+    absl::StrAppend(&map, ",", WorkerLcore(i), "@", options.worker_cpus[i]);
+  }
+  return map;
+}
+
+}  // namespace
+
+absl::StatusOr<Eal> Eal::Start(const DataplaneOptions& options,
+                               const std::vector<std::string>& port_arguments) {
+  Eal eal;
+  std::vector<std::string> arguments = {
+      "guideway-dataplane", absl::StrCat("--lcores=", LcoreMap(options)),
+      absl::StrCat("--main-lcore=", kManagerLcore), "--no-telemetry", "--log-level=warning",
+      // EAL warns of every page size that is not reserved.
+      "--log-level=lib.eal:error",
+      // One contiguous mempool, which AF_XDP's memory needs.
+      "--iova-mode=va"};
+  bool pci = false;
+  for (const PortSpec& port : options.ports) pci = pci || port.kind == PortKind::kPci;
+  if (!pci) arguments.push_back("--no-pci");
+  if (options.hugepages) {
+    arguments.push_back("--in-memory");
+  } else {
+    const std::string prefix = absl::StrCat("guideway-", getpid());
+    arguments.insert(arguments.end(), {"--no-huge", "-m", "512", "--file-prefix=" + prefix});
+    eal.runtime_directory_ = "/var/run/dpdk/" + prefix;
+  }
+  arguments.insert(arguments.end(), port_arguments.begin(), port_arguments.end());
+
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) < 0) {
+    eal.started_ = false;
+    const std::string hint =
+        options.hugepages ? " (are there free hugepages? scripts/setup reserves them)" : "";
+    return ErrnoStatus(rte_errno, absl::StrCat("starting DPDK failed", hint));
+  }
+  return eal;
+}
+
+Eal::Eal(Eal&& other) noexcept
+    : started_(std::exchange(other.started_, false)),
+      runtime_directory_(std::exchange(other.runtime_directory_, {})) {}
+
+Eal::~Eal() {
+  if (started_) rte_eal_cleanup();
+  std::error_code ignored;
+  if (!runtime_directory_.empty()) std::filesystem::remove_all(runtime_directory_, ignored);
+}
+
+absl::StatusOr<rte_mempool*> CreateMempool(uint32_t ports, uint32_t workers,
+                                           uint16_t largest_mtu_bytes) {
+  constexpr uint32_t kCachePerLcore = 256;
+  // AF_XDP receives behind 256 bytes of its own and DPDK's headroom.
+  constexpr uint32_t kAfXdpReserve = 256 + RTE_PKTMBUF_HEADROOM;
+  constexpr uint32_t kFrameOverhead = 14 + 2 * 4;             // Ethernet and two VLAN tags
+  constexpr uint32_t kLargestRoom = 3840;                     // an XDP frame is one page
+  constexpr uint32_t kUsualRoom = RTE_MBUF_DEFAULT_BUF_SIZE;  // 2 KiB and headroom
+  const uint32_t needed = kAfXdpReserve + kFrameOverhead + largest_mtu_bytes;
+  if (needed > kLargestRoom) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("an MTU of ", largest_mtu_bytes, " is too large; at most ",
+                     kLargestRoom - kAfXdpReserve - kFrameOverhead));
+  }
+  const uint32_t room = needed > kUsualRoom ? kLargestRoom : kUsualRoom;
+  // AF_XDP keeps a whole fill ring and may hold a whole completion ring; one ring more in flight.
+  const uint32_t buffers =
+      ports * workers * 3 * Port::kDescriptors + (workers + 1) * 2 * kCachePerLcore;
+  rte_mempool* mempool = rte_pktmbuf_pool_create("packets", buffers, kCachePerLcore, 0,
+                                                 static_cast<uint16_t>(room), SOCKET_ID_ANY);
+  if (mempool == nullptr) {
+    return ErrnoStatus(rte_errno, absl::StrCat("no memory for ", buffers, " packet buffers, about ",
+                                               (uint64_t{buffers} * (room + 192)) >> 20,
+                                               " MiB (more hugepages?)"));
+  }
+  if (mempool->nb_mem_chunks != 1) {
+    LOG(WARNING) << "the packet buffers are in " << mempool->nb_mem_chunks
+                 << " pieces of memory; AF_XDP wants one";
+  }
+  return mempool;
+}
+
+}  // namespace guideway

@@ -1,0 +1,54 @@
+// HOT PATH: no allocation, lock, log, system call or exception.
+//
+// Third stage: the flow hash of every packet, and the backend of flows that are known.
+#include "dataplane/path/path.h"
+
+namespace guideway {
+namespace {
+
+bool StartsFlow(const Packet& packet) {
+  return (packet.tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn;
+}
+
+// The backend the flow was given to, if it is still there (not another one under its index) and is
+// to keep its flows.
+const Backend* KnownBackend(const Snapshot& tables, BackendId id) {
+  const uint16_t index = BackendIndex(id);
+  if (index >= tables.backends.size()) return nullptr;
+  const Backend& backend = tables.backends[index];
+  return backend.exists && backend.keeps_known_flows && backend.id == id ? &backend : nullptr;
+}
+
+// Closing is for good: what comes after a FIN or RST refreshes the entry but does not reopen it.
+FlowState StateAfter(const Packet& packet, FlowState before) {
+  if (packet.key.protocol == IpProtocol::kUdp) return FlowState::kUdp;
+  if ((packet.tcp_flags & (kTcpFin | kTcpRst)) != 0) return FlowState::kClosing;
+  return before == FlowState::kClosing ? FlowState::kClosing : FlowState::kEstablished;
+}
+
+}  // namespace
+
+void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state) {
+  for (uint32_t i = 0; i < burst.count; ++i) {
+    Packet& packet = burst.packets[i];
+    if (!packet.pending()) continue;
+    packet.flow_hash = FlowHash(tables.flow_hash_key, packet.key);
+    state.flows->Prefetch(packet.flow_hash);
+  }
+  for (uint32_t i = 0; i < burst.count; ++i) {
+    Packet& packet = burst.packets[i];
+    if (!packet.pending()) continue;
+    if (!StartsFlow(packet)) {
+      FlowEntry* entry = state.flows->Find(packet.flow_hash, state.now_s, tables.timeouts);
+      if (entry != nullptr) {
+        packet.backend = KnownBackend(tables, entry->backend.load(std::memory_order_relaxed));
+        if (packet.backend != nullptr) {
+          FlowTable::Touch(entry, StateAfter(packet, FlowTable::State(*entry)), state.now_s);
+        }
+      }
+    }
+    ++state.counted[packet.backend != nullptr ? Counter::flow_hits : Counter::flow_misses];
+  }
+}
+
+}  // namespace guideway

@@ -1,0 +1,62 @@
+// HOT PATH: no allocation, lock, log, system call or exception.
+//
+// Second stage: is this packet for a VIP, and do we forward packets like it?
+#include "dataplane/path/path.h"
+
+namespace guideway {
+namespace {
+
+void LookupPlain(Packet& packet, const VipTable& vips) {
+  const FlowKey& key = packet.key;
+  if (!packet.ports_known) {
+    if (vips.HasAddress(key.destination)) return packet.Drop(packet.defect);
+    packet.verdict = Verdict::kToKernel;
+    return;
+  }
+  const VipCell* cell = vips.Find(key.destination, key.destination_port, key.protocol);
+  if (cell == nullptr) {
+    packet.verdict = Verdict::kToKernel;
+    return;
+  }
+  packet.vip = cell->vip;
+  packet.pool = cell->pool;
+  if (packet.defective) packet.Drop(packet.defect);
+}
+
+void LookupOther(Packet& packet, const VipTable& vips) {
+  packet.verdict = Verdict::kToKernel;
+  if (packet.kind == PacketKind::kNotIp || packet.kind == PacketKind::kOtherProtocol) return;
+  if (!vips.HasAddress(packet.key.destination)) return;
+  switch (packet.kind) {
+    case PacketKind::kVlan:
+      return packet.Drop(DropReason::vlan_unsupported);
+    case PacketKind::kIpOptions:
+      return packet.Drop(DropReason::ip_options_unsupported);
+    case PacketKind::kIpv6Extension:
+      return packet.Drop(DropReason::ipv6_extension_unsupported);
+    case PacketKind::kFragment:
+      return packet.Drop(DropReason::fragment_unsupported);
+    case PacketKind::kIcmp:
+      return packet.Drop(DropReason::icmp_unsupported);
+    case PacketKind::kPlain:
+    case PacketKind::kNotIp:
+    case PacketKind::kOtherProtocol:
+      return;
+  }
+}
+
+}  // namespace
+
+void LookupVip(Burst& burst, const Snapshot& tables) {
+  for (uint32_t i = 0; i < burst.count; ++i) {
+    Packet& packet = burst.packets[i];
+    if (!packet.pending()) continue;
+    if (packet.kind == PacketKind::kPlain) {
+      LookupPlain(packet, tables.vips);
+    } else {
+      LookupOther(packet, tables.vips);
+    }
+  }
+}
+
+}  // namespace guideway

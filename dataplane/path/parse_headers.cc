@@ -1,0 +1,195 @@
+// HOT PATH: no allocation, lock, log, system call or exception.
+//
+// First stage: bytes -> kind and FlowKey. Reads nothing beyond the frame, whatever lengths it
+// claims.
+#include "dataplane/path/path.h"
+#include "lib/net/checksum.h"
+#include "lib/net/headers.h"
+
+namespace guideway {
+namespace {
+
+constexpr uint32_t kMaxVlanTags = 2;
+constexpr uint32_t kMaxExtensionHeaders = 8;
+constexpr uint8_t kTcpFlagsMask = 0x3f;  // FIN to URG; the rest is congestion control
+
+struct Bytes {
+  const uint8_t* at;
+  uint32_t length;
+
+  void Skip(uint32_t count) {
+    at += count;
+    length -= count;
+  }
+  template <typename Header>
+  const Header& As() const {
+    return *reinterpret_cast<const Header*>(at);
+  }
+};
+
+void ParseTcp(Packet& packet, Bytes l4) {
+  if (l4.length < sizeof(TcpHeader)) return packet.SetDefect(DropReason::l4_truncated);
+  const auto& tcp = l4.As<TcpHeader>();
+  packet.tcp_flags = tcp.flags;
+  const uint8_t flags = tcp.flags & kTcpFlagsMask;
+  const bool syn_with_end = (flags & kTcpSyn) != 0 && (flags & (kTcpFin | kTcpRst)) != 0;
+  if (tcp.header_bytes() < sizeof(TcpHeader) || tcp.header_bytes() > l4.length || flags == 0 ||
+      syn_with_end) {
+    packet.SetDefect(DropReason::tcp_header_bad);
+  }
+}
+
+void ParseUdp(Packet& packet, Bytes l4) {
+  if (l4.length < sizeof(UdpHeader)) return packet.SetDefect(DropReason::l4_truncated);
+  const uint16_t length_bytes = l4.As<UdpHeader>().length.host();
+  if (length_bytes < sizeof(UdpHeader) || length_bytes > l4.length) {
+    packet.SetDefect(DropReason::udp_header_bad);
+  }
+}
+
+void ParseTransport(Packet& packet, IpProtocol protocol, Bytes l4) {
+  if (protocol != IpProtocol::kTcp && protocol != IpProtocol::kUdp) {
+    const IpProtocol icmp =
+        packet.family == IpFamily::kIpv4 ? IpProtocol::kIcmp : IpProtocol::kIcmpv6;
+    packet.kind = protocol == icmp ? PacketKind::kIcmp : PacketKind::kOtherProtocol;
+    return;
+  }
+  packet.key.protocol = protocol;
+  // TCP and UDP begin alike: with both ports.
+  if (l4.length < 4) return packet.SetDefect(DropReason::l4_truncated);
+  packet.key.source_port = l4.As<UdpHeader>().source_port;
+  packet.key.destination_port = l4.As<UdpHeader>().destination_port;
+  packet.ports_known = true;
+  protocol == IpProtocol::kTcp ? ParseTcp(packet, l4) : ParseUdp(packet, l4);
+}
+
+// RFC 1122, section 3.2.1.3: a source that nobody can be answered at, or only we.
+bool Ipv4SourceIsBad(Be32 source, Be32 destination) {
+  const uint32_t host = source.host();
+  const bool multicast = host >> 28 == 0xe;
+  const bool loopback = host >> 24 == 127;
+  return multicast || loopback || host == 0 || host == 0xffffffff || source == destination;
+}
+
+// The same by RFC 4291, section 2; IPv4-mapped addresses must not be seen on the wire.
+bool Ipv6SourceIsBad(const FlowKey& key) {
+  return key.source.IsMulticast() || key.source.IsLoopback() || key.source.IsUnspecified() ||
+         key.source.IsIpv4() || key.source == key.destination;
+}
+
+void ParseIpv4(Packet& packet, Bytes l3) {
+  if (l3.length < sizeof(Ipv4Header)) return packet.Drop(DropReason::frame_truncated);
+  const auto& ip = l3.As<Ipv4Header>();
+  const uint32_t header_bytes = ip.header_bytes();
+  if (ip.version() != 4 || header_bytes < sizeof(Ipv4Header)) {
+    return packet.Drop(DropReason::ip_header_bad);
+  }
+  if (header_bytes > l3.length) return packet.Drop(DropReason::frame_truncated);
+  packet.ip_length_bytes = ip.total_length.host();
+  if (packet.ip_length_bytes < header_bytes || packet.ip_length_bytes > l3.length) {
+    return packet.Drop(DropReason::ip_header_bad);
+  }
+  if (!Ipv4ChecksumIsRight(ip)) return packet.Drop(DropReason::ip_checksum_bad);
+
+  packet.family = IpFamily::kIpv4;
+  packet.key.source = IpAddress::FromIpv4(ip.source);
+  packet.key.destination = IpAddress::FromIpv4(ip.destination);
+  if (Ipv4SourceIsBad(ip.source, ip.destination)) packet.SetDefect(DropReason::ip_source_bad);
+  if (ip.ttl <= 1) packet.SetDefect(DropReason::ttl_expired);
+  if (ip.is_fragment()) {
+    packet.kind = PacketKind::kFragment;
+  } else if (header_bytes > sizeof(Ipv4Header)) {
+    packet.kind = PacketKind::kIpOptions;
+  } else {
+    ParseTransport(packet, ip.protocol,
+                   {l3.at + header_bytes, packet.ip_length_bytes - header_bytes});
+  }
+}
+
+// Only looks whether one of the extension headers is a fragment header.
+PacketKind KindOfExtensions(uint8_t next_header, Bytes rest) {
+  for (uint32_t i = 0; i < kMaxExtensionHeaders && ipv6_extension::Is(next_header); ++i) {
+    if (next_header == ipv6_extension::kFragment) return PacketKind::kFragment;
+    if (rest.length < 8) break;
+    // Lengths count 8 bytes beyond the first 8, but 4 bytes beyond the first 8 in RFC 4302.
+    const uint32_t header_bytes = next_header == ipv6_extension::kAuthentication
+                                      ? (rest.at[1] + 2u) * 4
+                                      : (rest.at[1] + 1u) * 8;
+    if (rest.length < header_bytes) break;
+    next_header = rest.at[0];
+    rest.Skip(header_bytes);
+  }
+  return PacketKind::kIpv6Extension;
+}
+
+void ParseIpv6(Packet& packet, Bytes l3) {
+  if (l3.length < sizeof(Ipv6Header)) return packet.Drop(DropReason::frame_truncated);
+  const auto& ip = l3.As<Ipv6Header>();
+  if (ip.version() != 6) return packet.Drop(DropReason::ip_header_bad);
+  const uint32_t length_bytes = ip.payload_length.host() + uint32_t{sizeof(Ipv6Header)};
+  if (length_bytes > l3.length || length_bytes > 0xffff) {
+    return packet.Drop(DropReason::ip_header_bad);
+  }
+  packet.ip_length_bytes = static_cast<uint16_t>(length_bytes);
+  packet.family = IpFamily::kIpv6;
+  packet.key.source = IpAddress::FromIpv6(ip.source);
+  packet.key.destination = IpAddress::FromIpv6(ip.destination);
+  // Tables hold IPv4 addresses mapped: such addresses on the wire must not pass for IPv4.
+  if (packet.key.destination.IsIpv4()) {
+    packet.kind = PacketKind::kNotIp;
+    return;
+  }
+  if (Ipv6SourceIsBad(packet.key)) packet.SetDefect(DropReason::ip_source_bad);
+  if (ip.hop_limit <= 1) packet.SetDefect(DropReason::ttl_expired);
+  const Bytes payload{l3.at + sizeof(Ipv6Header), ip.payload_length.host()};
+  const auto next_header = static_cast<uint8_t>(ip.next_header);
+  if (ipv6_extension::Is(next_header)) {
+    packet.kind = KindOfExtensions(next_header, payload);
+  } else {
+    ParseTransport(packet, ip.next_header, payload);
+  }
+}
+
+void Reset(Packet& packet) {
+  packet.verdict = Verdict::kPending;
+  packet.kind = PacketKind::kPlain;
+  packet.tcp_flags = 0;
+  packet.new_flow = false;
+  packet.defective = false;
+  packet.ports_known = false;
+  packet.key = FlowKey{};
+  packet.vip = kNoVip;
+  packet.backend = nullptr;
+}
+
+void ParseFrame(Packet& packet) {
+  Reset(packet);
+  Bytes rest{packet.frame, packet.length_bytes};
+  if (rest.length < sizeof(EthernetHeader)) return packet.Drop(DropReason::frame_truncated);
+  Be16 type = rest.As<EthernetHeader>().type;
+  rest.Skip(sizeof(EthernetHeader));
+  uint32_t tags = 0;
+  for (; tags < kMaxVlanTags && (type == ether_type::kVlan || type == ether_type::kServiceVlan);
+       ++tags) {
+    if (rest.length < sizeof(VlanTag)) return packet.Drop(DropReason::frame_truncated);
+    type = rest.As<VlanTag>().type;
+    rest.Skip(sizeof(VlanTag));
+  }
+  packet.l3_offset = static_cast<uint8_t>(packet.length_bytes - rest.length);
+  if (type == ether_type::kIpv4) {
+    ParseIpv4(packet, rest);
+  } else if (type == ether_type::kIpv6) {
+    ParseIpv6(packet, rest);
+  } else {
+    packet.kind = PacketKind::kNotIp;
+  }
+  if (tags != 0 && packet.kind != PacketKind::kNotIp) packet.kind = PacketKind::kVlan;
+}
+
+}  // namespace
+
+void ParseHeaders(Burst& burst) {
+  for (uint32_t i = 0; i < burst.count; ++i) ParseFrame(burst.packets[i]);
+}
+
+}  // namespace guideway

@@ -1,0 +1,73 @@
+// HOT PATH: no allocation, lock, log, system call or exception.
+//
+// Fourth stage: the Maglev table gives unknown flows a backend, the flow table remembers it.
+#include "dataplane/path/path.h"
+
+namespace guideway {
+namespace {
+
+const channel::MaglevSlot* SlotFor(const Packet& packet, const Snapshot& tables) {
+  if (packet.pool >= tables.pools.size()) return nullptr;
+  const Pool& pool = tables.pools[packet.pool];
+  if (pool.slot_count == 0) return nullptr;
+  return &pool.slots[SlotOf(packet.flow_hash, pool.slot_count)];
+}
+
+const Backend* BackendOf(const channel::MaglevSlot& slot, const Snapshot& tables) {
+  // "Nobody" is an index that no backend has.
+  if (slot.current >= tables.backends.size()) return nullptr;
+  const Backend& backend = tables.backends[slot.current];
+  return backend.exists ? &backend : nullptr;
+}
+
+FlowState FirstState(const Packet& packet) {
+  if (packet.key.protocol == IpProtocol::kUdp) return FlowState::kUdp;
+  if ((packet.tcp_flags & kTcpFin) != 0) return FlowState::kClosing;
+  return (packet.tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn ? FlowState::kHalfOpen
+                                                             : FlowState::kEstablished;
+}
+
+void Remember(Packet& packet, const Snapshot& tables, PathState& state) {
+  if ((packet.tcp_flags & kTcpRst) != 0) return;
+  switch (state.flows->Insert(packet.flow_hash, packet.backend->id, FirstState(packet), state.now_s,
+                              tables.timeouts)) {
+    case FlowInsert::kInserted:
+      ++state.counted[Counter::flow_inserts];
+      packet.new_flow = true;
+      return;
+    case FlowInsert::kEvicted:
+      ++state.counted[Counter::flow_inserts];
+      ++state.counted[Counter::flow_evictions];
+      packet.new_flow = true;
+      return;
+    case FlowInsert::kFull:
+      ++state.counted[Counter::flow_insert_failures];
+      return;
+    case FlowInsert::kKnown:  // a SYN again, or an earlier packet of this burst
+      return;
+  }
+}
+
+}  // namespace
+
+void SelectBackend(Burst& burst, const Snapshot& tables, PathState& state) {
+  const channel::MaglevSlot* slots[kBurstCapacity];
+  for (uint32_t i = 0; i < burst.count; ++i) {
+    const Packet& packet = burst.packets[i];
+    if (!packet.pending() || packet.backend != nullptr) continue;
+    slots[i] = SlotFor(packet, tables);
+    PrefetchRead(slots[i]);  // harmless if null
+  }
+  for (uint32_t i = 0; i < burst.count; ++i) {
+    Packet& packet = burst.packets[i];
+    if (!packet.pending() || packet.backend != nullptr) continue;
+    packet.backend = slots[i] != nullptr ? BackendOf(*slots[i], tables) : nullptr;
+    if (packet.backend == nullptr) {
+      packet.Drop(DropReason::no_backend);
+      continue;
+    }
+    Remember(packet, tables, state);
+  }
+}
+
+}  // namespace guideway

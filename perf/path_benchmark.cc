@@ -1,0 +1,189 @@
+// Nanoseconds a packet of ProcessBurst, full bursts of 32, IPIP 4in4, TCP; one thread, no I/O.
+//
+// "Known": every packet belongs to one of N flows that are in the flow table (twice as large as N).
+// "New": every packet is the SYN of a flow that is not. Flows come in a shuffled order, so that
+// large N miss the cache as they do in production. Restoring the frame (the outer header is written
+// in place) is part of the loop; "HarnessOnly" measures it alone, to be subtracted.
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "dataplane/path/path.h"
+#include "lib/hash/maglev.h"
+#include "lib/net/checksum.h"
+#include "lib/net/headers.h"
+
+namespace guideway {
+namespace {
+
+constexpr uint32_t kFrameBytes = 64, kHeadroomBytes = 128, kBackends = 100, kSlots = 65537;
+constexpr uint32_t kBuffers = 256;  // frames in use at a time, like a receive ring
+
+struct World {
+  explicit World(uint64_t flow_capacity)
+      : cells(VipTable::CellsFor(64)), backends(kBackends), slots(kSlots) {
+    std::vector<MaglevBackend> members;
+    for (uint16_t i = 0; i < kBackends; ++i) {
+      Backend& backend = backends[i];
+      backend.id = 1u << 16 | i;
+      backend.exists = backend.keeps_known_flows = true;
+      backend.encapsulation = channel::Encapsulation::kIpip;
+      backend.outer_source = IpAddress::FromIpv4(Be32(0x0a000001));
+      backend.outer_destination = IpAddress::FromIpv4(Be32(0x0a000100 + i));
+      backend.next_hop = {.port = 1, .mtu_bytes = 1500, .destination_mac = {}, .source_mac = {}};
+      members.push_back({"backend-" + std::to_string(i), 1, i});
+    }
+    const auto table = BuildMaglevTable(members, kSlots, 1).value();
+    for (uint32_t i = 0; i < kSlots; ++i) slots[i] = {.current = table[i], .previous = table[i]};
+    pool = {.slots = slots.data(), .slot_count = kSlots};
+    tables.generation = 1;
+    tables.flow_hash_key = FlowHashKey::FromSecret("benchmark");
+    tables.vips = VipTable(absl::MakeSpan(cells));
+    for (uint16_t i = 0; i < 64; ++i) {
+      tables.vips.Insert(IpAddress::FromIpv4(Be32(0xc6336400 + i)), Be16(80), IpProtocol::kTcp, i,
+                         0);
+    }
+    tables.pools = absl::MakeConstSpan(&pool, 1);
+    tables.backends = backends;
+    const size_t bytes = FlowTable::BytesFor(flow_capacity);
+    // Huge-page aligned, as the data plane's memory is.
+    memory.reset(std::aligned_alloc(2 << 20, (bytes + (2 << 20) - 1) >> 21 << 21));
+    *static_cast<uint64_t*>(memory.get()) = 0;
+    bool kept;
+    if (!flows.Attach(memory.get(), bytes, 1, &kept).ok()) std::abort();
+    state.flows = &flows;
+    state.now_s = 1000;
+  }
+  struct Free {
+    void operator()(void* memory) const { std::free(memory); }
+  };
+  std::vector<VipCell> cells;
+  std::vector<Backend> backends;
+  std::vector<channel::MaglevSlot> slots;
+  Pool pool;
+  std::unique_ptr<void, Free> memory;
+  FlowTable flows;
+  Snapshot tables;
+  PathState state;
+};
+
+struct alignas(64) PacketBuffer {
+  uint8_t bytes[kHeadroomBytes + kFrameBytes];
+};
+
+void WriteFrame(uint8_t* frame, uint32_t flow, uint8_t tcp_flags) {
+  auto* ethernet = reinterpret_cast<EthernetHeader*>(frame);
+  *ethernet = EthernetHeader{{}, {}, ether_type::kIpv4};
+  auto* ip = reinterpret_cast<Ipv4Header*>(frame + 14);
+  *ip = Ipv4Header{};
+  ip->version_ihl = 0x45;
+  ip->total_length = Be16(kFrameBytes - 14);
+  ip->fragment = Ipv4Header::kDontFragment;
+  ip->ttl = 64;
+  ip->protocol = IpProtocol::kTcp;
+  ip->source = Be32(0x0b000000 + (flow >> 8));
+  ip->destination = Be32(0xc6336400 + flow % 64);
+  // The checksum of the parts that vary is all that is left to sum up.
+  ip->checksum = InternetChecksum(frame + 14, 20);
+  auto* tcp = reinterpret_cast<TcpHeader*>(frame + 34);
+  *tcp = TcpHeader{};
+  tcp->source_port = Be16(static_cast<uint16_t>(1024 + (flow & 0xff)));
+  tcp->destination_port = Be16(80);
+  tcp->data_offset = 5 << 4;
+  tcp->flags = tcp_flags;
+}
+
+class Source {
+ public:
+  explicit Source(uint32_t flows) : buffers_(kBuffers), order_(flows) {
+    for (uint32_t i = 0; i < flows; ++i) order_[i] = i;
+    std::shuffle(order_.begin(), order_.end(), std::mt19937(1));
+  }
+  void Fill(Burst& burst, uint8_t tcp_flags) {
+    burst.count = kBurstCapacity;
+    for (uint32_t i = 0; i < kBurstCapacity; ++i) {
+      uint8_t* frame = buffers_[next_buffer_++ % kBuffers].bytes + kHeadroomBytes;
+      WriteFrame(frame, order_[next_flow_], tcp_flags);
+      if (++next_flow_ == order_.size()) next_flow_ = 0;
+      burst.packets[i].frame = frame;
+      burst.packets[i].length_bytes = kFrameBytes;
+      burst.packets[i].headroom_bytes = kHeadroomBytes;
+    }
+  }
+
+ private:
+  std::vector<PacketBuffer> buffers_;
+  std::vector<uint32_t> order_;
+  uint64_t next_buffer_ = 0;
+  size_t next_flow_ = 0;
+};
+
+void Report(benchmark::State& state) {
+  state.counters["ns_per_packet"] =
+      benchmark::Counter(static_cast<double>(state.iterations()) * kBurstCapacity * 1e-9,
+                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+}
+
+void CheckAllForwarded(const Burst& burst) {
+  for (const Packet& packet : burst.packets) {
+    if (packet.verdict != Verdict::kForward) std::abort();
+  }
+}
+
+void HarnessOnly(benchmark::State& state) {
+  Source source(static_cast<uint32_t>(state.range(0)));
+  Burst burst;
+  for (auto _ : state) {
+    source.Fill(burst, kTcpAck);
+    benchmark::ClobberMemory();
+  }
+  Report(state);
+}
+BENCHMARK(HarnessOnly)->Arg(1)->Arg(1000)->Arg(100000)->Arg(1000000);
+
+void KnownFlows(benchmark::State& state) {
+  const auto flows = static_cast<uint32_t>(state.range(0));
+  World world(2 * uint64_t{flows});
+  Source source(flows);
+  Burst burst;
+  for (uint32_t sent = 0; sent < flows; sent += kBurstCapacity) {
+    source.Fill(burst, kTcpAck);
+    ProcessBurst(burst, world.tables, world.state);
+  }
+  world.state.counted = CounterValues{};
+  for (auto _ : state) {
+    source.Fill(burst, kTcpAck);
+    ProcessBurst(burst, world.tables, world.state);
+    benchmark::ClobberMemory();
+  }
+  CheckAllForwarded(burst);
+  const auto hits = static_cast<double>(world.state.counted[Counter::flow_hits]);
+  state.counters["hit_share"] = hits / static_cast<double>(state.iterations() * kBurstCapacity);
+  Report(state);
+}
+BENCHMARK(KnownFlows)->Arg(1)->Arg(1000)->Arg(100000)->Arg(1000000);
+
+// Arguments: flows offered, capacity of the table. Half-open flows overwrite each other once it is
+// full.
+void NewFlows(benchmark::State& state) {
+  World world(static_cast<uint64_t>(state.range(1)));
+  Source source(static_cast<uint32_t>(state.range(0)));
+  Burst burst;
+  for (auto _ : state) {
+    source.Fill(burst, kTcpSyn);
+    ProcessBurst(burst, world.tables, world.state);
+    benchmark::ClobberMemory();
+  }
+  CheckAllForwarded(burst);
+  Report(state);
+}
+BENCHMARK(NewFlows)->Args({4000000, 8000000})->Args({4000000, 500000});
+
+}  // namespace
+}  // namespace guideway
+
+BENCHMARK_MAIN();

@@ -1,0 +1,81 @@
+"""What the client does: HTTP requests, UDP questions, downloads."""
+
+import collections
+import hashlib
+import json
+import os
+import sys
+
+from lab.process import LabError
+from lab.topology import CLIENT
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def url(vip, path="/", port=80):
+    host = f"[{vip}]" if ":" in vip else vip
+    return f"http://{host}:{port}{path}"
+
+
+class Answers(collections.Counter):
+    """How often each backend answered; `failed` counts the requests that nobody answered."""
+
+    failed = 0
+
+    @property
+    def answered(self):
+        return sum(self.values())
+
+
+def http_requests(lab, vip, count, timeout_s=3):
+    """`count` curl processes one after the other, each with its own connection."""
+    script = ('for ((i = 0; i < $2; i++)); do '
+              'curl -gsSf -m "$3" "$1" 2>/dev/null || echo "failed"; done')
+    done = lab.execute(CLIENT, "bash", "-c", script, "requests", url(vip), count, timeout_s,
+                       timeout_s=count * timeout_s + 10)
+    answers = Answers(done.stdout.split())
+    answers.failed = answers.pop("failed", 0)
+    if answers.answered + answers.failed != count:
+        raise LabError(f"curl said {done.stdout!r} to {count} requests")
+    return answers
+
+
+def udp_requests(lab, vip, count, port=9000, source_port=0, timeout_s=2):
+    """`count` UDP questions, each from its own socket (or all from one `source_port`)."""
+    done = lab.execute(CLIENT, sys.executable, f"{_HERE}/udp_client.py", vip, port, count,
+                       source_port, timeout_s, timeout_s=count * timeout_s + 10)
+    result = json.loads(done.stdout)
+    answers = Answers(result["answers"])
+    answers.failed = result["failed"]
+    return answers
+
+
+class Download:
+    """A slow download running in the client's namespace."""
+
+    _count = 0
+
+    def __init__(self, lab, vip):
+        Download._count += 1
+        self.path = f"{lab.directory}/downloaded-{Download._count}"
+        self._process = lab.process(f"download-{Download._count}", CLIENT, "curl", "-gsSf", "-m",
+                                    90, "-o", self.path, url(vip, "/file/download"))
+
+    def start(self):
+        self._process.start()
+        return self
+
+    def bytes_so_far(self):
+        return os.path.getsize(self.path) if os.path.exists(self.path) else 0
+
+    def running(self):
+        return self._process.running()
+
+    def ended(self):
+        return not self._process.running()
+
+    def sha256(self):
+        if self._process.stop() != 0:
+            raise LabError(f"the download failed: {self._process.log().strip()}")
+        with open(self.path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()

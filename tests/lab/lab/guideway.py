@@ -1,0 +1,128 @@
+"""Guideway's two daemons and its CLI in a lab."""
+
+import json
+import os
+
+from lab import configuration
+from lab.process import LabError, run, wait_until
+from lab.topology import GUIDEWAY
+
+_ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
+BUILD = os.environ.get("GUIDEWAY_BUILD", os.path.join(_ROOT, "build"))
+DATAPLANE = os.path.join(BUILD, "dataplane", "guideway-dataplane")
+CONTROLPLANE = os.path.join(BUILD, "controlplane", "guideway-controlplane")
+CLI = os.path.join(BUILD, "controlplane", "cli", "guideway")
+_START_S = 30  # two cores, several processes
+
+
+class Guideway:
+    """Both daemons on the lab's Guideway host. check() asserts that every packet is accounted for."""
+
+    def __init__(self, lab, config, workers=1):
+        for program in (DATAPLANE, CONTROLPLANE, CLI):
+            if not os.access(program, os.X_OK):
+                raise LabError(f"{program} is missing; build it with scripts/build")
+        self.lab = lab
+        self.config_path = f"{lab.directory}/guideway.yaml"
+        self.channel = f"{lab.directory}/dataplane.sock"
+        self.socket = f"{lab.directory}/api.sock"
+        self.write_config(config)
+        ports = [f"--port={interface}" for interface in lab.interfaces]
+        self.dataplane = lab.process(
+            "dataplane", GUIDEWAY, DATAPLANE, *ports, f"--workers={workers}", "--idle=adaptive",
+            f"--channel={self.channel}", f"--flow_table_directory={lab.flow_directory}",
+            "--flows=65536")
+        self.controlplane = lab.process(
+            "controlplane", GUIDEWAY, CONTROLPLANE, "--config", self.config_path,
+            f"--dataplane_socket={self.channel}", f"--socket={self.socket}",
+            f"--state_directory={lab.directory}/state")
+
+    def write_config(self, config):
+        with open(self.config_path, "w", encoding="ascii") as file:
+            file.write(configuration.to_yaml(config) + "\n")
+
+    def start(self):
+        self.start_dataplane()
+        self.start_controlplane()
+        self.wait_in_step()
+        return self
+
+    def start_dataplane(self):
+        self.dataplane.start(ready="ready", timeout_s=_START_S)
+
+    def start_controlplane(self):
+        self.controlplane.start(ready="ready", timeout_s=_START_S)
+
+    def cli(self, *arguments, check=True):
+        return self.lab.execute(GUIDEWAY, CLI, "--socket", self.socket, *arguments, check=check)
+
+    def json(self, *arguments):
+        return json.loads(self.cli("-o", "json", *arguments).stdout)
+
+    def status(self):
+        return self.json("status")
+
+    def wait_in_step(self, timeout_s=20):
+        """The data plane has the newest tables and all backends' first probes are over."""
+        def in_step():
+            status = self.status()
+            return (status.get("dataplane_connected") and not status.get("settling")
+                    and int(status["wanted_generation"]) > 0
+                    and status["dataplane_generation"] == status["wanted_generation"])
+        wait_until(in_step, "the data plane has the newest tables", timeout_s, poll_s=0.05)
+
+    def stats(self):
+        """{"counters": {name: value}, "drops": {name: value}, "balanced": bool} and the rest."""
+        raw = self.json("stats")
+        for group in ("counters", "drops"):
+            if isinstance(raw.get(group), list):
+                raw[group] = {entry["name"]: entry.get("value", 0) for entry in raw[group]}
+            raw[group] = {name: int(value) for name, value in raw.get(group, {}).items()}
+        return raw
+
+    def backends(self, pool):
+        """{name: state} of a pool's backends, as `pool show` has them."""
+        shown = self.json("pool", "show", pool)
+        return {entry["backend"]["name"]: entry for entry in shown["backends"]}
+
+    def health(self, pool, backend):
+        """"healthy", "unhealthy", "unknown" or "unprobed"."""
+        return self.backends(pool)[backend].get("health", "unknown").lower().removeprefix("health_")
+
+    def wait_health(self, pool, backend, health, timeout_s=10):
+        """The backend has that health and the data plane the tables that follow from it."""
+        wait_until(lambda: self.health(pool, backend) == health, f"{backend} is {health}",
+                   timeout_s, poll_s=0.05)
+        self.wait_in_step()
+
+    def check_balance(self):
+        """received = forwarded + to kernel + drops, exactly."""
+        stats = self.stats()
+        counters, drops = stats["counters"], stats["drops"]
+        accounted = (counters["forwarded_packets"] + counters["to_kernel_packets"]
+                     + sum(drops.values()))
+        assert counters["received_packets"] == accounted, (counters, drops)
+        assert stats["balanced"] is True, stats
+        return stats
+
+    def stop(self):
+        """Both end by SIGTERM with 0."""
+        for process in (self.controlplane, self.dataplane):
+            if process.running():
+                code = process.stop()
+                if code != 0:
+                    raise LabError(f"{process.name} ended with {code}:\n{process.log()}")
+
+
+def processor_time_s(pid):
+    """CPU time that a process has used."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def host_interface_packets(lab, interface="eth0"):
+    """(received, sent) packets of an interface of the Guideway host."""
+    link = json.loads(run("ip", "-j", "-s", "-n", lab.network.name(GUIDEWAY), "link", "show",
+                          interface).stdout)[0]
+    return link["stats64"]["rx"]["packets"], link["stats64"]["tx"]["packets"]

@@ -1,0 +1,186 @@
+// Runs the golden packets of make_golden.py through the stages: verdict, bytes, counters.
+//
+// The file's name comes in the environment variable GOLDEN_PACKETS; its form is described in
+// make_golden.py, which is the independent source of every expected byte.
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "tests/unit/path/path_fixture.h"
+
+namespace guideway {
+namespace {
+
+std::vector<uint8_t> FromHex(const std::string& text) {
+  std::vector<uint8_t> bytes;
+  if (text == "-") return bytes;
+  for (size_t i = 0; i + 1 < text.size(); i += 2) {
+    bytes.push_back(static_cast<uint8_t>(std::stoi(text.substr(i, 2), nullptr, 16)));
+  }
+  return bytes;
+}
+
+std::string ToHex(const std::vector<uint8_t>& bytes) {
+  std::string text;
+  for (uint8_t byte : bytes) {
+    text += "0123456789abcdef"[byte >> 4];
+    text += "0123456789abcdef"[byte & 15];
+  }
+  return text;
+}
+
+std::string DropName(DropReason reason) { return kDropReasons[static_cast<size_t>(reason)].name; }
+
+std::string Describe(const Packet& packet) {
+  switch (packet.verdict) {
+    case Verdict::kForward:
+      return "forward " + std::to_string(packet.transmit_port) + " " + ToHex(FrameOf(packet));
+    case Verdict::kToKernel:
+      return "to_kernel";
+    case Verdict::kDrop:
+      return "drop " + DropName(packet.drop_reason);
+    case Verdict::kPending:
+      return "pending";
+  }
+  return "no verdict at all";
+}
+
+// Sorted by name, "name=value" with a blank in front of each.
+std::string NotZero(const CounterValues& values) {
+  std::map<std::string, uint64_t> result;
+  for (size_t i = 0; i < kCounterCount; ++i) {
+    if (values.counters[i] != 0) result[kCounters[i].name] = values.counters[i];
+  }
+  for (size_t i = 0; i < kDropReasonCount; ++i) {
+    if (values.drops[i] != 0) result[kDropReasons[i].name] = values.drops[i];
+  }
+  std::string text;
+  for (const auto& [name, value] : result) text += " " + name + "=" + std::to_string(value);
+  return text;
+}
+
+class Runner {
+ public:
+  uint32_t cases = 0;
+  std::set<std::string> reasons;
+
+  void Line(const std::string& line) {
+    std::istringstream in(line);
+    std::string word;
+    in >> word;
+    if (word == "case") {
+      in >> name_;
+      ++cases;
+      headroom_ = 128;
+      counters_ = CounterValues{};
+      world_.state.counted = CounterValues{};
+      world_.flows.Clear(1);
+    } else if (word == "headroom") {
+      in >> headroom_;
+    } else if (word == "packet") {
+      Run(in);
+    } else if (word == "expect") {
+      CAPTURE(name_);
+      CHECK(line == "expect " + verdict_);
+    } else if (word == "counters") {
+      CheckCounters(in);
+    } else {
+      Table(word, in);
+    }
+    REQUIRE_FALSE(in.bad());
+  }
+
+ private:
+  void Table(const std::string& word, std::istringstream& in) {
+    if (word == "secret") {
+      in >> word_;
+      world_.tables.flow_hash_key = FlowHashKey::FromSecret(word_);
+    } else if (word == "backend") {
+      uint16_t index;
+      std::string encapsulation, source, address, destination_mac, source_mac;
+      NextHop hop;
+      in >> index >> encapsulation >> source >> address >> hop.port >> hop.mtu_bytes >>
+          destination_mac >> source_mac;
+      hop.destination_mac = Mac(destination_mac);
+      hop.source_mac = Mac(source_mac);
+      world_
+          .AddBackend(
+              index,
+              encapsulation == "l2" ? channel::Encapsulation::kL2 : channel::Encapsulation::kIpip,
+              source == "-" ? "" : source, address)
+          .next_hop = hop;
+    } else if (word == "pool") {
+      uint16_t index;
+      std::string backend;
+      in >> index >> backend;
+      world_.SetPool(index,
+                     backend == "nobody" ? kNoBackend : static_cast<uint16_t>(std::stoi(backend)));
+    } else if (word == "vip") {
+      uint32_t index;
+      uint16_t port, pool;
+      std::string address, protocol;
+      in >> index >> address >> port >> protocol >> pool;
+      REQUIRE(world_.AddVip(index, address, port,
+                            protocol == "tcp" ? IpProtocol::kTcp : IpProtocol::kUdp, pool));
+    } else {
+      FAIL("unknown line: " << word);
+    }
+  }
+
+  void Run(std::istringstream& in) {
+    std::string hex;
+    in >> hex;
+    const std::vector<uint8_t> frame = FromHex(hex);
+    Buffer buffer(frame, headroom_);
+    Burst burst;
+    burst.count = 1;
+    Packet& packet = burst.packets[0];
+    buffer.Fill(packet);
+    ProcessBurst(burst, world_.tables, world_.state);
+    verdict_ = Describe(packet);
+    CAPTURE(name_);
+    if (packet.verdict == Verdict::kDrop) reasons.insert(DropName(packet.drop_reason));
+    // What does not leave is not changed either: the kernel gets the frame as it came.
+    if (packet.verdict != Verdict::kForward) CHECK(FrameOf(packet) == frame);
+    CHECK(packet.frame - packet.headroom_bytes == buffer.bytes.get());
+    CountVerdict(packet, buffer.length, counters_);
+  }
+
+  void CheckCounters(std::istringstream& in) {
+    std::string expected;
+    std::getline(in, expected);
+    counters_ += world_.state.counted;
+    CAPTURE(name_);
+    CHECK(NotZero(counters_) == expected);
+    CHECK(counters_.Balanced());
+  }
+
+  World world_;
+  std::string name_, word_, verdict_;
+  uint16_t headroom_ = 128;
+  CounterValues counters_;
+};
+
+TEST_CASE("golden packets") {
+  const char* path = std::getenv("GOLDEN_PACKETS");
+  REQUIRE(path != nullptr);
+  std::ifstream file(path);
+  REQUIRE(file.is_open());
+  Runner runner;
+  std::string line;
+  while (std::getline(file, line)) runner.Line(line);
+  CHECK(runner.cases > 150);
+
+  // Every drop reason has a case, but those that only the worker gives.
+  const std::set<std::string> of_the_worker = {"scattered_frame", "no_kernel_twin",
+                                               "kernel_queue_full", "transmit_queue_full"};
+  for (const DropReasonInfo& info : kDropReasons) {
+    CAPTURE(info.name);
+    CHECK(runner.reasons.count(info.name) + of_the_worker.count(info.name) == 1);
+  }
+}
+
+}  // namespace
+}  // namespace guideway

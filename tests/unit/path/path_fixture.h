@@ -1,0 +1,123 @@
+// Tables, a flow table and packets in exactly sized buffers, for tests that run the stages.
+#ifndef GUIDEWAY_TESTS_UNIT_PATH_PATH_FIXTURE_H_
+#define GUIDEWAY_TESTS_UNIT_PATH_PATH_FIXTURE_H_
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dataplane/path/path.h"
+#include "lib/hash/maglev.h"
+
+namespace guideway {
+
+inline IpAddress Address(const std::string& text) { return IpAddress::Parse(text).value(); }
+inline MacAddress Mac(const std::string& text) { return MacAddress::Parse(text).value(); }
+
+// The snapshot that a worker would get, made by hand.
+struct World {
+  static constexpr size_t kMaxVips = 64, kMaxPools = 16, kMaxBackends = 16;
+
+  explicit World(uint64_t flow_capacity = 4096)
+      : cells(VipTable::CellsFor(kMaxVips)),
+        pools(kMaxPools),
+        slots(kMaxPools),
+        backends(kMaxBackends),
+        flow_bytes(FlowTable::BytesFor(flow_capacity)),
+        flow_memory(std::aligned_alloc(128, flow_bytes), &std::free) {
+    bool kept;
+    *static_cast<uint64_t*>(flow_memory.get()) = 0;
+    if (!flows.Attach(flow_memory.get(), flow_bytes, &kept).ok() || kept) std::abort();
+    tables.generation = 1;
+    tables.vips = VipTable(absl::MakeSpan(cells));
+    tables.pools = pools;
+    tables.backends = backends;
+    tables.flow_hash_key = FlowHashKey::FromSecret("test");
+    state.flows = &flows;
+    state.now_s = 100000;
+  }
+
+  Backend& AddBackend(uint16_t index, channel::Encapsulation encapsulation,
+                      const std::string& outer_source, const std::string& address) {
+    Backend& backend = backends[index];
+    backend.id = 1u << 16 | index;
+    backend.exists = backend.keeps_known_flows = true;
+    backend.encapsulation = encapsulation;
+    if (!outer_source.empty()) backend.outer_source = Address(outer_source);
+    backend.outer_destination = Address(address);
+    backend.next_hop = {.port = 1,
+                        .mtu_bytes = 1500,
+                        .destination_mac = Mac("02:00:00:00:02:00"),
+                        .source_mac = Mac("02:00:00:00:01:00")};
+    return backend;
+  }
+  // All slots of the pool are this backend's (kNoBackend: nobody's).
+  void SetPool(uint16_t index, uint16_t backend) {
+    slots[index].assign(7, {.current = backend, .previous = backend});
+    pools[index] = {.slots = slots[index].data(), .slot_count = 7};
+  }
+  bool AddVip(uint32_t index, const std::string& address, uint16_t port, IpProtocol protocol,
+              uint16_t pool) {
+    return tables.vips.Insert(Address(address), Be16(port), protocol, index, pool);
+  }
+
+  std::vector<VipCell> cells;
+  std::vector<Pool> pools;
+  std::vector<std::vector<channel::MaglevSlot>> slots;
+  std::vector<Backend> backends;
+  size_t flow_bytes;
+  std::unique_ptr<void, decltype(&std::free)> flow_memory;
+  FlowTable flows;
+  Snapshot tables;
+  PathState state;
+};
+
+// A frame at the very end of its allocation, headroom at the very beginning, so that a sanitizer
+// sees any access outside of both.
+struct Buffer {
+  Buffer(const std::vector<uint8_t>& frame, uint16_t headroom_bytes)
+      : headroom(headroom_bytes),
+        length(static_cast<uint32_t>(frame.size())),
+        bytes(new uint8_t[headroom_bytes + frame.size()]) {
+    std::copy(frame.begin(), frame.end(), bytes.get() + headroom);
+  }
+  void Fill(Packet& packet) {
+    packet.frame = bytes.get() + headroom;
+    packet.length_bytes = length;
+    packet.headroom_bytes = headroom;
+    packet.receive_port = 0;
+  }
+  uint16_t headroom;
+  uint32_t length;
+  std::unique_ptr<uint8_t[]> bytes;
+};
+
+inline std::vector<uint8_t> FrameOf(const Packet& packet) {
+  return {packet.frame, packet.frame + packet.length_bytes};
+}
+
+// What the worker adds to the counters for a packet that the stages are done with.
+inline void CountVerdict(const Packet& packet, uint32_t received_bytes, CounterValues& counters) {
+  ++counters[Counter::received_packets];
+  counters[Counter::received_bytes] += received_bytes;
+  switch (packet.verdict) {
+    case Verdict::kForward:
+      ++counters[Counter::forwarded_packets];
+      counters[Counter::forwarded_bytes] += packet.length_bytes;
+      return;
+    case Verdict::kToKernel:
+      ++counters[Counter::to_kernel_packets];
+      return;
+    case Verdict::kDrop:
+      ++counters[packet.drop_reason];
+      return;
+    case Verdict::kPending:
+      return;  // leaves the counters unbalanced, which the tests look at
+  }
+}
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_TESTS_UNIT_PATH_PATH_FIXTURE_H_
