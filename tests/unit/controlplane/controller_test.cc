@@ -21,7 +21,7 @@ constexpr uint32_t kSlots = 1009;
 // Backends 127.0.0.1 .. 127.0.0.3 on one TCP port, behind a static gateway.
 class Bench {
  public:
-  Bench() {
+  explicit Bench(uint32_t slot_count = kSlots) : slot_count_(slot_count) {
     REQUIRE(mkdtemp(directory_) != nullptr);
     thread.On([&] {
       servers[0] = std::make_unique<LocalServer>(thread.loop(), std::nullopt, Address(0));
@@ -35,7 +35,7 @@ class Bench {
     port->mutable_static_gateway()->set_mac("02:00:00:00:00:99");
     v1::Pool* pool = config.add_pools();
     pool->set_name("web");
-    pool->set_table_size(kSlots);
+    pool->set_table_size(slot_count_);
     pool->mutable_probe()->set_type(v1::TCP_CONNECT);
     pool->mutable_probe()->set_port(port_);
     pool->mutable_probe()->mutable_interval()->set_nanos(100'000'000);
@@ -75,7 +75,7 @@ class Bench {
       dataplane.reset();
       dataplane = std::make_unique<FakeDataplane>(
           thread.loop(), absl::StrCat(directory_, "/dataplane.sock"),
-          channel::Capacities{.arena_slot_bytes = kSlots * 4});
+          channel::Capacities{.arena_slot_bytes = slot_count_ * 4});
     });
   }
   void StartController() {
@@ -122,6 +122,7 @@ class Bench {
  private:
   char directory_[40] = "/tmp/guideway_controller_XXXXXX";
   uint16_t port_ = 0;
+  uint32_t slot_count_;
 };
 
 TEST_CASE("a fresh start, a backend that dies and comes back, and what the API says of it") {
@@ -227,6 +228,18 @@ TEST_CASE("a new configuration: drained, removed, added") {
   bench.thread.On([&] {
     CHECK(bench.dataplane->tables().backends.at(1).exists);
     CHECK(bench.dataplane->tables().backends.at(1).body.keeps_known_flows == 1);
+  });
+}
+
+TEST_CASE("time from a probe's verdict to tables in force", "[.][measure]") {
+  Bench bench(65537);
+  for (int i = 0; i < 3; ++i) REQUIRE(bench.AwaitHealth(i, v1::HEALTH_HEALTHY));
+  REQUIRE(bench.AwaitSlots(true, true, true));
+  bench.StopServer(1);
+  REQUIRE(bench.AwaitSlots(true, false, true));
+  bench.thread.On([&] {
+    std::cout << "65537 slots, 3 backends: in force at most " << bench.State(1).health_age_ms()
+              << " ms after the verdict\n";
   });
 }
 
