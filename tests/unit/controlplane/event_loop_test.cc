@@ -62,6 +62,30 @@ TEST_CASE("watching again replaces; a descriptor number may be used again after 
   loop.Run();
 }
 
+TEST_CASE("an event reported for a closed descriptor is not taken for its number's next user") {
+  EventLoop loop;
+  UniqueFd descriptors[2] = {UniqueFd(eventfd(1, EFD_NONBLOCK)),
+                             UniqueFd(eventfd(1, EFD_NONBLOCK))};
+  int calls = 0;
+  for (int i = 0; i < 2; ++i) {
+    loop.Watch(descriptors[i].get(), EPOLLIN, [&, i](uint32_t) {
+      ++calls;
+      // Both are ready and reported together; the other is replaced by one that is not ready.
+      UniqueFd& other = descriptors[1 - i];
+      const int number = other.get();
+      loop.Unwatch(number);
+      other.reset();
+      other.reset(eventfd(0, EFD_NONBLOCK));
+      REQUIRE(other.get() == number);
+      loop.Watch(number, EPOLLIN, [&](uint32_t) { ++calls; });
+      loop.Unwatch(descriptors[i].get());
+      loop.After(absl::Milliseconds(10), [&] { loop.Stop(); });
+    });
+  }
+  loop.Run();
+  CHECK(calls == 1);
+}
+
 TEST_CASE("closures from other threads run on the loop's, and Call waits for them") {
   auto thread = std::make_unique<LoopThread>();
   std::thread::id id;

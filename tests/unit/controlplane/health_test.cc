@@ -90,9 +90,16 @@ TEST_CASE("settling: until every backend of the pool's first sight has a verdict
     CHECK_FALSE(settling.IsSettling("a"));
   }
   SECTION("a backend that leaves is not waited for, one that comes neither") {
-    settling.SetPools({{"a", {"a1", "a3"}}, {"b", {"b1"}}}, absl::Seconds(20), absl::Seconds(4));
+    settling.SetPools({{"a", {"a1", "a3"}}, {"b", {}}}, absl::Seconds(20), absl::Seconds(4));
     CHECK(settling.Update(has, absl::Seconds(4)));
     CHECK_FALSE(settling.AnySettling());
+  }
+  SECTION("a pool that gets its first probe settles anew") {
+    settling.SetPools({{"a", {"a1", "a2"}}, {"b", {"b1"}}}, absl::Seconds(20), absl::Seconds(5));
+    CHECK(settling.IsSettling("b"));
+    verdicts.insert("b1");
+    CHECK(settling.Update(has, absl::Seconds(6)));
+    CHECK_FALSE(settling.IsSettling("b"));
   }
   SECTION("a pool that comes back settles anew") {
     settling.SetPools({{"b", {}}}, absl::Seconds(20), absl::Seconds(4));
