@@ -103,14 +103,15 @@ class Demo:
     def explore(self):
         """Commands for a lab that stays."""
         print("\nThe lab stands. Look around:")
-        for command in (f"{guideway.CLI} --socket {self.guideway.socket} pool list",
-                        f"{guideway.CLI} --socket {self.guideway.socket} backend list",
-                        f"{guideway.CLI} --socket {self.guideway.socket} stats --watch",
-                        "scripts/lab cli backend drain web b1     # the same CLI, shorter",
+        for command in ("scripts/lab cli pool list               # = guideway pool list",
+                        "scripts/lab cli backend list",
+                        "scripts/lab cli stats --watch",
+                        "scripts/lab cli backend drain web b1",
                         f"scripts/lab exec client curl -s http://{VIP[4]}/",
                         f"scripts/lab exec client curl -gs http://[{VIP[6]}]/",
                         "scripts/lab status"):
             print(f"  {command}")
+        print(f"The CLI itself: {guideway.CLI} --socket {self.guideway.socket}")
         print(f"Logs: {self.lab.directory}. Take it down with: scripts/demo --stop")
 
 
