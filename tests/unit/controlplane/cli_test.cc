@@ -8,12 +8,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "controlplane/cli/tree.h"
-#include "tests/unit/controlplane/test_daemon.h"
+#include "tests/unit/controlplane/test_api.h"
 
 namespace guideway {
 namespace {
 
-using Result = TestDaemon::Result;
+using Result = TestApi::Result;
 
 #define CHECK_RESULT(result, code, text)                         \
   do {                                                           \
@@ -25,7 +25,7 @@ using Result = TestDaemon::Result;
   } while (false)
 
 TEST_CASE("exit codes") {
-  TestDaemon daemon;
+  TestApi daemon;
   CHECK_RESULT(daemon.Run({"pool", "list"}), 0, "web");
   CHECK_RESULT(daemon.Run({"pool", "show", "wen"}), 1, "no pool \"wen\", did you mean web?");
   CHECK_RESULT(daemon.Run({"vip", "show", "x"}), 1, "there is no VIP \"x\"");
@@ -58,7 +58,7 @@ TEST_CASE("exit codes") {
 }
 
 TEST_CASE("help everywhere, and the version") {
-  TestDaemon daemon;
+  TestApi daemon;
   std::ostringstream unused;
   cli::Cli command_line(&unused, &unused);
   for (const cli::CommandInfo& command : cli::ReadTree(command_line.app())) {
@@ -72,7 +72,7 @@ TEST_CASE("help everywhere, and the version") {
 }
 
 TEST_CASE("lists for people are aligned") {
-  TestDaemon daemon;
+  TestApi daemon;
   CHECK(daemon.Run({"pool", "list"}).out ==
         "NAME  ENCAPSULATION  HEALTHY  TABLE SIZE  DIGEST\n"
         "web   l2                 4/4       65537  0123456789abcdef\n"
@@ -92,9 +92,9 @@ TEST_CASE("lists for people are aligned") {
 }
 
 TEST_CASE("status says first whether all is well") {
-  TestDaemon daemon;
+  TestApi daemon;
   CHECK(absl::StartsWith(daemon.Run({"status"}).out,
-                         "all is well: 1 VIPs, 2 pools, 5 of 5 backends healthy\n"));
+                         "all is well: 1 VIP, 2 pools, 5 of 5 backends healthy\n"));
   daemon.web_1_unhealthy = true;
   CHECK(absl::StartsWith(daemon.Run({"status"}).out, "NOT WELL: pool web: unhealthy: web-1\n"));
   daemon.connected = false;
@@ -107,7 +107,7 @@ TEST_CASE("status says first whether all is well") {
 }
 
 TEST_CASE("counters, exact to the last bit") {
-  TestDaemon daemon;
+  TestApi daemon;
   CHECK(daemon.Run({"stats", "-o", "json"}).out == R"({
   "received_packets": 18446744073709551615,
   "forwarded_packets": 18446744073709551610,
@@ -142,7 +142,7 @@ TEST_CASE("counters, exact to the last bit") {
 }
 
 TEST_CASE("edits last over a restart of the control plane") {
-  TestDaemon daemon;
+  TestApi daemon;
   CHECK(daemon.Run({"backend", "weight", "web", "web-1", "50"}).out ==
         "pool web: backend web-1: weight 100 -> 50\n");
   CHECK(daemon.Run({"backend", "drain", "web", "web-1"}).out ==
@@ -169,7 +169,7 @@ TEST_CASE("edits last over a restart of the control plane") {
 }
 
 TEST_CASE("refused edits say why and change nothing") {
-  TestDaemon daemon;
+  TestApi daemon;
   const std::string before = daemon.Run({"config", "show"}).out;
   CHECK_RESULT(daemon.Run({"backend", "weight", "web", "web-9", "5"}), 1,
                "pool web: backend \"web-9\", did you mean web-1?");
@@ -190,7 +190,7 @@ TEST_CASE("refused edits say why and change nothing") {
 }
 
 TEST_CASE("apply, diff and check") {
-  TestDaemon daemon;
+  TestApi daemon;
   const auto file = [&](const std::string& yaml) {
     return daemon.directory().Write("n.yaml", yaml);
   };
@@ -214,15 +214,14 @@ TEST_CASE("apply, diff and check") {
   CHECK(daemon.configs_set() == 1);
   CHECK_RESULT(daemon.Run({"apply", "--force", "-f", file(three_less)}), 0, "web-1 removed");
   CHECK_RESULT(daemon.Run({"apply", "-f", file(TestYaml() + "x: 1\n")}), 1, "n.yaml:16:1: x: unkn");
-  CHECK_RESULT(daemon.Run({"check", "-f", file(TestYaml())}), 0,
-               "valid, with 1 VIPs, 2 pools, 5 b");
+  CHECK_RESULT(daemon.Run({"check", "-f", file(TestYaml())}), 0, "valid, with 1 VIP, 2 pools, 5 b");
   CHECK_RESULT(daemon.Run({"check", "-f", file("a: [\n")}), 1, "is not valid YAML");
   daemon.Stop();
   CHECK_RESULT(daemon.Run({"check", "-f", GUIDEWAY_SOURCE_ROOT "/docs/example.yaml"}), 0, "valid");
 }
 
 TEST_CASE("what config show prints, apply takes") {
-  TestDaemon daemon;
+  TestApi daemon;
   const std::string shown = daemon.Run({"config", "show"}).out;
   const std::string file = daemon.directory().Write("shown.yaml", shown);
   CHECK(daemon.Run({"apply", "-f", file}).out == "nothing changes\n");

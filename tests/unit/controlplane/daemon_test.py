@@ -12,6 +12,8 @@ import threading
 import unittest
 
 DAEMON, CLI = sys.argv[1], sys.argv[2]
+# Without a network the daemon can ask nobody about the backends' made-up addresses.
+NO_NETWORK = ["unshare", "--net"] + ([] if os.geteuid() == 0 else ["--map-root-user"])
 YAML = """flow_hash_secret: 0123456789abcdef
 pools:
 - name: web
@@ -28,7 +30,7 @@ class Daemon:
     def __init__(self, directory):
         self.socket = directory + "/api.sock"
         self.process = subprocess.Popen(
-            [DAEMON, "--config", directory + "/config.yaml", "--socket", self.socket,
+            [*NO_NETWORK, DAEMON, "--config", directory + "/config.yaml", "--socket", self.socket,
              "--state_directory", directory + "/state", "--dataplane_socket",
              directory + "/dataplane.sock"], stderr=subprocess.PIPE, text=True)
         self.log = []
@@ -55,7 +57,7 @@ class Daemon:
 
 
 def run(*arguments):
-    return subprocess.run([DAEMON, *arguments], capture_output=True, text=True, timeout=20,
+    return subprocess.run([*NO_NETWORK, DAEMON, *arguments], capture_output=True, text=True, timeout=20,
                           check=False)
 
 

@@ -8,7 +8,7 @@
 #include "absl/strings/str_replace.h"
 #include "controlplane/state_file.h"
 #include "lib/config/load.h"
-#include "tests/unit/controlplane/test_daemon.h"
+#include "tests/unit/controlplane/test_api.h"
 
 namespace guideway {
 namespace {
