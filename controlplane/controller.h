@@ -11,6 +11,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "controlplane/api/guideway_service.pb.h"
 #include "controlplane/event_loop.h"
 

@@ -174,6 +174,9 @@ Refusal TableDraft::Commit(uint64_t generation) {
   if (generation <= committed_.generation) {
     return {ResponseCode::kStaleGeneration, "commit.generation", generation};
   }
+  if (generation - committed_.generation > kMaxGenerationStep) {
+    return {ResponseCode::kOutOfRange, "commit.generation", generation};
+  }
   if (Refusal refusal = CheckTables(draft_, unchecked_pools_); !refusal.ok()) {
     return refusal;
   }

@@ -97,8 +97,10 @@ struct IndexBody {
   uint32_t index;
 };
 struct CommitBody {
-  uint64_t generation;  // of the new tables; above the current one
+  uint64_t generation;  // of the new tables; above the current one, by at most kMaxGenerationStep
 };
+// So that no message, however wrong, can use up the generations.
+inline constexpr uint64_t kMaxGenerationStep = uint64_t{1} << 32;
 
 struct Request {
   MessageType type = MessageType::kNone;

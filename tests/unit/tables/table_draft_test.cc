@@ -114,7 +114,12 @@ TEST_CASE("generations: the base must be the current one, the new one above it")
   f.Bad(Commit(1), ResponseCode::kStaleGeneration, "commit.generation", 1);
   f.Good({Begin(true), SetGlobals()});
   f.Bad(Commit(0), ResponseCode::kStaleGeneration, "commit.generation", 0);
-  f.Good({Begin(false, 1), Commit(2)});
+  f.Good({Begin(false, 1)});
+  const uint64_t far = 1 + kMaxGenerationStep;
+  f.Bad(Commit(far + 1), ResponseCode::kOutOfRange, "commit.generation", far + 1);
+  f.Good({Begin(false, 1)});
+  f.Bad(Commit(~uint64_t{0}), ResponseCode::kOutOfRange, "commit.generation", ~uint64_t{0});
+  f.Good({Begin(false, 1), Commit(far)});
 }
 
 TEST_CASE("what is allowed outside and inside a transaction") {

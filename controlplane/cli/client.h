@@ -1,0 +1,43 @@
+// The CLI's side of the API: one call at a time over the Unix socket.
+#ifndef GUIDEWAY_CONTROLPLANE_CLI_CLIENT_H_
+#define GUIDEWAY_CONTROLPLANE_CLI_CLIENT_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "controlplane/api/guideway_service.grpc.pb.h"
+
+namespace guideway::cli {
+
+class Client {
+ public:
+  explicit Client(std::string socket_path) : socket_path_(std::move(socket_path)) {}
+
+  // UNAVAILABLE if the daemon cannot be reached, with the reason and the socket; else what the
+  // daemon says.
+  template <typename Request, typename Response>
+  absl::Status Call(grpc::Status (v1::Guideway::Stub::*method)(grpc::ClientContext*, const Request&,
+                                                               Response*),
+                    const Request& request, Response* response) {
+    const absl::Status connected = Connect();
+    if (!connected.ok()) return connected;
+    grpc::ClientContext context;
+    SetDeadline(&context);
+    return Convert((stub_.get()->*method)(&context, request, response));
+  }
+
+ private:
+  absl::Status Connect();
+  absl::Status Convert(const grpc::Status& status) const;
+  static void SetDeadline(grpc::ClientContext* context);
+
+  const std::string socket_path_;
+  std::unique_ptr<v1::Guideway::Stub> stub_;
+};
+
+}  // namespace guideway::cli
+
+#endif  // GUIDEWAY_CONTROLPLANE_CLI_CLIENT_H_

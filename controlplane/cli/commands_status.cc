@@ -1,0 +1,221 @@
+// guideway status, guideway stats.
+#include <csignal>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "controlplane/cli/cli.h"
+#include "controlplane/cli/state.h"
+#include "controlplane/cli/table.h"
+#include "lib/base/status.h"
+
+namespace guideway::cli {
+
+namespace {
+
+// What keeps all from being well, the worst first.
+std::vector<std::string> FindProblems(const v1::GetStatusResponse& status,
+                                      const v1::GetStateResponse& state) {
+  std::vector<std::string> problems;
+  if (!status.dataplane_connected()) {
+    problems.push_back(absl::StrCat("the data plane is not connected",
+                                    status.dataplane_problem().empty() ? "" : ": ",
+                                    status.dataplane_problem()));
+  } else if (!status.dataplane_problem().empty()) {
+    problems.push_back(absl::StrCat("data plane: ", status.dataplane_problem()));
+  } else if (status.dataplane_generation() != status.wanted_generation()) {
+    problems.push_back(absl::StrCat("the data plane has generation ", status.dataplane_generation(),
+                                    ", not yet ", status.wanted_generation()));
+  }
+  for (const v1::PoolState& pool : state.pools()) {
+    std::vector<std::string> unhealthy;
+    int usable = 0;
+    for (const v1::BackendState& backend : pool.backends()) {
+      if (backend.backend().state() == v1::DISABLED) continue;
+      if (backend.health() == v1::HEALTH_UNHEALTHY) unhealthy.push_back(backend.backend().name());
+      usable += IsHealthy(backend) && backend.backend().state() == v1::ENABLED ? 1 : 0;
+    }
+    const std::string prefix = absl::StrCat("pool ", pool.pool().name(), ": ");
+    if (usable == 0 && !status.settling()) {
+      problems.push_back(prefix + "no backend that can take new flows");
+    } else if (!unhealthy.empty()) {
+      problems.push_back(absl::StrCat(prefix, "unhealthy: ", absl::StrJoin(unhealthy, ", ")));
+    }
+  }
+  return problems;
+}
+
+std::string Summary(const v1::GetStateResponse& state) {
+  int backends = 0;
+  int healthy = 0;
+  for (const v1::PoolState& pool : state.pools()) {
+    backends += pool.backends_size();
+    healthy += HealthyCount(pool);
+  }
+  return absl::StrCat(state.vips_size(), " VIPs, ", state.pools_size(), " pools, ", healthy, " of ",
+                      backends, " backends healthy");
+}
+
+Json StatusJson(const v1::GetStatusResponse& status, const std::vector<std::string>& problems) {
+  Json list = Json::List();
+  for (const std::string& problem : problems) list.Append(Json::Text(problem));
+  Json json = Json::FromMessage(status);
+  json.Set("well", Json::Bool(problems.empty())).Set("problems", std::move(list));
+  return json;
+}
+
+absl::Status ShowStatus(Cli* cli) {
+  v1::GetStatusResponse status;
+  GW_RETURN_IF_ERROR(
+      cli->client().Call(&v1::Guideway::Stub::GetStatus, v1::GetStatusRequest(), &status));
+  GW_ASSIGN_OR_RETURN(const v1::GetStateResponse state, FetchState(&cli->client()));
+  const std::vector<std::string> problems = FindProblems(status, state);
+  if (cli->json()) {
+    cli->out() << StatusJson(status, problems).ToString();
+    return absl::OkStatus();
+  }
+  if (problems.empty()) {
+    cli->out() << "all is well: " << Summary(state) << "\n";
+  } else {
+    cli->out() << "NOT WELL: " << absl::StrJoin(problems, "; ") << "\n";
+  }
+  const std::string generation = absl::StrCat(status.dataplane_generation(), " in force, ",
+                                              status.wanted_generation(), " sent");
+  cli->out()
+      << "\n"
+      << KeyValues(
+             {{"serving", Summary(state)},
+              {"control plane",
+               absl::StrCat("version ", status.version(), ", up ", AgeText(status.uptime_ms()))},
+              {"configuration",
+               absl::StrCat("version ", status.config_version(), " from ", status.config_source())},
+              {"data plane", status.dataplane_connected()
+                                 ? absl::StrCat("connected, instance ", status.dataplane_instance(),
+                                                ", ", status.workers(), " workers")
+                                 : "not connected"},
+              {"tables", generation},
+              {"settling", status.settling() ? "yes: the first probe round is not over" : "no"}});
+  if (status.ports_size() > 0) {
+    Table ports({"port", "kernel interface", "mac", ">mtu"});
+    for (const v1::PortStatus& port : status.ports()) {
+      ports.Add({port.name(), port.kernel_interface(), port.mac(), absl::StrCat(port.mtu_bytes())});
+    }
+    cli->out() << "\n" << ports.ToString();
+  }
+  return absl::OkStatus();
+}
+
+Json StatsJson(const v1::GetStatsResponse& stats) {
+  Json json = Json::Object();
+  for (const v1::NamedValue& value : stats.counters()) {
+    json.Set(value.name(), Json::Number(value.value()));
+  }
+  Json drops = Json::Object();
+  for (const v1::NamedValue& value : stats.drops()) {
+    drops.Set(value.name(), Json::Number(value.value()));
+  }
+  Json ports = Json::List();
+  for (const v1::PortStats& port : stats.ports()) ports.Append(Json::FromMessage(port));
+  json.Set("drops", std::move(drops))
+      .Set("drop_total", Json::Number(stats.drop_total()))
+      .Set("balanced", Json::Bool(stats.balanced()))
+      .Set("ports", std::move(ports))
+      .Set("generation", Json::Number(stats.generation()));
+  return json;
+}
+
+// Values of the last reading, for rates.
+using Reading = std::map<std::string, uint64_t>;
+
+// Counters and drops with how much they grew a second since `last`; all-zero drops are left out.
+std::string StatsTable(const v1::GetStatsResponse& stats, Reading* last, double seconds) {
+  const bool rates = seconds > 0;
+  std::vector<std::string> headings = {"counter", ">value", "meaning"};
+  if (rates) headings.insert(headings.begin() + 2, ">a second");
+  Table table(headings);
+  const auto add = [&](const std::string& name, uint64_t value, const std::string& help) {
+    std::vector<std::string> cells = {name, absl::StrCat(value), help};
+    if (rates) {
+      // A counter that went back belongs to a restarted data plane and starts at zero.
+      const uint64_t before = std::min((*last)[name], value);
+      const double rate = static_cast<double>(value - before) / seconds;
+      cells.insert(cells.begin() + 2, absl::StrCat(static_cast<uint64_t>(rate + 0.5)));
+    }
+    (*last)[name] = value;
+    table.Add(std::move(cells));
+  };
+  for (const v1::NamedValue& value : stats.counters())
+    add(value.name(), value.value(), value.help());
+  for (const v1::NamedValue& value : stats.drops()) {
+    if (value.value() > 0) add("drop: " + value.name(), value.value(), value.help());
+  }
+  add("drop total", stats.drop_total(), "packets dropped for any reason");
+  return table.ToString();
+}
+
+std::string PortsTable(const v1::GetStatsResponse& stats) {
+  Table table({"port", ">received", ">sent", ">missed", ">errors", ">from kernel"});
+  for (const v1::PortStats& port : stats.ports()) {
+    table.Add({port.name(), absl::StrCat(port.received_packets()),
+               absl::StrCat(port.sent_packets()), absl::StrCat(port.receive_missed()),
+               absl::StrCat(port.receive_errors()), absl::StrCat(port.from_kernel_packets())});
+  }
+  return table.ToString();
+}
+
+struct StatsOptions {
+  double watch_seconds = 0;  // 0: once
+  uint64_t count = 0;        // 0: until stopped
+};
+
+absl::Status ShowStats(Cli* cli, const StatsOptions& options) {
+  Reading last;
+  absl::Time last_time = absl::InfinitePast();
+  for (uint64_t i = 0;; ++i) {
+    v1::GetStatsResponse stats;
+    GW_RETURN_IF_ERROR(
+        cli->client().Call(&v1::Guideway::Stub::GetStats, v1::GetStatsRequest(), &stats));
+    const absl::Time now = absl::Now();
+    if (cli->json()) {
+      cli->out() << StatsJson(stats).ToString();
+    } else {
+      const double seconds = i == 0 ? 0 : absl::ToDoubleSeconds(now - last_time);
+      cli->out() << StatsTable(stats, &last, seconds)
+                 << (stats.balanced()
+                         ? "balanced: received = forwarded + to kernel + drops\n"
+                         : "NOT BALANCED: received is not forwarded + to kernel + drops\n");
+      if (stats.ports_size() > 0) cli->out() << "\n" << PortsTable(stats);
+      if (options.watch_seconds > 0) cli->out() << "\n";
+    }
+    cli->out().flush();
+    last_time = now;
+    if (options.watch_seconds <= 0 || (options.count > 0 && i + 1 >= options.count)) break;
+    if (!cli->out().good()) break;  // the reader has gone
+    absl::SleepFor(absl::Seconds(options.watch_seconds));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddStatusCommands(Cli* cli) {
+  cli->AddCommand(&cli->app(), "status", "Say whether all is well, and what is not",
+                  [cli] { return ShowStatus(cli); });
+  const auto options = std::make_shared<StatsOptions>();
+  CLI::App* stats =
+      cli->AddCommand(&cli->app(), "stats", "Show the data plane's counters and drops",
+                      [=] { return ShowStats(cli, *options); });
+  CLI::Option* watch = stats
+                           ->add_option("--watch", options->watch_seconds,
+                                        "Again every so many seconds (1 if none are given)")
+                           ->type_name("SECONDS")
+                           ->expected(0, 1)
+                           ->default_str("1")
+                           ->check(CLI::Range(0.1, 86400.0));
+  stats->add_option("--count", options->count, "With --watch: stop after so many times")
+      ->type_name("NUMBER")
+      ->needs(watch);
+}
+
+}  // namespace guideway::cli

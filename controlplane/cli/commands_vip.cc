@@ -1,0 +1,82 @@
+// guideway vip ...
+#include "absl/strings/str_cat.h"
+#include "controlplane/cli/cli.h"
+#include "controlplane/cli/state.h"
+#include "controlplane/cli/table.h"
+#include "lib/base/status.h"
+#include "lib/config/formats.h"
+#include "lib/config/schema.h"
+
+namespace guideway::cli {
+
+namespace {
+
+Json VipJson(const v1::VipState& vip) {
+  Json json = Json::Object();
+  json.Set("name", vip.vip().name())
+      .Set("address", vip.vip().address())
+      .Set("port", Json::Number(vip.vip().port()))
+      .Set("protocol", EnumName(vip.vip().protocol()))
+      .Set("pool", vip.vip().pool());
+  SetTraffic(vip.traffic(), &json);
+  return json;
+}
+
+std::string PortText(const v1::Vip& vip) {
+  return vip.port() == 0 ? "any" : absl::StrCat(vip.port());
+}
+
+absl::Status ListVips(Cli* cli) {
+  GW_ASSIGN_OR_RETURN(const v1::GetStateResponse state, FetchState(&cli->client()));
+  Table table({"name", "address", ">port", "protocol", "pool", ">packets", ">bytes", ">new flows"});
+  Json list = Json::List();
+  for (const v1::VipState& vip : state.vips()) {
+    list.Append(VipJson(vip));
+    table.Add({vip.vip().name(), vip.vip().address(), PortText(vip.vip()),
+               EnumName(vip.vip().protocol()), vip.vip().pool(),
+               absl::StrCat(vip.traffic().packets()), absl::StrCat(vip.traffic().bytes()),
+               absl::StrCat(vip.traffic().new_flows())});
+  }
+  cli->out() << (cli->json() ? list.ToString() : table.ToString());
+  return absl::OkStatus();
+}
+
+absl::Status ShowVip(Cli* cli, const std::string& name) {
+  GW_ASSIGN_OR_RETURN(const v1::GetStateResponse state, FetchState(&cli->client()));
+  for (const v1::VipState& vip : state.vips()) {
+    if (vip.vip().name() != name) continue;
+    if (cli->json()) {
+      cli->out() << VipJson(vip).ToString();
+      return absl::OkStatus();
+    }
+    const auto pool = FindPool(state, vip.vip().pool());
+    cli->out() << KeyValues(
+        {{"name", name},
+         {"address", vip.vip().address()},
+         {"port", PortText(vip.vip())},
+         {"protocol", EnumName(vip.vip().protocol())},
+         {"pool", vip.vip().pool()},
+         {"healthy",
+          pool.ok() ? absl::StrCat(HealthyCount(**pool), " of ", (*pool)->backends_size()) : ""},
+         {"packets", absl::StrCat(vip.traffic().packets())},
+         {"bytes", absl::StrCat(vip.traffic().bytes())},
+         {"new flows", absl::StrCat(vip.traffic().new_flows())}});
+    return absl::OkStatus();
+  }
+  return absl::NotFoundError(absl::StrCat("there is no VIP ", Quote(name)));
+}
+
+}  // namespace
+
+void AddVipCommands(Cli* cli) {
+  CLI::App* noun = cli->AddNoun("vip", "VIPs: the addresses under which clients reach the pools");
+  cli->AddCommand(noun, "list", "List the VIPs with their traffic",
+                  [cli] { return ListVips(cli); });
+  const auto name = std::make_shared<std::string>();
+  cli->AddCommand(noun, "show", "Show one VIP", [cli, name] { return ShowVip(cli, *name); })
+      ->add_option("name", *name, "Name of the VIP")
+      ->type_name(kVipType)
+      ->required();
+}
+
+}  // namespace guideway::cli

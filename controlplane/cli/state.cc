@@ -1,0 +1,101 @@
+// See state.h.
+#include "controlplane/cli/state.h"
+
+#include "absl/strings/str_cat.h"
+#include "controlplane/cli/table.h"
+#include "lib/base/status.h"
+#include "lib/config/formats.h"
+#include "lib/config/schema.h"
+
+namespace guideway::cli {
+
+absl::StatusOr<v1::GetStateResponse> FetchState(Client* client) {
+  v1::GetStateResponse state;
+  GW_RETURN_IF_ERROR(client->Call(&v1::Guideway::Stub::GetState, v1::GetStateRequest(), &state));
+  return state;
+}
+
+absl::StatusOr<const v1::PoolState*> FindPool(const v1::GetStateResponse& state,
+                                              const std::string& name) {
+  std::vector<std::string> names;
+  for (const v1::PoolState& pool : state.pools()) {
+    if (pool.pool().name() == name) return &pool;
+    names.push_back(pool.pool().name());
+  }
+  const std::string nearest = NearestName(name, names);
+  return absl::NotFoundError(absl::StrCat(
+      "there is no pool ", Quote(name), nearest.empty() ? "" : ", did you mean " + nearest + "?"));
+}
+
+std::string HealthText(v1::Health health) {
+  switch (health) {
+    case v1::HEALTH_HEALTHY:
+      return "healthy";
+    case v1::HEALTH_UNHEALTHY:
+      return "unhealthy";
+    case v1::HEALTH_UNPROBED:
+      return "unprobed";
+    default:
+      return "unknown";
+  }
+}
+
+bool IsHealthy(const v1::BackendState& backend) {
+  return backend.health() == v1::HEALTH_HEALTHY || backend.health() == v1::HEALTH_UNPROBED;
+}
+
+int HealthyCount(const v1::PoolState& pool) {
+  int count = 0;
+  for (const v1::BackendState& backend : pool.backends()) count += IsHealthy(backend) ? 1 : 0;
+  return count;
+}
+
+void SetTraffic(const v1::Traffic& traffic, Json* json) {
+  json->Set("packets", Json::Number(traffic.packets()))
+      .Set("bytes", Json::Number(traffic.bytes()))
+      .Set("new_flows", Json::Number(traffic.new_flows()));
+}
+
+Json BackendJson(const std::string& pool, const v1::BackendState& backend) {
+  Json json = Json::Object();
+  json.Set("pool", pool)
+      .Set("name", backend.backend().name())
+      .Set("address", backend.backend().address())
+      .Set("weight", Json::Number(backend.backend().weight()))
+      .Set("state", EnumName(backend.backend().state()))
+      .Set("health", HealthText(backend.health()))
+      .Set("health_reason", backend.health_reason())
+      .Set("health_age_ms", Json::Number(backend.health_age_ms()))
+      .Set("share", Json::Fraction(backend.share()))
+      .Set("next_hop", backend.next_hop());
+  SetTraffic(backend.traffic(), &json);
+  return json;
+}
+
+std::string BackendTable(const v1::GetStateResponse& state, const v1::PoolState* only) {
+  std::vector<std::string> headings = {"name", "address",    ">weight", "state",    "health",
+                                       ">for", "last probe", ">share",  ">packets", "next hop"};
+  if (only == nullptr) headings.insert(headings.begin(), "pool");
+  Table table(headings);
+  for (const v1::PoolState& pool : state.pools()) {
+    if (only != nullptr && &pool != only) continue;
+    for (const v1::BackendState& backend : pool.backends()) {
+      const v1::Backend& b = backend.backend();
+      std::vector<std::string> cells = {b.name(),
+                                        b.address(),
+                                        absl::StrCat(b.weight()),
+                                        EnumName(b.state()),
+                                        HealthText(backend.health()),
+                                        AgeText(backend.health_age_ms()),
+                                        backend.health_reason(),
+                                        PercentText(backend.share()),
+                                        absl::StrCat(backend.traffic().packets()),
+                                        backend.next_hop()};
+      if (only == nullptr) cells.insert(cells.begin(), pool.pool().name());
+      table.Add(std::move(cells));
+    }
+  }
+  return table.ToString();
+}
+
+}  // namespace guideway::cli

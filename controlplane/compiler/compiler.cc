@@ -1,0 +1,240 @@
+// The rules of who is in which table.
+#include "controlplane/compiler/compiler.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "controlplane/compiler/egress.h"
+#include "lib/base/status.h"
+#include "lib/hash/flow_hash.h"
+#include "lib/hash/maglev.h"
+
+namespace guideway {
+namespace {
+
+constexpr absl::Duration kShortestLinger = absl::Minutes(5);
+
+absl::Duration DurationOf(const google::protobuf::Duration& duration) {
+  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
+}
+
+uint32_t SecondsOf(const google::protobuf::Duration& duration) {
+  const int64_t seconds = absl::ToInt64Seconds(absl::Ceil(DurationOf(duration), absl::Seconds(1)));
+  return static_cast<uint32_t>(std::clamp<int64_t>(seconds, 1, 1 << 20));
+}
+
+channel::GlobalsBody CompileGlobals(const v1::Config& config) {
+  channel::GlobalsBody globals = {};
+  const FlowHashKey key = FlowHashKey::FromSecret(config.flow_hash_secret());
+  std::copy(key.words.begin(), key.words.end(), globals.flow_hash_key);
+  globals.half_open_s = SecondsOf(config.flow_timeouts().half_open());
+  globals.established_s = SecondsOf(config.flow_timeouts().established());
+  globals.closing_s = SecondsOf(config.flow_timeouts().closing());
+  globals.udp_s = SecondsOf(config.flow_timeouts().udp());
+  return globals;
+}
+
+channel::Encapsulation EncapsulationOf(const v1::Pool& pool) {
+  return pool.encapsulation() == v1::IPIP ? channel::Encapsulation::kIpip
+                                          : channel::Encapsulation::kL2;
+}
+
+std::string KeyOf(const v1::Pool& pool, const v1::Backend& backend) {
+  return BackendKey(pool.name(), backend.name(), backend.address());
+}
+
+// A backend's place in the tables, and its next hop's. Returns the text for the API.
+std::string PlaceBackend(const CompilerInput& input, const BackendRegistry::Record& record,
+                         IndexAllocator* next_hop_indices, std::set<std::string>* next_hops_used,
+                         Tables* tables) {
+  channel::BackendBody body = {};
+  body.index = record.index;
+  body.incarnation = record.incarnation;
+  body.keeps_known_flows = record.keeps_known_flows ? 1 : 0;
+  body.encapsulation = record.encapsulation;
+  body.outer_destination = record.address;
+  // The channel wants a host address of this family even while no packet can be sent for want of a
+  // next hop; the backend's own serves.
+  body.outer_source = record.address;
+  body.next_hop = channel::kNoNextHop;
+
+  ResolvedNextHop resolved;
+  if (const v1::Port* port = StaticGatewayPort(*input.config)) {
+    resolved = StaticNextHop(*port, record.address);
+  } else if (const auto found = input.next_hops->find(record.address);
+             found != input.next_hops->end()) {
+    resolved = found->second;
+  }
+  const auto egress = MakeEgress(resolved, record.address, record.encapsulation, input.ports);
+  if (egress.ok()) {
+    channel::NextHopBody next_hop = egress->next_hop;
+    next_hop.index = next_hop_indices->Use(egress->key);
+    next_hops_used->insert(egress->key);
+    tables->next_hops[next_hop.index] = next_hop;
+    body.next_hop = next_hop.index;
+    if (record.encapsulation == channel::Encapsulation::kIpip) {
+      body.outer_source = egress->outer_source;
+    }
+  }
+  tables->backends[record.index] = body;
+  return egress.ok() ? egress->text : std::string(egress.status().message());
+}
+
+}  // namespace
+
+void IndexAllocator::Retain(const std::set<std::string>& keys) {
+  for (auto it = indices_.begin(); it != indices_.end();) {
+    if (keys.contains(it->first)) {
+      ++it;
+      continue;
+    }
+    taken_.erase(it->second);
+    it = indices_.erase(it);
+  }
+}
+
+uint32_t IndexAllocator::Use(const std::string& key) {
+  const auto [it, is_new] = indices_.try_emplace(key, 0);
+  if (!is_new) return it->second;
+  uint32_t candidate = 0;
+  for (const uint32_t taken : taken_) {
+    if (taken != candidate) break;
+    ++candidate;
+  }
+  taken_.insert(candidate);
+  return it->second = candidate;
+}
+
+absl::Duration LingerTime(const v1::Config& config) {
+  const v1::FlowTimeouts& timeouts = config.flow_timeouts();
+  return std::max({kShortestLinger, DurationOf(timeouts.half_open()),
+                   DurationOf(timeouts.established()), DurationOf(timeouts.closing()),
+                   DurationOf(timeouts.udp())});
+}
+
+std::set<std::string> BackendKeys(const v1::Config& config) {
+  std::set<std::string> keys;
+  for (const v1::Pool& pool : config.pools()) {
+    for (const v1::Backend& backend : pool.backends()) keys.insert(KeyOf(pool, backend));
+  }
+  return keys;
+}
+
+const v1::Port* StaticGatewayPort(const v1::Config& config) {
+  for (const v1::Port& port : config.ports()) {
+    if (port.has_static_gateway()) return &port;
+  }
+  return nullptr;
+}
+
+absl::StatusOr<Compiled> Compiler::Compile(const CompilerInput& input) {
+  const v1::Config& config = *input.config;
+  Compiled result;
+  result.tables.globals = CompileGlobals(config);
+  registry_->Retain(BackendKeys(config), input.now, LingerTime(config));
+  for (const v1::Pool& pool : config.pools()) {
+    for (const v1::Backend& backend : pool.backends()) {
+      GW_ASSIGN_OR_RETURN(const IpAddress address, IpAddress::Parse(backend.address()));
+      const auto record = registry_->Use(KeyOf(pool, backend), address, EncapsulationOf(pool));
+      if (!record.ok()) return record.status();
+    }
+  }
+  const std::set<uint16_t> gone = GoneSinceLast();
+  std::set<std::string> pool_names, vip_names;
+  for (const v1::Pool& pool : config.pools()) pool_names.insert(pool.name());
+  for (const v1::Vip& vip : config.vips()) vip_names.insert(vip.name());
+  pool_indices_.Retain(pool_names);
+  vip_indices_.Retain(vip_names);
+  std::erase_if(slots_, [&](const auto& entry) { return !pool_names.contains(entry.first); });
+  next_hops_used_.clear();
+  for (const v1::Pool& pool : config.pools()) {
+    GW_RETURN_IF_ERROR(
+        Annotate(CompilePool(input, pool, gone, &result), absl::StrCat("pool ", pool.name())));
+  }
+  CompileLingering(input, &result);
+  next_hop_indices_.Retain(next_hops_used_);
+  for (const v1::Vip& vip : config.vips()) {
+    channel::VipBody body = {};
+    body.index = vip_indices_.Use(vip.name());
+    body.pool = pool_indices_.Use(vip.pool());
+    GW_ASSIGN_OR_RETURN(body.address, IpAddress::Parse(vip.address()));
+    body.port = Be16(static_cast<uint16_t>(vip.port()));
+    body.protocol = static_cast<uint8_t>(vip.protocol());
+    result.tables.vips[body.index] = body;
+    result.vip_indices[vip.name()] = body.index;
+  }
+  last_incarnations_.clear();
+  for (const auto& [key, record] : registry_->records()) {
+    last_incarnations_[record.index] = record.incarnation;
+  }
+  return result;
+}
+
+std::set<uint16_t> Compiler::GoneSinceLast() const {
+  std::map<uint16_t, uint16_t> now;
+  for (const auto& [key, record] : registry_->records()) now[record.index] = record.incarnation;
+  std::set<uint16_t> gone;
+  for (const auto& [index, incarnation] : last_incarnations_) {
+    const auto found = now.find(index);
+    if (found == now.end() || found->second != incarnation) gone.insert(index);
+  }
+  return gone;
+}
+
+absl::Status Compiler::CompilePool(const CompilerInput& input, const v1::Pool& pool,
+                                   const std::set<uint16_t>& gone, Compiled* result) {
+  const bool settling = input.is_settling(pool.name());
+  const auto counts_as_healthy = [&](HealthState health) {
+    return settling || health == HealthState::kHealthy || health == HealthState::kUnprobed;
+  };
+  bool any_enabled = false;
+  bool anybody = false;
+  for (const v1::Backend& backend : pool.backends()) {
+    if (backend.state() != v1::ENABLED || backend.weight() == 0) continue;
+    any_enabled = true;
+    anybody = anybody || counts_as_healthy(input.health(KeyOf(pool, backend)));
+  }
+  CompiledPool& compiled = result->pools[pool.name()];
+  compiled.failed_open = any_enabled && !anybody;
+
+  std::vector<MaglevBackend> takers;
+  for (const v1::Backend& backend : pool.backends()) {
+    const std::string key = KeyOf(pool, backend);
+    const HealthState health = input.health(key);
+    const bool enabled = backend.state() == v1::ENABLED;
+    const bool open = settling || (compiled.failed_open && enabled);
+    GW_ASSIGN_OR_RETURN(
+        BackendRegistry::Record * record,
+        registry_->Use(key, registry_->records().at(key).address, EncapsulationOf(pool)));
+    record->keeps_known_flows =
+        backend.state() != v1::DISABLED && (open || health != HealthState::kUnhealthy);
+    if (enabled && backend.weight() != 0 && (open || counts_as_healthy(health))) {
+      takers.push_back(
+          {absl::StrCat(backend.name(), "/", backend.address()), backend.weight(), record->index});
+    }
+    CompiledBackend& view = result->backends[key];
+    view.index = record->index;
+    view.next_hop =
+        PlaceBackend(input, *record, &next_hop_indices_, &next_hops_used_, &result->tables);
+  }
+  PoolSlotsBuilder& slots = slots_[pool.name()];
+  GW_RETURN_IF_ERROR(slots.Update(std::move(takers), pool.table_size(), gone));
+  for (const v1::Backend& backend : pool.backends()) {
+    CompiledBackend& view = result->backends[KeyOf(pool, backend)];
+    view.share = slots.ShareOf(view.index);
+  }
+  compiled.index = pool_indices_.Use(pool.name());
+  compiled.digest = slots.digest();
+  result->tables.pools[compiled.index] = slots.slots();
+  return absl::OkStatus();
+}
+
+void Compiler::CompileLingering(const CompilerInput& input, Compiled* result) {
+  for (const auto& [key, record] : registry_->records()) {
+    if (!record.lingers()) continue;
+    PlaceBackend(input, record, &next_hop_indices_, &next_hops_used_, &result->tables);
+  }
+}
+
+}  // namespace guideway

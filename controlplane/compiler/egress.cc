@@ -1,0 +1,85 @@
+// Matching kernel interfaces with the data plane's ports.
+#include "controlplane/compiler/egress.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+
+namespace guideway {
+namespace {
+
+constexpr uint32_t kSmallestMtuBytes = 68;  // of the channel's NextHopBody; RFC 791's minimum
+constexpr uint32_t kLargestMtuBytes = 65535;
+
+template <size_t kBytes>
+std::string TextOf(const char (&field)[kBytes]) {
+  return std::string(field, strnlen(field, kBytes));
+}
+
+}  // namespace
+
+ResolvedNextHop StaticNextHop(const v1::Port& port, const IpAddress& address) {
+  ResolvedNextHop result;
+  result.interface = port.name();
+  result.is_port_name = true;
+  result.on_link = true;  // everything is the gateway's
+  const auto mac = MacAddress::Parse(port.static_gateway().mac());
+  if (!mac.ok()) {
+    result.problem = absl::StrCat("static gateway: ", std::string(mac.status().message()));
+    return result;
+  }
+  result.destination_mac = *mac;
+  const std::string& source =
+      address.IsIpv4() ? port.static_gateway().source_ipv4() : port.static_gateway().source_ipv6();
+  if (!source.empty()) result.source = IpAddress::Parse(source).value_or(IpAddress{});
+  result.problem.clear();
+  return result;
+}
+
+absl::StatusOr<Egress> MakeEgress(const ResolvedNextHop& resolved, const IpAddress& address,
+                                  channel::Encapsulation encapsulation,
+                                  absl::Span<const channel::PortInfo> ports) {
+  if (!resolved.problem.empty()) return absl::FailedPreconditionError(resolved.problem);
+  if (encapsulation == channel::Encapsulation::kL2 && !resolved.on_link) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(address.ToString(), " is not on a segment of this host (its route goes via ",
+                     resolved.gateway.ToString(), "): l2 cannot reach it"));
+  }
+  const auto port = std::find_if(ports.begin(), ports.end(), [&](const channel::PortInfo& info) {
+    return (resolved.is_port_name ? TextOf(info.name) : TextOf(info.kernel_interface)) ==
+           resolved.interface;
+  });
+  if (port == ports.end()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(resolved.interface, " is not a port of the data plane"));
+  }
+  if (encapsulation == channel::Encapsulation::kIpip &&
+      (resolved.source.IsUnspecified() || resolved.source.family() != address.family())) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "no source address for tunnels to ", address.ToString(), " on ", resolved.interface));
+  }
+  const auto is_station = [](const MacAddress& mac) {
+    return !mac.IsZero() && (mac.bytes[0] & 1) == 0;  // not a group address
+  };
+  const MacAddress source_mac = resolved.source_mac.IsZero() ? port->mac : resolved.source_mac;
+  if (!is_station(source_mac) || !is_station(resolved.destination_mac)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(source_mac.ToString(), " to ", resolved.destination_mac.ToString(), " on ",
+                     resolved.interface, ": not Ethernet addresses of stations"));
+  }
+  Egress egress;
+  uint32_t mtu_bytes = port->mtu_bytes;
+  if (resolved.mtu_bytes != 0) mtu_bytes = std::min(mtu_bytes, resolved.mtu_bytes);
+  mtu_bytes = std::clamp(mtu_bytes, kSmallestMtuBytes, kLargestMtuBytes);
+  egress.next_hop.port = static_cast<uint16_t>(port - ports.begin());
+  egress.next_hop.mtu_bytes = static_cast<uint16_t>(mtu_bytes);
+  egress.next_hop.destination_mac = resolved.destination_mac;
+  egress.next_hop.source_mac = source_mac;
+  egress.outer_source = resolved.source;
+  egress.key = absl::StrCat(egress.next_hop.port, "/", mtu_bytes, "/", resolved.gateway.ToString());
+  egress.text = absl::StrCat(TextOf(port->name), " ", resolved.destination_mac.ToString());
+  return egress;
+}
+
+}  // namespace guideway

@@ -1,0 +1,32 @@
+// From what the resolver says to a next hop as the data plane takes it, or the reason why not.
+#ifndef GUIDEWAY_CONTROLPLANE_COMPILER_EGRESS_H_
+#define GUIDEWAY_CONTROLPLANE_COMPILER_EGRESS_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "controlplane/resolver/next_hop.h"
+#include "lib/channel/layout.h"
+#include "lib/config/guideway.pb.h"
+
+namespace guideway {
+
+struct Egress {
+  std::string key;                     // same key, same next hop (its MAC addresses may change)
+  std::string text;                    // "eth1 02:00:00:00:00:01"
+  channel::NextHopBody next_hop = {};  // without index
+  IpAddress outer_source;              // of tunnels
+};
+
+// Errors (FailedPrecondition) say in words why the backend at `address` cannot be reached.
+absl::StatusOr<Egress> MakeEgress(const ResolvedNextHop& resolved, const IpAddress& address,
+                                  channel::Encapsulation encapsulation,
+                                  absl::Span<const channel::PortInfo> ports);
+
+// The next hop that a port's static gateway is, for destinations of the family of `address`.
+ResolvedNextHop StaticNextHop(const v1::Port& port, const IpAddress& address);
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_CONTROLPLANE_COMPILER_EGRESS_H_

@@ -1,0 +1,107 @@
+// Comparing tables field by field (the message bodies have padding, so not by bytes).
+#include "controlplane/compiler/tables.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace guideway {
+namespace {
+
+using channel::MessageType;
+
+bool Same(const channel::GlobalsBody& a, const channel::GlobalsBody& b) {
+  return std::equal(std::begin(a.flow_hash_key), std::end(a.flow_hash_key),
+                    std::begin(b.flow_hash_key)) &&
+         a.half_open_s == b.half_open_s && a.established_s == b.established_s &&
+         a.closing_s == b.closing_s && a.udp_s == b.udp_s;
+}
+bool Same(const channel::VipBody& a, const channel::VipBody& b) {
+  return a.pool == b.pool && a.address == b.address && a.port == b.port && a.protocol == b.protocol;
+}
+bool Same(const PoolSlots& a, const PoolSlots& b) {
+  return a == b || (a->size() == b->size() &&
+                    std::memcmp(a->data(), b->data(), a->size() * sizeof((*a)[0])) == 0);
+}
+bool Same(const channel::BackendBody& a, const channel::BackendBody& b) {
+  return a.incarnation == b.incarnation && a.keeps_known_flows == b.keeps_known_flows &&
+         a.encapsulation == b.encapsulation && a.outer_source == b.outer_source &&
+         a.outer_destination == b.outer_destination && a.next_hop == b.next_hop;
+}
+bool Same(const channel::NextHopBody& a, const channel::NextHopBody& b) {
+  return a.port == b.port && a.mtu_bytes == b.mtu_bytes && a.destination_mac == b.destination_mac &&
+         a.source_mac == b.source_mac;
+}
+
+TableChange Set(uint32_t, const channel::VipBody& vip) {
+  TableChange change;
+  change.request.type = MessageType::kSetVip;
+  change.request.body.vip = vip;
+  return change;
+}
+TableChange Set(uint32_t index, const PoolSlots& slots) {
+  TableChange change;
+  change.request.type = MessageType::kSetPool;
+  change.request.body.pool = {index, static_cast<uint32_t>(slots->size()), 0, 0};
+  change.slots = slots;
+  return change;
+}
+TableChange Set(uint32_t, const channel::BackendBody& backend) {
+  TableChange change;
+  change.request.type = MessageType::kSetBackend;
+  change.request.body.backend = backend;
+  return change;
+}
+TableChange Set(uint32_t, const channel::NextHopBody& next_hop) {
+  TableChange change;
+  change.request.type = MessageType::kSetNextHop;
+  change.request.body.next_hop = next_hop;
+  return change;
+}
+
+template <typename Body>
+void AppendSets(const std::map<uint32_t, Body>* from, const std::map<uint32_t, Body>& to,
+                std::vector<TableChange>* changes) {
+  for (const auto& [index, body] : to) {
+    if (from != nullptr) {
+      const auto old = from->find(index);
+      if (old != from->end() && Same(old->second, body)) continue;
+    }
+    changes->push_back(Set(index, body));
+  }
+}
+
+template <typename Body>
+void AppendDeletes(MessageType type, const std::map<uint32_t, Body>& from,
+                   const std::map<uint32_t, Body>& to, std::vector<TableChange>* changes) {
+  for (const auto& [index, body] : from) {
+    if (to.contains(index)) continue;
+    TableChange change;
+    change.request.type = type;
+    change.request.body.index.index = index;
+    changes->push_back(std::move(change));
+  }
+}
+
+}  // namespace
+
+std::vector<TableChange> Difference(const Tables* from, const Tables& to) {
+  std::vector<TableChange> changes;
+  if (from == nullptr || !Same(from->globals, to.globals)) {
+    TableChange change;
+    change.request.type = MessageType::kSetGlobals;
+    change.request.body.globals = to.globals;
+    changes.push_back(std::move(change));
+  }
+  AppendSets(from != nullptr ? &from->next_hops : nullptr, to.next_hops, &changes);
+  AppendSets(from != nullptr ? &from->backends : nullptr, to.backends, &changes);
+  AppendSets(from != nullptr ? &from->pools : nullptr, to.pools, &changes);
+  AppendSets(from != nullptr ? &from->vips : nullptr, to.vips, &changes);
+  if (from == nullptr) return changes;
+  AppendDeletes(MessageType::kDeleteVip, from->vips, to.vips, &changes);
+  AppendDeletes(MessageType::kDeletePool, from->pools, to.pools, &changes);
+  AppendDeletes(MessageType::kDeleteBackend, from->backends, to.backends, &changes);
+  AppendDeletes(MessageType::kDeleteNextHop, from->next_hops, to.next_hops, &changes);
+  return changes;
+}
+
+}  // namespace guideway

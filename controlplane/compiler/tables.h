@@ -1,0 +1,40 @@
+// The data plane's tables as the control plane holds them, and the difference between two of them.
+//
+// Thread safety: values; a pool's slots are shared and immutable.
+#ifndef GUIDEWAY_CONTROLPLANE_COMPILER_TABLES_H_
+#define GUIDEWAY_CONTROLPLANE_COMPILER_TABLES_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "lib/channel/messages.h"
+
+namespace guideway {
+
+using PoolSlots = std::shared_ptr<const std::vector<channel::MaglevSlot>>;
+
+// All keyed by index.
+struct Tables {
+  channel::GlobalsBody globals = {};
+  std::map<uint32_t, channel::VipBody> vips;
+  std::map<uint32_t, PoolSlots> pools;
+  std::map<uint32_t, channel::BackendBody> backends;
+  std::map<uint32_t, channel::NextHopBody> next_hops;
+};
+
+// One message of a transaction. A kSetPool's arena_slot is the sender's to fill in; its slots go
+// there.
+struct TableChange {
+  channel::Request request;
+  PoolSlots slots;
+};
+
+// The kSet and kDelete messages that lead from `from` to `to` and no more; what is referred to is
+// set before and deleted after what refers to it. `from` null: everything, for a full transaction.
+std::vector<TableChange> Difference(const Tables* from, const Tables& to);
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_CONTROLPLANE_COMPILER_TABLES_H_

@@ -1,0 +1,298 @@
+// Wiring: configuration, probes, resolver -> compiler -> session, and their state for the API.
+#include "controlplane/controller.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <random>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "controlplane/compiler/compiler.h"
+#include "controlplane/health/prober.h"
+#include "controlplane/health/settling.h"
+#include "controlplane/resolver/resolver.h"
+#include "controlplane/session/session.h"
+#include "controlplane/state_report.h"
+#include "glog/logging.h"
+#include "lib/base/status.h"
+
+namespace guideway {
+namespace {
+
+// How old the traffic figures in FillState() may be.
+constexpr absl::Duration kCountersInterval = absl::Seconds(1);
+
+uint16_t RandomIncarnation() {
+  std::random_device random;
+  return static_cast<uint16_t>(random() % 0xffff + 1);
+}
+
+absl::Duration DurationOf(const google::protobuf::Duration& duration) {
+  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
+}
+
+ProbeTarget MakeTarget(const v1::Probe& probe, const IpAddress& address) {
+  ProbeTarget target;
+  target.request.address = address;
+  target.request.port = static_cast<uint16_t>(probe.port());
+  target.request.timeout = DurationOf(probe.timeout());
+  target.request.http = probe.type() == v1::HTTP_GET;
+  target.request.path = probe.path();
+  target.request.host = probe.host();
+  target.request.status_min = probe.status_min();
+  target.request.status_max = probe.status_max();
+  target.interval = DurationOf(probe.interval());
+  target.rise = probe.rise();
+  target.fall = probe.fall();
+  return target;
+}
+
+}  // namespace
+
+class Controller::Impl {
+ public:
+  Impl(EventLoop* loop, Options options)
+      : loop_(loop),
+        options_(std::move(options)),
+        registry_(RandomIncarnation()),
+        compiler_(&registry_),
+        prober_(loop, [this](const std::string& key) { OnHealth(key); }),
+        resolver_(loop, [this] { RecompileSoon(); }),
+        session_(loop, options_.dataplane_socket, [this] { OnDataplaneReady(); }) {}
+  ~Impl() {
+    *alive_ = false;
+    for (EventLoop::TimerId timer : {deadline_timer_, counters_timer_}) loop_->Cancel(timer);
+  }
+
+  absl::Status Start();
+  void SetConfig(const v1::Config& config);
+  void ReadStats(std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done);
+  StateReport Report() const;
+
+ private:
+  std::string IndexFile() const { return options_.state_directory + "/backend-indices"; }
+  HealthState HealthOf(const std::string& key) const;
+  void OnHealth(const std::string& key);
+  void OnDataplaneReady();
+  void SetProbes();
+  void SetDestinations();
+  bool UpdateSettling();
+  void RecompileSoon();
+  void Recompile();
+  void SetDeadlineTimer();
+  void KeepCountersFresh();
+
+  EventLoop* loop_;
+  const Options options_;
+  // Posted closures hold it: false once this object is gone.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  bool has_config_ = false;
+  v1::Config config_;
+  BackendRegistry registry_;
+  Compiler compiler_;
+  Settling settling_;
+  Prober prober_;
+  std::map<std::string, std::string> pool_of_key_;
+  Resolver resolver_;
+  bool resolver_started_ = false;
+  Session session_;
+  Compiled compiled_;
+  std::shared_ptr<const channel::CountersRegion> counters_;
+  bool recompile_posted_ = false;
+  EventLoop::TimerId deadline_timer_ = 0;
+  EventLoop::TimerId counters_timer_ = 0;
+};
+
+absl::Status Controller::Impl::Start() {
+  if (mkdir(options_.state_directory.c_str(), 0750) != 0 && errno != EEXIST) {
+    return ErrnoStatus(errno, absl::StrCat("make directory ", options_.state_directory));
+  }
+  const absl::Status loaded = registry_.Load(IndexFile());
+  if (absl::IsInvalidArgument(loaded)) {
+    LOG(ERROR) << loaded.message() << "; backends get new indices, known flows are selected anew";
+  } else if (!loaded.ok()) {
+    return loaded;
+  }
+  session_.Start();
+  KeepCountersFresh();
+  return absl::OkStatus();
+}
+
+HealthState Controller::Impl::HealthOf(const std::string& key) const {
+  const HealthStateMachine* health = prober_.Find(key);
+  return health != nullptr ? health->state() : HealthState::kUnprobed;
+}
+
+void Controller::Impl::SetConfig(const v1::Config& config) {
+  config_ = config;
+  has_config_ = true;
+  SetProbes();
+  // Next hops for all that is in the tables: also of those backends that begin to linger now.
+  Recompile();
+  SetDestinations();
+  Recompile();
+}
+
+void Controller::Impl::SetProbes() {
+  std::map<std::string, ProbeTarget> targets;
+  std::map<std::string, std::set<std::string>> probed_by_pool;
+  pool_of_key_.clear();
+  for (const v1::Pool& pool : config_.pools()) {
+    std::set<std::string>& probed = probed_by_pool[pool.name()];
+    if (!pool.has_probe()) continue;
+    for (const v1::Backend& backend : pool.backends()) {
+      const auto address = IpAddress::Parse(backend.address());
+      if (!address.ok() || backend.state() == v1::DISABLED) continue;
+      const std::string key = BackendKey(pool.name(), backend.name(), backend.address());
+      targets.emplace(key, MakeTarget(pool.probe(), *address));
+      probed.insert(key);
+      pool_of_key_[key] = pool.name();
+    }
+  }
+  prober_.SetTargets(targets);
+  settling_.SetPools(probed_by_pool, DurationOf(config_.settle_time()), loop_->Now());
+  UpdateSettling();
+}
+
+void Controller::Impl::SetDestinations() {
+  std::set<IpAddress> destinations;
+  if (StaticGatewayPort(config_) == nullptr) {
+    for (const auto& [key, record] : registry_.records()) destinations.insert(record.address);
+    if (!resolver_started_) {
+      const absl::Status started = resolver_.Start();
+      resolver_started_ = started.ok();
+      if (!started.ok()) LOG(ERROR) << "next hops: " << started.message();
+    }
+  }
+  resolver_.SetDestinations(destinations);
+}
+
+bool Controller::Impl::UpdateSettling() {
+  return settling_.Update(
+      [this](const std::string& key) { return HealthOf(key) != HealthState::kUnknown; },
+      loop_->Now());
+}
+
+void Controller::Impl::OnHealth(const std::string& key) {
+  const HealthStateMachine* health = prober_.Find(key);
+  LOG(INFO) << "backend " << key << " is "
+            << (health->state() == HealthState::kHealthy ? "healthy" : "unhealthy") << ": "
+            << health->reason();
+  const auto pool = pool_of_key_.find(key);
+  // While its pool settles, a backend's health changes no table.
+  if (UpdateSettling() || pool == pool_of_key_.end() || !settling_.IsSettling(pool->second)) {
+    RecompileSoon();
+  }
+}
+
+void Controller::Impl::OnDataplaneReady() { Recompile(); }
+
+// All that happens in one turn of the event loop is one recompilation, right after it.
+void Controller::Impl::RecompileSoon() {
+  if (recompile_posted_) return;
+  recompile_posted_ = true;
+  loop_->Post([this, alive = alive_] {
+    if (!*alive) return;
+    recompile_posted_ = false;
+    Recompile();
+  });
+}
+
+void Controller::Impl::Recompile() {
+  if (!has_config_) return;
+  const channel::Welcome& welcome = session_.welcome();
+  CompilerInput input;
+  input.config = &config_;
+  input.health = [this](const std::string& key) { return HealthOf(key); };
+  input.is_settling = [this](const std::string& pool) { return settling_.IsSettling(pool); };
+  input.next_hops = &resolver_.next_hops();
+  input.ports = absl::MakeConstSpan(welcome.ports, welcome.port_count);
+  input.now = absl::Now();
+  auto compiled = compiler_.Compile(input);
+  if (!compiled.ok()) {
+    LOG(ERROR) << "tables not built: " << compiled.status().message();
+    return;
+  }
+  compiled_ = std::move(compiled).value();
+  // Before the tables go out: an index in use must never be forgotten.
+  const absl::Status saved = registry_.Save(IndexFile());
+  if (!saved.ok()) LOG(ERROR) << "backend indices not kept: " << saved.message();
+  SetDeadlineTimer();
+  if (!session_.ready()) return;
+  // After a restart of the control plane the slots that the data plane has are better than a guess
+  // made without any health: they stay until all pools have settled.
+  if (session_.dataplane_has_foreign_tables() && settling_.AnySettling()) {
+    session_.ClearWanted();
+    return;
+  }
+  session_.SetWanted(std::make_shared<Tables>(compiled_.tables));
+}
+
+// For what happens by the passing of time alone: the end of settling, of lingering.
+void Controller::Impl::SetDeadlineTimer() {
+  loop_->Cancel(deadline_timer_);
+  deadline_timer_ = 0;
+  const absl::Duration settle = settling_.NextDeadline() - loop_->Now();
+  const absl::Duration linger = registry_.NextExpiry(LingerTime(config_)) - absl::Now();
+  const absl::Duration wait = std::min(settle, linger);
+  if (wait == absl::InfiniteDuration()) return;
+  // A clock that is set must not make this a busy loop.
+  deadline_timer_ = loop_->After(std::max(wait, absl::Milliseconds(10)), [this] {
+    deadline_timer_ = 0;
+    UpdateSettling();
+    Recompile();
+    SetDestinations();
+  });
+}
+
+void Controller::Impl::KeepCountersFresh() {
+  counters_timer_ = loop_->After(kCountersInterval, [this] {
+    if (session_.ready()) {
+      session_.ReadCounters([this](const auto& counters) {
+        if (counters.ok()) counters_ = *counters;
+      });
+    }
+    KeepCountersFresh();
+  });
+}
+
+void Controller::Impl::ReadStats(std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done) {
+  session_.ReadCounters([this, done = std::move(done)](const auto& counters) {
+    if (!counters.ok()) {
+      done(counters.status());
+      return;
+    }
+    counters_ = *counters;
+    done(MakeStats(**counters, session_.welcome()));
+  });
+}
+
+StateReport Controller::Impl::Report() const {
+  return StateReport{.config = config_,
+                     .compiled = compiled_,
+                     .prober = prober_,
+                     .settling = settling_,
+                     .session = session_,
+                     .counters = counters_.get(),
+                     .now = loop_->Now()};
+}
+
+Controller::Controller(EventLoop* loop, Options options)
+    : impl_(std::make_unique<Impl>(loop, std::move(options))) {}
+Controller::~Controller() = default;
+absl::Status Controller::Start() { return impl_->Start(); }
+void Controller::SetConfig(const v1::Config& config) { impl_->SetConfig(config); }
+void Controller::FillState(v1::GetStateResponse* state) const { impl_->Report().FillState(state); }
+void Controller::FillStatus(v1::GetStatusResponse* status) const {
+  impl_->Report().FillStatus(status);
+}
+void Controller::ReadStats(std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done) {
+  impl_->ReadStats(std::move(done));
+}
+
+}  // namespace guideway

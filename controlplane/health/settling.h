@@ -1,0 +1,44 @@
+// Which pools are settling: no slot of them moves for health's sake yet.
+//
+// A pool settles when it first appears, until every backend it then had has a verdict (healthy or
+// unhealthy) or the settle time has passed. While it settles, every backend counts as healthy. Once
+// settled it stays so. A pure bookkeeper: time is passed in. Thread safety: one thread.
+#ifndef GUIDEWAY_CONTROLPLANE_HEALTH_SETTLING_H_
+#define GUIDEWAY_CONTROLPLANE_HEALTH_SETTLING_H_
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+
+#include "absl/time/time.h"
+
+namespace guideway {
+
+class Settling {
+ public:
+  // The pools in force, each with the keys of its probed backends. New pools begin to settle at
+  // `now`; pools that are gone are forgotten; backends that are gone are no longer waited for.
+  void SetPools(const std::map<std::string, std::set<std::string>>& probed_keys_by_pool,
+                absl::Duration settle_time, absl::Duration now);
+  // Ends what has come to its end. `has_verdict(key)` says whether a backend is past unknown. True
+  // if a pool has settled by this call.
+  bool Update(const std::function<bool(const std::string&)>& has_verdict, absl::Duration now);
+
+  bool IsSettling(const std::string& pool) const;
+  bool AnySettling() const;
+  // When the next pool settles whatever its probes say; InfiniteDuration() if none is settling.
+  absl::Duration NextDeadline() const;
+
+ private:
+  struct Pool {
+    bool settled = false;
+    absl::Duration deadline;
+    std::set<std::string> waiting_for;
+  };
+  std::map<std::string, Pool> pools_;
+};
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_CONTROLPLANE_HEALTH_SETTLING_H_

@@ -1,0 +1,33 @@
+// Transitions of the health state machine.
+#include "controlplane/health/state_machine.h"
+
+#include <utility>
+
+namespace guideway {
+
+bool HealthStateMachine::Record(bool success, std::string reason, absl::Duration now) {
+  reason_ = std::move(reason);
+  HealthState next = state_;
+  if (success) {
+    failures_in_a_row_ = 0;
+    if (successes_in_a_row_ < rise_) ++successes_in_a_row_;
+    if (state_ == HealthState::kUnknown || successes_in_a_row_ >= rise_) {
+      next = HealthState::kHealthy;
+    }
+  } else {
+    successes_in_a_row_ = 0;
+    if (failures_in_a_row_ < fall_) ++failures_in_a_row_;
+    if (failures_in_a_row_ >= fall_) next = HealthState::kUnhealthy;
+  }
+  if (next == state_) return false;
+  state_ = next;
+  since_ = now;
+  return true;
+}
+
+void HealthStateMachine::SetThresholds(uint32_t rise, uint32_t fall) {
+  rise_ = rise;
+  fall_ = fall;
+}
+
+}  // namespace guideway

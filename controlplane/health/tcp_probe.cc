@@ -1,0 +1,104 @@
+// The TCP probe: a non-blocking connect that is closed as soon as it stands.
+#include <netinet/in.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "controlplane/health/probe.h"
+#include "lib/base/unique_fd.h"
+
+namespace guideway {
+namespace {
+
+socklen_t FillSocketAddress(const IpAddress& address, uint16_t port, sockaddr_storage* storage) {
+  *storage = {};
+  if (address.IsIpv4()) {
+    auto* v4 = reinterpret_cast<sockaddr_in*>(storage);
+    v4->sin_family = AF_INET;
+    v4->sin_port = Be16(port).wire();
+    v4->sin_addr.s_addr = address.ipv4().wire();
+    return sizeof(sockaddr_in);
+  }
+  auto* v6 = reinterpret_cast<sockaddr_in6*>(storage);
+  v6->sin6_family = AF_INET6;
+  v6->sin6_port = Be16(port).wire();
+  std::memcpy(v6->sin6_addr.s6_addr, address.bytes.data(), sizeof(v6->sin6_addr.s6_addr));
+  return sizeof(sockaddr_in6);
+}
+
+class TcpProbe : public Probe {
+ public:
+  TcpProbe(EventLoop* loop, const ProbeRequest& request, ProbeDone done)
+      : loop_(loop), done_(std::move(done)) {
+    socket_.reset(socket(request.address.IsIpv4() ? AF_INET : AF_INET6,
+                         SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+    if (!socket_.valid()) {
+      FinishSoon({ProbeResult::Outcome::kNotRun, absl::StrCat("socket: ", strerror(errno))});
+      return;
+    }
+    sockaddr_storage storage;
+    const socklen_t length = FillSocketAddress(request.address, request.port, &storage);
+    if (connect(socket_.get(), reinterpret_cast<sockaddr*>(&storage), length) != 0 &&
+        errno != EINPROGRESS) {
+      FinishSoon(OfError(errno));
+      return;
+    }
+    timer_ = loop_->After(request.timeout, [this, timeout = request.timeout] {
+      Finish({ProbeResult::Outcome::kFailure, TimeoutReason(timeout)});
+    });
+    loop_->Watch(socket_.get(), EPOLLOUT, [this](uint32_t) {
+      int error = 0;
+      socklen_t size = sizeof(error);
+      getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+      Finish(OfError(error));
+    });
+  }
+  ~TcpProbe() override { Release(); }
+
+ private:
+  static ProbeResult OfError(int error) {
+    if (error == 0) return {ProbeResult::Outcome::kSuccess, "connected"};
+    // Not the backend's fault: no local port or memory for another connection.
+    const bool local = error == EADDRNOTAVAIL || error == ENOBUFS || error == ENOMEM;
+    return {local ? ProbeResult::Outcome::kNotRun : ProbeResult::Outcome::kFailure,
+            absl::StrCat("connect: ", strerror(error))};
+  }
+  void FinishSoon(ProbeResult result) {
+    timer_ =
+        loop_->After(absl::ZeroDuration(), [this, result = std::move(result)] { Finish(result); });
+  }
+  // `done_` may destroy this object: nothing is touched after the call.
+  void Finish(ProbeResult result) {
+    Release();
+    const ProbeDone done = std::move(done_);
+    done(std::move(result));
+  }
+  void Release() {
+    if (socket_.valid()) loop_->Unwatch(socket_.get());
+    socket_.reset();
+    loop_->Cancel(timer_);
+  }
+
+  EventLoop* loop_;
+  ProbeDone done_;
+  UniqueFd socket_;
+  EventLoop::TimerId timer_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Probe> StartTcpProbe(EventLoop* loop, const ProbeRequest& request, ProbeDone done) {
+  return std::make_unique<TcpProbe>(loop, request, std::move(done));
+}
+
+std::string TimeoutReason(absl::Duration timeout) {
+  const int64_t milliseconds = absl::ToInt64Milliseconds(timeout);
+  if (milliseconds % 1000 == 0) return absl::StrCat("timed out after ", milliseconds / 1000, " s");
+  return absl::StrCat("timed out after ", milliseconds, " ms");
+}
+
+}  // namespace guideway

@@ -1,0 +1,297 @@
+// rtnetlink messages to and from plain structures.
+#include "controlplane/resolver/netlink.h"
+
+#include <linux/if.h>
+#include <linux/if_arp.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/status.h"
+
+namespace guideway {
+namespace {
+
+constexpr size_t kBufferBytes = 32 * 1024;  // a dump's messages reach 32 KiB on current kernels
+constexpr int kEventSocketBytes = 4 << 20;
+
+// libmnl's own loop macro does not compile as C++ under our warnings.
+template <typename Visitor>
+void ForEachAttribute(const nlattr* first, const char* end, Visitor visit) {
+  for (const nlattr* attribute = first;
+       mnl_attr_ok(attribute, static_cast<int>(end - reinterpret_cast<const char*>(attribute)));
+       attribute = mnl_attr_next(attribute)) {
+    visit(attribute);
+  }
+}
+
+// Attributes of a message by type; types above the known ones are ignored.
+template <size_t kCount>
+std::array<const nlattr*, kCount> Attributes(const nlmsghdr* message, size_t header_bytes) {
+  std::array<const nlattr*, kCount> found{};
+  ForEachAttribute(static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(message, header_bytes)),
+                   static_cast<const char*>(mnl_nlmsg_get_payload_tail(message)),
+                   [&](const nlattr* attribute) {
+                     const uint16_t type = mnl_attr_get_type(attribute);
+                     if (type < kCount) found[type] = attribute;
+                   });
+  return found;
+}
+
+std::optional<IpAddress> AddressOf(const nlattr* attribute) {
+  if (attribute == nullptr) return std::nullopt;
+  const auto* bytes = static_cast<const uint8_t*>(mnl_attr_get_payload(attribute));
+  if (mnl_attr_get_payload_len(attribute) == 16) return IpAddress::FromIpv6(bytes);
+  if (mnl_attr_get_payload_len(attribute) != 4) return std::nullopt;
+  Be32 v4;
+  std::memcpy(&v4, bytes, sizeof(v4));
+  return IpAddress::FromIpv4(v4);
+}
+
+// RTA_VIA: the gateway is of another family than the destination.
+std::optional<IpAddress> ViaOf(const nlattr* attribute) {
+  if (attribute == nullptr || mnl_attr_get_payload_len(attribute) != sizeof(rtvia) + 16) {
+    return std::nullopt;
+  }
+  const auto* via = static_cast<const rtvia*>(mnl_attr_get_payload(attribute));
+  if (via->rtvia_family != AF_INET6) return std::nullopt;
+  return IpAddress::FromIpv6(via->rtvia_addr);
+}
+
+MacAddress MacOf(const nlattr* attribute) {
+  MacAddress mac;
+  if (attribute != nullptr && mnl_attr_get_payload_len(attribute) == mac.bytes.size()) {
+    std::memcpy(mac.bytes.data(), mnl_attr_get_payload(attribute), mac.bytes.size());
+  }
+  return mac;
+}
+
+uint32_t Uint32Of(const nlattr* attribute) {
+  if (attribute == nullptr || mnl_attr_get_payload_len(attribute) != sizeof(uint32_t)) return 0;
+  return mnl_attr_get_u32(attribute);
+}
+
+Link ParseLink(const nlmsghdr* message) {
+  const auto* header = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(message));
+  const auto attributes = Attributes<IFLA_MTU + 1>(message, sizeof(ifinfomsg));
+  Link link;
+  link.index = static_cast<uint32_t>(header->ifi_index);
+  if (const nlattr* name = attributes[IFLA_IFNAME]) {
+    link.name.assign(mnl_attr_get_str(name),
+                     strnlen(mnl_attr_get_str(name), mnl_attr_get_payload_len(name)));
+  }
+  link.mac = MacOf(attributes[IFLA_ADDRESS]);
+  link.mtu_bytes = Uint32Of(attributes[IFLA_MTU]);
+  link.up = (header->ifi_flags & IFF_UP) != 0 && (header->ifi_flags & IFF_RUNNING) != 0;
+  link.ethernet = header->ifi_type == ARPHRD_ETHER && (header->ifi_flags & IFF_NOARP) == 0;
+  return link;
+}
+
+std::optional<Neighbour> ParseNeighbour(const nlmsghdr* message) {
+  const auto* header = static_cast<const ndmsg*>(mnl_nlmsg_get_payload(message));
+  if (header->ndm_family != AF_INET && header->ndm_family != AF_INET6) return std::nullopt;
+  const auto attributes = Attributes<NDA_LLADDR + 1>(message, sizeof(ndmsg));
+  const auto address = AddressOf(attributes[NDA_DST]);
+  if (!address.has_value()) return std::nullopt;
+  return Neighbour{static_cast<uint32_t>(header->ndm_ifindex), *address,
+                   MacOf(attributes[NDA_LLADDR]), header->ndm_state};
+}
+
+absl::StatusOr<Route> ParseRoute(const nlmsghdr* message) {
+  const auto* header = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(message));
+  if (header->rtm_type == RTN_LOCAL) {
+    return absl::NotFoundError("is an address of this host");
+  }
+  if (header->rtm_type != RTN_UNICAST) return absl::NotFoundError("no route");
+  const auto attributes = Attributes<RTA_VIA + 1>(message, sizeof(rtmsg));
+  Route route;
+  route.interface_index = Uint32Of(attributes[RTA_OIF]);
+  route.gateway = AddressOf(attributes[RTA_GATEWAY]);
+  if (!route.gateway.has_value()) route.gateway = ViaOf(attributes[RTA_VIA]);
+  route.source = AddressOf(attributes[RTA_PREFSRC]).value_or(IpAddress{});
+  if (const nlattr* metrics = attributes[RTA_METRICS]) {
+    const auto* first = static_cast<const char*>(mnl_attr_get_payload(metrics));
+    ForEachAttribute(reinterpret_cast<const nlattr*>(first),
+                     first + mnl_attr_get_payload_len(metrics), [&](const nlattr* metric) {
+                       if (mnl_attr_get_type(metric) == RTAX_MTU) {
+                         route.mtu_bytes = Uint32Of(metric);
+                       }
+                     });
+  }
+  return route;
+}
+
+void PutAddress(nlmsghdr* message, uint16_t type, const IpAddress& address) {
+  const size_t skip = address.IsIpv4() ? 12 : 0;
+  mnl_attr_put(message, type, 16 - skip, &address.bytes[skip]);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Netlink>> Netlink::Open(Listener* listener) {
+  std::unique_ptr<Netlink> netlink(new Netlink(listener));
+  netlink->events_.reset(mnl_socket_open2(NETLINK_ROUTE, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  netlink->questions_.reset(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
+  if (!netlink->events_ || !netlink->questions_) return ErrnoStatus(errno, "open rtnetlink");
+  // FORCE needs CAP_NET_ADMIN; without it the smaller default only means more resynchronising.
+  setsockopt(netlink->event_fd(), SOL_SOCKET, SO_RCVBUFFORCE, &kEventSocketBytes,
+             sizeof(kEventSocketBytes));
+  // An answer that does not come is a kernel bug; better an error than a hung control plane.
+  const timeval patience{.tv_sec = 1, .tv_usec = 0};
+  setsockopt(mnl_socket_get_fd(netlink->questions_.get()), SOL_SOCKET, SO_RCVTIMEO, &patience,
+             sizeof(patience));
+  if (mnl_socket_bind(netlink->events_.get(), 0, MNL_SOCKET_AUTOPID) != 0 ||
+      mnl_socket_bind(netlink->questions_.get(), 0, MNL_SOCKET_AUTOPID) != 0) {
+    return ErrnoStatus(errno, "bind rtnetlink");
+  }
+  for (int group :
+       {RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_IFADDR,
+        RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_NEXTHOP}) {
+    if (mnl_socket_setsockopt(netlink->events_.get(), NETLINK_ADD_MEMBERSHIP, &group,
+                              sizeof(group)) != 0) {
+      return ErrnoStatus(errno, absl::StrCat("join rtnetlink group ", group));
+    }
+  }
+  return netlink;
+}
+
+void Netlink::HandleEvent(const nlmsghdr* message) {
+  switch (message->nlmsg_type) {
+    case RTM_NEWLINK:
+    case RTM_DELLINK: {
+      if (mnl_nlmsg_get_payload_len(message) < sizeof(ifinfomsg)) return;
+      // A bridge reports its ports under its own family: not news about the link.
+      const auto* header = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(message));
+      if (header->ifi_family != AF_UNSPEC) return;
+      listener_->OnLink(ParseLink(message), message->nlmsg_type == RTM_DELLINK);
+      return;
+    }
+    case RTM_NEWNEIGH:
+    case RTM_DELNEIGH: {
+      if (mnl_nlmsg_get_payload_len(message) < sizeof(ndmsg)) return;
+      if (const auto neighbour = ParseNeighbour(message)) {
+        listener_->OnNeighbour(*neighbour, message->nlmsg_type == RTM_DELNEIGH);
+      }
+      return;
+    }
+    case RTM_NEWROUTE:
+    case RTM_DELROUTE:
+    case RTM_NEWADDR:
+    case RTM_DELADDR:
+    case RTM_NEWRULE:
+    case RTM_DELRULE:
+    case RTM_NEWNEXTHOP:
+    case RTM_DELNEXTHOP:
+      listener_->OnRoutesChanged();
+      return;
+    default:
+      return;
+  }
+}
+
+absl::Status Netlink::ReadEvents() {
+  std::vector<char> buffer(kBufferBytes);
+  for (;;) {
+    const ssize_t got = mnl_socket_recvfrom(events_.get(), buffer.data(), buffer.size());
+    if (got < 0) {
+      if (errno == EAGAIN) return absl::OkStatus();
+      if (errno == EINTR) continue;
+      if (errno == ENOBUFS || errno == ENOSPC) {
+        return absl::DataLossError("the kernel dropped notifications");
+      }
+      return ErrnoStatus(errno, "read rtnetlink notifications");
+    }
+    int left = static_cast<int>(got);
+    for (auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
+         mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+      HandleEvent(message);
+    }
+  }
+}
+
+absl::Status Netlink::Ask(nlmsghdr* request, const std::string& what,
+                          const std::function<void(const nlmsghdr*)>& take) {
+  request->nlmsg_seq = ++sequence_;
+  if (mnl_socket_sendto(questions_.get(), request, request->nlmsg_len) < 0) {
+    return ErrnoStatus(errno, what);
+  }
+  // A dump, or an acknowledged request, ends with a message of its own; a lookup is one message.
+  const bool has_end = (request->nlmsg_flags & (NLM_F_DUMP | NLM_F_ACK)) != 0;
+  std::vector<char> buffer(kBufferBytes);
+  for (;;) {
+    const ssize_t got = mnl_socket_recvfrom(questions_.get(), buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return ErrnoStatus(errno, what);
+    int left = static_cast<int>(got);
+    for (auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
+         mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+      if (message->nlmsg_seq != sequence_) continue;  // left over from a question that failed
+      if (message->nlmsg_type == NLMSG_DONE) return absl::OkStatus();
+      if (message->nlmsg_type == NLMSG_ERROR) {
+        const auto* error = static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(message));
+        return error->error == 0 ? absl::OkStatus() : ErrnoStatus(-error->error, what);
+      }
+      take(message);
+      if (!has_end) return absl::OkStatus();
+    }
+  }
+}
+
+absl::Status Netlink::Dump(uint16_t type, uint8_t family) {
+  char buffer[256];
+  nlmsghdr* request = mnl_nlmsg_put_header(buffer);
+  request->nlmsg_type = type;
+  request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+  // Long enough for ifinfomsg and ndmsg, whose first byte is the family.
+  auto* header = static_cast<uint8_t*>(
+      mnl_nlmsg_put_extra_header(request, type == RTM_GETLINK ? sizeof(ifinfomsg) : sizeof(ndmsg)));
+  header[0] = family;
+  return Ask(request, type == RTM_GETLINK ? "list links" : "list neighbours",
+             [this](const nlmsghdr* message) { HandleEvent(message); });
+}
+
+absl::Status Netlink::DumpAll() {
+  GW_RETURN_IF_ERROR(Dump(RTM_GETLINK, AF_UNSPEC));
+  GW_RETURN_IF_ERROR(Dump(RTM_GETNEIGH, AF_INET));
+  return Dump(RTM_GETNEIGH, AF_INET6);
+}
+
+absl::StatusOr<Route> Netlink::LookUp(const IpAddress& destination) {
+  char buffer[256];
+  nlmsghdr* request = mnl_nlmsg_put_header(buffer);
+  request->nlmsg_type = RTM_GETROUTE;
+  request->nlmsg_flags = NLM_F_REQUEST;
+  auto* header = static_cast<rtmsg*>(mnl_nlmsg_put_extra_header(request, sizeof(rtmsg)));
+  header->rtm_family = destination.IsIpv4() ? AF_INET : AF_INET6;
+  header->rtm_dst_len = destination.IsIpv4() ? 32 : 128;
+  PutAddress(request, RTA_DST, destination);
+  absl::StatusOr<Route> route = absl::NotFoundError("no route");
+  const absl::Status asked = Ask(request, "route lookup", [&](const nlmsghdr* message) {
+    if (message->nlmsg_type == RTM_NEWROUTE) route = ParseRoute(message);
+  });
+  if (!asked.ok()) return absl::NotFoundError(absl::StrCat("no route (", asked.message(), ")"));
+  return route;
+}
+
+absl::Status Netlink::Solicit(uint32_t interface_index, const IpAddress& address) {
+  char buffer[256];
+  nlmsghdr* request = mnl_nlmsg_put_header(buffer);
+  request->nlmsg_type = RTM_NEWNEIGH;
+  request->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE;
+  auto* header = static_cast<ndmsg*>(mnl_nlmsg_put_extra_header(request, sizeof(ndmsg)));
+  header->ndm_family = address.IsIpv4() ? AF_INET : AF_INET6;
+  header->ndm_ifindex = static_cast<int>(interface_index);
+  header->ndm_state = NUD_NONE;
+  header->ndm_flags = NTF_USE;
+  PutAddress(request, NDA_DST, address);
+  return Ask(request, "solicit neighbour", [](const nlmsghdr*) {});
+}
+
+}  // namespace guideway

@@ -1,0 +1,89 @@
+// rtnetlink, as far as the resolver needs it: links, neighbours, route lookups, solicitations.
+//
+// Two sockets: one takes the kernel's notifications, one asks. The kernel answers questions before
+// sending returns, so asking does not block. Both belong to the network namespace of the thread
+// that calls Open(). Thread safety: one thread.
+#ifndef GUIDEWAY_CONTROLPLANE_RESOLVER_NETLINK_H_
+#define GUIDEWAY_CONTROLPLANE_RESOLVER_NETLINK_H_
+
+#include <libmnl/libmnl.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "lib/net/address.h"
+
+namespace guideway {
+
+struct Link {
+  uint32_t index = 0;
+  std::string name;
+  MacAddress mac;
+  uint32_t mtu_bytes = 0;
+  bool up = false;        // administratively up and with carrier
+  bool ethernet = false;  // has MAC addresses and neighbours
+};
+
+struct Neighbour {
+  uint32_t interface_index = 0;
+  IpAddress address;
+  MacAddress mac;      // zero if the kernel knows none
+  uint16_t state = 0;  // NUD_* of linux/neighbour.h
+};
+
+struct Route {
+  uint32_t interface_index = 0;
+  std::optional<IpAddress> gateway;  // none: the destination is on the interface's segment
+  IpAddress source;                  // preferred source address; unspecified if the kernel has none
+  uint32_t mtu_bytes = 0;            // of the path; 0: the interface's
+};
+
+class Netlink {
+ public:
+  // Takes what the kernel tells, in ReadEvents() and DumpAll().
+  class Listener {
+   public:
+    virtual ~Listener() = default;
+    virtual void OnLink(const Link& link, bool deleted) = 0;
+    virtual void OnNeighbour(const Neighbour& neighbour, bool deleted) = 0;
+    virtual void OnRoutesChanged() = 0;  // routes, rules or addresses: look up again
+  };
+
+  static absl::StatusOr<std::unique_ptr<Netlink>> Open(Listener* listener);
+
+  int event_fd() const { return mnl_socket_get_fd(events_.get()); }
+  // Hands all pending notifications to the listener. DataLoss if the kernel had to drop some:
+  // forget everything and call DumpAll().
+  absl::Status ReadEvents();
+  // Tells the listener all links and neighbours there are.
+  absl::Status DumpAll();
+  // NotFound, with the reason in words, if there is no usable route.
+  absl::StatusOr<Route> LookUp(const IpAddress& destination);
+  // Has the kernel resolve (or check again) a neighbour, as if it had a packet for it.
+  absl::Status Solicit(uint32_t interface_index, const IpAddress& address);
+
+ private:
+  struct Close {
+    void operator()(mnl_socket* socket) const { mnl_socket_close(socket); }
+  };
+  explicit Netlink(Listener* listener) : listener_(listener) {}
+  void HandleEvent(const nlmsghdr* message);
+  absl::Status Dump(uint16_t type, uint8_t family);
+  // Sends a request and gives every answer to `take`.
+  absl::Status Ask(nlmsghdr* request, const std::string& what,
+                   const std::function<void(const nlmsghdr*)>& take);
+
+  Listener* listener_;
+  std::unique_ptr<mnl_socket, Close> events_;
+  std::unique_ptr<mnl_socket, Close> questions_;
+  uint32_t sequence_ = 0;
+};
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_CONTROLPLANE_RESOLVER_NETLINK_H_

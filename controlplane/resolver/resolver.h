@@ -1,0 +1,88 @@
+// Next hops for a set of destinations, from the kernel's routes and neighbours, kept up to date.
+//
+// Event driven: a change in the kernel shows within some 20 ms. What the kernel has not resolved it
+// is asked to resolve, again and again with back-off; neighbours that have gone stale are checked
+// every 30 s, because the kernel does not see the data plane's packets. A MAC address counts as
+// good from its first resolution until the kernel says that the neighbour has failed or the link is
+// down; that the kernel merely dropped the entry from its cache does not matter.
+// Thread safety: loop thread only.
+#ifndef GUIDEWAY_CONTROLPLANE_RESOLVER_RESOLVER_H_
+#define GUIDEWAY_CONTROLPLANE_RESOLVER_RESOLVER_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include "controlplane/event_loop.h"
+#include "controlplane/resolver/netlink.h"
+#include "controlplane/resolver/next_hop.h"
+
+namespace guideway {
+
+class Resolver : private Netlink::Listener {
+ public:
+  // `on_change` is called after at least one next hop has changed.
+  Resolver(EventLoop* loop, std::function<void()> on_change);
+  ~Resolver() override;
+  Resolver(const Resolver&) = delete;
+  Resolver& operator=(const Resolver&) = delete;
+
+  // Opens rtnetlink in the calling thread's network namespace.
+  absl::Status Start();
+  // Replaces the set; new ones are looked up at once (`on_change` is not called for that).
+  void SetDestinations(const std::set<IpAddress>& destinations);
+  // One entry for each destination, valid until the next call or event.
+  const std::map<IpAddress, ResolvedNextHop>& next_hops() const { return next_hops_; }
+
+ private:
+  using NeighbourKey = std::pair<uint32_t, IpAddress>;  // interface index, address
+  struct NeighbourEntry {
+    uint16_t state = 0;  // NUD_*; 0: the kernel has none
+    MacAddress mac;      // the last good one; zero after a failure
+  };
+  struct Solicitation {
+    absl::Duration next_at;
+    absl::Duration backoff;
+  };
+  struct Looked {  // what the route lookup said
+    absl::Status status;
+    Route route;
+  };
+
+  void OnLink(const Link& link, bool deleted) override;
+  void OnNeighbour(const Neighbour& neighbour, bool deleted) override;
+  void OnRoutesChanged() override;
+
+  void ReadEvents();
+  void Resynchronise();
+  void LookUpRoutes();
+  // Recomputes all next hops from links, neighbours and lookups; true if one has changed.
+  bool Recompute();
+  ResolvedNextHop Compute(const IpAddress& destination, const Looked& looked);
+  // Asks the kernel for what is missing and sets the timer for what to ask again.
+  void SolicitMissing();
+  void CheckStale();
+  void Update(bool look_up);
+
+  EventLoop* loop_;
+  std::function<void()> on_change_;
+  std::unique_ptr<Netlink> netlink_;
+  std::map<uint32_t, Link> links_;
+  std::map<NeighbourKey, NeighbourEntry> neighbours_;
+  std::map<IpAddress, Looked> lookups_;  // its keys are the destinations
+  std::map<IpAddress, ResolvedNextHop> next_hops_;
+  std::map<NeighbourKey, Solicitation> missing_;  // wanted and not usable
+  std::set<NeighbourKey> wanted_;                 // what some destination needs
+  bool changed_ = false;                          // since the last Update()
+  bool routes_changed_ = false;
+  EventLoop::TimerId route_timer_ = 0;
+  EventLoop::TimerId solicit_timer_ = 0;
+  EventLoop::TimerId stale_timer_ = 0;
+};
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_CONTROLPLANE_RESOLVER_RESOLVER_H_

@@ -1,0 +1,297 @@
+// Connecting, pumping requests, taking responses.
+#include "controlplane/session/session.h"
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "glog/logging.h"
+#include "lib/base/status.h"
+
+namespace guideway {
+namespace {
+
+constexpr absl::Duration kFirstRetry = absl::Milliseconds(100);
+constexpr absl::Duration kLongestRetry = absl::Seconds(1);
+constexpr absl::Duration kCountersPatience = absl::Seconds(1);
+// A manager that answers nothing for this long hangs; a new connection will tell.
+constexpr absl::Duration kAnswerPatience = absl::Seconds(10);
+
+}  // namespace
+
+Session::Session(EventLoop* loop, std::string socket_path, std::function<void()> on_ready)
+    : loop_(loop),
+      path_(std::move(socket_path)),
+      on_ready_(std::move(on_ready)),
+      backoff_(kFirstRetry),
+      problem_("not connected yet") {}
+
+Session::~Session() {
+  loop_->Cancel(retry_timer_);
+  loop_->Cancel(answer_timer_);
+  for (CountersWaiter& waiter : counters_waiting_) loop_->Cancel(waiter.timer);
+  if (end_ == nullptr) return;
+  loop_->Unwatch(end_->socket_fd());
+  if (end_->ready()) loop_->Unwatch(end_->doorbell_fd());
+}
+
+void Session::Start() { Connect(); }
+
+void Session::Connect() {
+  retry_timer_ = 0;
+  auto end = channel::ControlplaneEnd::Connect(path_);
+  if (!end.ok()) {
+    Lose(end.status());
+    return;
+  }
+  end_ = std::move(end).value();
+  loop_->Watch(end_->socket_fd(), EPOLLIN, [this](uint32_t) { OnSocket(); });
+  ExpectAnswers();  // the handshake's
+}
+
+void Session::OnSocket() {
+  if (end_->ready()) {
+    const absl::Status peer = end_->CheckPeer();
+    if (!peer.ok()) Lose(peer);
+    return;
+  }
+  const auto finished = end_->FinishHandshake();
+  if (!finished.ok()) {
+    Lose(finished.status());
+  } else if (*finished) {
+    OnReady();
+  }
+}
+
+void Session::OnReady() {
+  loop_->Cancel(answer_timer_);
+  answer_timer_ = 0;
+  welcome_ = end_->welcome();
+  backoff_ = kFirstRetry;
+  problem_.clear();
+  reported_generation_ = welcome_.generation;
+  last_generation_ = std::max(last_generation_, reported_generation_);
+  free_arena_slots_.clear();
+  for (uint32_t slot = welcome_.arena_slot_count; slot > 0; --slot) {
+    free_arena_slots_.push_back(slot - 1);
+  }
+  // The commit whose answer was lost has come into force after all.
+  if (attempted_.tables && attempted_.instance == welcome_.instance &&
+      attempted_.generation == welcome_.generation) {
+    in_force_ = attempted_;
+  }
+  attempted_ = InForce{};
+  force_full_ = in_force_.tables == nullptr || in_force_.instance != welcome_.instance ||
+                in_force_.generation != welcome_.generation;
+  LOG(INFO) << "data plane connected: instance " << absl::StrCat(absl::Hex(welcome_.instance))
+            << ", generation " << welcome_.generation
+            << (force_full_ ? "; sending everything" : "; in step with it");
+  loop_->Watch(end_->doorbell_fd(), EPOLLIN, [this](uint32_t) { OnDoorbell(); });
+  on_ready_();
+  Pump();
+}
+
+bool Session::dataplane_has_foreign_tables() const {
+  return ready() && reported_generation_ != 0 &&
+         (in_force_.tables == nullptr || in_force_.instance != welcome_.instance);
+}
+
+void Session::SetWanted(std::shared_ptr<const Tables> tables) {
+  wanted_ = std::move(tables);
+  Pump();
+}
+
+void Session::ClearWanted() { wanted_ = nullptr; }
+
+void Session::ReadCounters(CountersDone done) {
+  if (!ready()) {
+    done(absl::UnavailableError(absl::StrCat("data plane: ", problem_)));
+    return;
+  }
+  const uint64_t id = next_waiter_id_++;
+  const auto timer = loop_->After(kCountersPatience, [this, id] {
+    const auto found = std::find_if(counters_waiting_.begin(), counters_waiting_.end(),
+                                    [id](const CountersWaiter& w) { return w.id == id; });
+    if (found == counters_waiting_.end()) return;
+    const CountersDone late = std::move(found->done);
+    counters_waiting_.erase(found);
+    late(absl::DeadlineExceededError("data plane: no counters within 1 s"));
+  });
+  counters_waiting_.push_back({std::move(done), timer, id});
+  Pump();
+}
+
+void Session::Pump() {
+  if (!ready()) return;
+  absl::Status status;
+  if (!transaction_ && !counters_asked_ && !counters_waiting_.empty()) {
+    channel::Request request;
+    request.type = channel::MessageType::kReadCounters;
+    const auto put = Put(request, nullptr);
+    status = put.status();
+    counters_asked_ = put.ok() && *put;
+  }
+  if (!transaction_) StartTransaction();
+  if (status.ok() && transaction_) status = PumpTransaction();
+  if (!status.ok()) {
+    Lose(status);
+    return;
+  }
+  end_->Flush();
+  ExpectAnswers();
+}
+
+void Session::StartTransaction() {
+  if (wanted_ == nullptr) return;
+  const Tables* from = force_full_ ? nullptr : in_force_.tables.get();
+  auto transaction = std::make_unique<Transaction>(from, std::move(wanted_), reported_generation_,
+                                                   last_generation_ + 1);
+  wanted_ = nullptr;
+  if (!transaction->full() && transaction->message_count() == 2) return;  // nothing has changed
+  last_generation_ = transaction->generation();
+  transaction_ = std::move(transaction);
+}
+
+absl::Status Session::PumpTransaction() {
+  while (const TableChange* change = transaction_->Next()) {
+    GW_ASSIGN_OR_RETURN(const bool put, Put(change->request, change->slots));
+    if (!put) break;
+    transaction_->Sent();
+  }
+  return absl::OkStatus();
+}
+
+// False: no room now; a response will make some.
+absl::StatusOr<bool> Session::Put(channel::Request request, const PoolSlots& slots) {
+  GW_ASSIGN_OR_RETURN(const uint32_t room, end_->Room());
+  if (room == 0) return false;
+  int arena_slot = -1;
+  if (slots != nullptr) {
+    if (free_arena_slots_.empty()) return false;
+    arena_slot = static_cast<int>(free_arena_slots_.back());
+    const auto memory = end_->arena_slot(static_cast<uint32_t>(arena_slot));
+    if (memory.size() < slots->size()) {
+      return absl::FailedPreconditionError(absl::StrCat("a pool's table of ", slots->size(),
+                                                        " slots does not fit the data plane's ",
+                                                        "arena slots of ", memory.size()));
+    }
+    std::copy(slots->begin(), slots->end(), memory.begin());
+    request.body.pool.arena_slot = static_cast<uint32_t>(arena_slot);
+  }
+  GW_RETURN_IF_ERROR(end_->Queue(request).status());
+  if (arena_slot >= 0) free_arena_slots_.pop_back();
+  outstanding_.push_back({request.type, arena_slot});
+  return true;
+}
+
+// Starts the timer if answers are owed, stops it if not.
+void Session::ExpectAnswers() {
+  loop_->Cancel(answer_timer_);
+  answer_timer_ = 0;
+  if (end_->ready() && outstanding_.empty()) return;
+  answer_timer_ = loop_->After(kAnswerPatience, [this] {
+    answer_timer_ = 0;
+    Lose(absl::DeadlineExceededError("the data plane does not answer"));
+  });
+}
+
+void Session::OnDoorbell() {
+  channel::Response responses[64];
+  for (;;) {
+    const auto got = end_->PollResponses(absl::MakeSpan(responses));
+    if (!got.ok()) {
+      Lose(got.status());
+      return;
+    }
+    if (*got == 0) break;
+    for (size_t i = 0; i < *got; ++i) OnResponse(responses[i]);
+    if (end_ == nullptr) return;  // a callback may have ended it
+  }
+  Pump();
+}
+
+void Session::OnResponse(const channel::Response& response) {
+  if (outstanding_.empty()) return;  // PollResponses() has checked that one is owed
+  const Outstanding request = outstanding_.front();
+  outstanding_.pop_front();
+  if (request.arena_slot >= 0) {
+    free_arena_slots_.push_back(static_cast<uint32_t>(request.arena_slot));
+  }
+  reported_generation_ = response.generation;
+  if (request.type == channel::MessageType::kReadCounters) {
+    FinishCounters();
+    return;
+  }
+  transaction_->Answered(response);
+  if (transaction_->finished()) FinishTransaction();
+}
+
+void Session::FinishTransaction() {
+  const std::unique_ptr<Transaction> finished = std::move(transaction_);
+  if (finished->committed()) {
+    in_force_ = {finished->tables(), welcome_.instance, finished->generation()};
+    reported_generation_ = finished->generation();
+    force_full_ = false;
+    problem_.clear();
+    VLOG(1) << "generation " << finished->generation() << " in force, " << finished->message_count()
+            << " messages";
+    return;
+  }
+  problem_ = absl::StrCat("tables refused: ", finished->refusal());
+  LOG(ERROR) << "data plane: " << problem_;
+  last_generation_ = std::max(last_generation_, reported_generation_);
+  // Somebody else has changed the tables: what they are is unknown, so send everything, once.
+  const bool out_of_step = finished->refusal_code() == channel::ResponseCode::kStaleBase ||
+                           finished->refusal_code() == channel::ResponseCode::kStaleGeneration;
+  if (out_of_step && !finished->full() && wanted_ == nullptr) wanted_ = finished->tables();
+  if (out_of_step) force_full_ = true;
+}
+
+void Session::FinishCounters() {
+  counters_asked_ = false;
+  const std::shared_ptr<const channel::CountersRegion> counters = end_->ReadCounters();
+  std::vector<CountersWaiter> waiting;
+  waiting.swap(counters_waiting_);
+  for (CountersWaiter& waiter : waiting) {
+    loop_->Cancel(waiter.timer);
+    waiter.done(counters);
+  }
+}
+
+void Session::FailCounters(const absl::Status& why) {
+  std::vector<CountersWaiter> waiting;
+  waiting.swap(counters_waiting_);
+  for (CountersWaiter& waiter : waiting) {
+    loop_->Cancel(waiter.timer);
+    waiter.done(why);
+  }
+}
+
+void Session::Lose(const absl::Status& why) {
+  const std::string text(why.message());
+  if (problem_ != text) LOG(WARNING) << "data plane: " << text;
+  problem_ = text;
+  if (end_ != nullptr) {
+    loop_->Unwatch(end_->socket_fd());
+    if (end_->ready()) loop_->Unwatch(end_->doorbell_fd());
+  }
+  end_.reset();
+  loop_->Cancel(answer_timer_);
+  answer_timer_ = 0;
+  outstanding_.clear();
+  counters_asked_ = false;
+  if (transaction_) {
+    if (transaction_->commit_sent()) {
+      attempted_ = {transaction_->tables(), welcome_.instance, transaction_->generation()};
+    }
+    if (wanted_ == nullptr) wanted_ = transaction_->tables();
+    transaction_.reset();
+  }
+  retry_timer_ = loop_->After(backoff_, [this] { Connect(); });
+  backoff_ = std::min(backoff_ * 2, kLongestRetry);
+  FailCounters(absl::UnavailableError(absl::StrCat("data plane: ", text)));
+}
+
+}  // namespace guideway

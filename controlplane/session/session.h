@@ -1,0 +1,114 @@
+// The session with the data plane: connects, brings its tables to what is wanted, reads counters.
+//
+// Reconnects by itself (100 ms .. 1 s). One transaction at most is in flight; while it is, newer
+// tables replace what waits. After a reconnect it goes on from the tables that the data plane
+// reports to have if this object sent them, else it sends everything. Tables that the data plane
+// refuses are not sent again until SetWanted() is called again. Thread safety: loop thread only.
+#ifndef GUIDEWAY_CONTROLPLANE_SESSION_SESSION_H_
+#define GUIDEWAY_CONTROLPLANE_SESSION_SESSION_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "controlplane/compiler/tables.h"
+#include "controlplane/event_loop.h"
+#include "controlplane/session/transaction.h"
+#include "lib/channel/controlplane_end.h"
+#include "lib/channel/layout.h"
+
+namespace guideway {
+
+class Session {
+ public:
+  using CountersDone =
+      std::function<void(absl::StatusOr<std::shared_ptr<const channel::CountersRegion>>)>;
+
+  // `on_ready` is called after each handshake: the ports are known, SetWanted() may be called.
+  Session(EventLoop* loop, std::string socket_path, std::function<void()> on_ready);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  void Start();
+  // The tables that should be in force. Sent at once if nothing is in flight.
+  void SetWanted(std::shared_ptr<const Tables> tables);
+  // Forgets what is wanted (it no longer fits the ports of the data plane).
+  void ClearWanted();
+  // Fails with Unavailable (not connected) or DeadlineExceeded (after 1 s).
+  void ReadCounters(CountersDone done);
+
+  bool ready() const { return end_ != nullptr && end_->ready(); }
+  // What the data plane said at the last handshake; zeros before the first.
+  const channel::Welcome& welcome() const { return welcome_; }
+  // True if the data plane has tables, but not from this object: a former control plane's.
+  bool dataplane_has_foreign_tables() const;
+  const std::string& problem() const { return problem_; }  // empty: connected and in step
+  uint64_t generation() const { return ready() ? reported_generation_ : 0; }  // in force
+  uint64_t wanted_generation() const { return last_generation_; }             // newest sent
+
+ private:
+  struct Outstanding {  // a request whose response is to come
+    channel::MessageType type;
+    int arena_slot;  // -1: none
+  };
+  struct InForce {  // what the data plane has, as far as this object knows
+    std::shared_ptr<const Tables> tables;
+    uint64_t instance = 0;
+    uint64_t generation = 0;
+  };
+  struct CountersWaiter {
+    CountersDone done;
+    EventLoop::TimerId timer;
+    uint64_t id;
+  };
+
+  void Connect();
+  void OnSocket();
+  void OnReady();
+  void OnDoorbell();
+  void OnResponse(const channel::Response& response);
+  void FinishTransaction();
+  void FinishCounters();
+  void Lose(const absl::Status& why);
+  // Sends what there is to send and room for; disconnects on errors.
+  void Pump();
+  absl::Status PumpTransaction();
+  absl::StatusOr<bool> Put(channel::Request request, const PoolSlots& slots);
+  void StartTransaction();
+  void FailCounters(const absl::Status& why);
+  void ExpectAnswers();
+
+  EventLoop* loop_;
+  const std::string path_;
+  std::function<void()> on_ready_;
+  std::unique_ptr<channel::ControlplaneEnd> end_;
+  channel::Welcome welcome_;
+  absl::Duration backoff_;
+  EventLoop::TimerId retry_timer_ = 0;
+  EventLoop::TimerId answer_timer_ = 0;
+  std::string problem_;
+
+  std::shared_ptr<const Tables> wanted_;  // null: nothing, or already in force or in flight
+  std::unique_ptr<Transaction> transaction_;
+  InForce in_force_;
+  InForce attempted_;  // whose commit was sent and not answered when the connection broke
+  uint64_t reported_generation_ = 0;
+  uint64_t last_generation_ = 0;
+  bool force_full_ = false;
+
+  std::deque<Outstanding> outstanding_;
+  std::vector<uint32_t> free_arena_slots_;
+  std::vector<CountersWaiter> counters_waiting_;
+  uint64_t next_waiter_id_ = 1;
+  bool counters_asked_ = false;
+};
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_CONTROLPLANE_SESSION_SESSION_H_

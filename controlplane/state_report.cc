@@ -1,0 +1,149 @@
+// Filling the API's messages.
+#include "controlplane/state_report.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+
+namespace guideway {
+namespace {
+
+template <size_t kBytes>
+std::string TextOf(const char (&field)[kBytes]) {
+  return std::string(field, strnlen(field, kBytes));
+}
+
+void Fill(const channel::TrafficValues& values, v1::Traffic* traffic) {
+  traffic->set_packets(values.packets);
+  traffic->set_bytes(values.bytes);
+  traffic->set_new_flows(values.new_flows);
+}
+
+v1::Health HealthOf(const HealthStateMachine& health) {
+  switch (health.state()) {
+    case HealthState::kUnknown:
+      return v1::HEALTH_UNKNOWN;
+    case HealthState::kHealthy:
+      return v1::HEALTH_HEALTHY;
+    case HealthState::kUnhealthy:
+      return v1::HEALTH_UNHEALTHY;
+    case HealthState::kUnprobed:
+      return v1::HEALTH_UNPROBED;
+  }
+  return v1::HEALTH_UNKNOWN;
+}
+
+}  // namespace
+
+void StateReport::FillState(v1::GetStateResponse* state) const {
+  for (const v1::Pool& pool : config.pools()) {
+    v1::PoolState* pool_state = state->add_pools();
+    *pool_state->mutable_pool() = pool;
+    pool_state->mutable_pool()->clear_backends();
+    const auto compiled_pool = compiled.pools.find(pool.name());
+    const bool known = compiled_pool != compiled.pools.end();
+    if (known) {
+      pool_state->set_table_digest(
+          absl::StrCat(absl::Hex(compiled_pool->second.digest, absl::kZeroPad16)));
+    }
+    for (const v1::Backend& backend : pool.backends()) {
+      FillBackend(pool, backend, known && compiled_pool->second.failed_open,
+                  pool_state->add_backends());
+    }
+  }
+  for (const v1::Vip& vip : config.vips()) {
+    v1::VipState* vip_state = state->add_vips();
+    *vip_state->mutable_vip() = vip;
+    const auto index = compiled.vip_indices.find(vip.name());
+    v1::Traffic* traffic = vip_state->mutable_traffic();
+    if (counters != nullptr && index != compiled.vip_indices.end()) {
+      Fill(counters->vips[index->second], traffic);
+    }
+  }
+}
+
+void StateReport::FillBackend(const v1::Pool& pool, const v1::Backend& backend, bool failed_open,
+                              v1::BackendState* state) const {
+  *state->mutable_backend() = backend;
+  const std::string key = BackendKey(pool.name(), backend.name(), backend.address());
+  const HealthStateMachine* health = prober.Find(key);
+  std::string reason;
+  if (health != nullptr) {
+    state->set_health(HealthOf(*health));
+    state->set_health_age_ms(static_cast<uint64_t>(
+        std::max<int64_t>(0, absl::ToInt64Milliseconds(now - health->since()))));
+    reason = health->reason();
+  } else if (pool.has_probe()) {
+    state->set_health(v1::HEALTH_UNKNOWN);
+    reason = "not probed while disabled";
+  } else {
+    state->set_health(v1::HEALTH_UNPROBED);
+  }
+  if (failed_open && backend.state() == v1::ENABLED) {
+    absl::StrAppend(&reason, reason.empty() ? "" : "; ",
+                    "no backend of the pool is healthy: all get flows");
+  }
+  state->set_health_reason(reason);
+  v1::Traffic* traffic = state->mutable_traffic();
+  const auto found = compiled.backends.find(key);
+  if (found == compiled.backends.end()) return;
+  state->set_share(found->second.share);
+  state->set_next_hop(session.ready() ? found->second.next_hop : "data plane not connected");
+  if (counters != nullptr) Fill(counters->backends[found->second.index], traffic);
+}
+
+void StateReport::FillStatus(v1::GetStatusResponse* status) const {
+  const channel::Welcome& welcome = session.welcome();
+  status->set_dataplane_connected(session.ready());
+  status->set_dataplane_problem(session.problem());
+  status->set_settling(settling.AnySettling());
+  status->set_wanted_generation(session.wanted_generation());
+  status->set_dataplane_generation(session.generation());
+  if (!session.ready()) return;
+  status->set_dataplane_instance(absl::StrCat(absl::Hex(welcome.instance, absl::kZeroPad16)));
+  status->set_workers(welcome.worker_count);
+  for (uint32_t i = 0; i < welcome.port_count; ++i) {
+    v1::PortStatus* port = status->add_ports();
+    port->set_name(TextOf(welcome.ports[i].name));
+    port->set_kernel_interface(TextOf(welcome.ports[i].kernel_interface));
+    port->set_mac(welcome.ports[i].mac.ToString());
+    port->set_mtu_bytes(welcome.ports[i].mtu_bytes);
+  }
+}
+
+v1::GetStatsResponse MakeStats(const channel::CountersRegion& counters,
+                               const channel::Welcome& welcome) {
+  v1::GetStatsResponse stats;
+  for (size_t i = 0; i < kCounterCount; ++i) {
+    v1::NamedValue* counter = stats.add_counters();
+    counter->set_name(kCounters[i].name);
+    counter->set_value(counters.total.counters[i]);
+    counter->set_unit(kCounters[i].unit);
+    counter->set_help(kCounters[i].help);
+  }
+  for (size_t i = 0; i < kDropReasonCount; ++i) {
+    v1::NamedValue* drop = stats.add_drops();
+    drop->set_name(kDropReasons[i].name);
+    drop->set_value(counters.total.drops[i]);
+    drop->set_unit("packets");
+    drop->set_help(kDropReasons[i].help);
+  }
+  stats.set_drop_total(counters.total.TotalDrops());
+  stats.set_balanced(counters.total.Balanced());
+  stats.set_generation(counters.generation);
+  for (uint32_t i = 0; i < welcome.port_count; ++i) {
+    const channel::CountersRegion::Port& values = counters.ports[i];
+    v1::PortStats* port = stats.add_ports();
+    port->set_name(TextOf(welcome.ports[i].name));
+    port->set_received_packets(values.received_packets);
+    port->set_sent_packets(values.sent_packets);
+    port->set_receive_missed(values.receive_missed);
+    port->set_receive_errors(values.receive_errors);
+    port->set_from_kernel_packets(values.from_kernel_packets);
+  }
+  return stats;
+}
+
+}  // namespace guideway

@@ -1,0 +1,232 @@
+// The command line against a daemon on a real socket: what it prints, and its exit codes.
+#include "controlplane/cli/cli.h"
+
+#include <catch2/catch.hpp>
+#include <sstream>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "controlplane/cli/tree.h"
+#include "tests/unit/controlplane/test_daemon.h"
+
+namespace guideway {
+namespace {
+
+using Result = TestDaemon::Result;
+
+#define CHECK_RESULT(result, code, text)                         \
+  do {                                                           \
+    const Result checked = (result);                             \
+    CAPTURE(checked.out, checked.err);                           \
+    CHECK(checked.exit_code == (code));                          \
+    CHECK(absl::StrContains(checked.out + checked.err, (text))); \
+    if ((code) != 0) CHECK(checked.out.empty());                 \
+  } while (false)
+
+TEST_CASE("exit codes") {
+  TestDaemon daemon;
+  CHECK_RESULT(daemon.Run({"pool", "list"}), 0, "web");
+  CHECK_RESULT(daemon.Run({"pool", "show", "wen"}), 1, "no pool \"wen\", did you mean web?");
+  CHECK_RESULT(daemon.Run({"vip", "show", "x"}), 1, "there is no VIP \"x\"");
+  CHECK_RESULT(daemon.Run({"check", "-f", "/nonexistent"}), 1, "/nonexistent");
+  for (const std::vector<std::string>& usage :
+       {std::vector<std::string>{},
+        {"pool"},
+        {"frob"},
+        {"pool", "lst"},
+        {"pool", "show"},
+        {"pool", "list", "--frob"},
+        {"pool", "list", "x"},
+        {"-o", "xml", "status"},
+        {"apply"},
+        {"backend", "weight", "web", "web-1", "-1"},
+        {"backend", "weight", "web", "web-1", "x"},
+        {"backend", "weight", "web", "web-1", "4294967296"},
+        {"stats", "--watch", "0"},
+        {"backend", "add", "web", "x", "10.0.0.9", "--state", "down"},
+        {"completion", "fish"}}) {
+    const Result result = daemon.Run(usage);
+    CAPTURE(usage);
+    CHECK(result.exit_code == 2);
+    CHECK(absl::StartsWith(result.err, "guideway: "));
+  }
+  CHECK_RESULT(daemon.Run({"pool", "lst"}), 2, "unknown command \"lst\", did you mean list?");
+  daemon.Stop();
+  CHECK_RESULT(daemon.Run({"status"}), 3, "cannot reach guideway-controlplane at ");
+  CHECK_RESULT(daemon.Run({"apply", "-f", daemon.directory().File("config.yaml")}), 3, "No such");
+}
+
+TEST_CASE("help everywhere, and the version") {
+  TestDaemon daemon;
+  std::ostringstream unused;
+  cli::Cli command_line(&unused, &unused);
+  for (const cli::CommandInfo& command : cli::ReadTree(command_line.app())) {
+    std::vector<std::string> arguments;
+    std::istringstream words(command.path);
+    for (std::string word; words >> word;) arguments.push_back(word);
+    arguments.push_back("--help");
+    CHECK_RESULT(daemon.Run(arguments), 0, command.help);
+  }
+  CHECK_RESULT(daemon.Run({"--version"}), 0, "guideway " GUIDEWAY_VERSION "\n");
+}
+
+TEST_CASE("lists for people are aligned") {
+  TestDaemon daemon;
+  CHECK(daemon.Run({"pool", "list"}).out ==
+        "NAME  ENCAPSULATION  HEALTHY  TABLE SIZE  DIGEST\n"
+        "web   l2                 4/4       65537  0123456789abcdef\n"
+        "idle  ipip               1/1       65537  0123456789abcdef\n");
+  CHECK(daemon.Run({"vip", "list"}).out ==
+        "NAME  ADDRESS    PORT  PROTOCOL  POOL  PACKETS  BYTES  NEW FLOWS\n"
+        "site  192.0.2.1   443  tcp       web        28      0          0\n");
+  CHECK(
+      daemon.Run({"backend", "list", "idle"}).out ==
+      "NAME    ADDRESS   WEIGHT  STATE    HEALTH      FOR  LAST PROBE   SHARE  PACKETS  NEXT HOP\n"
+      "idle-1  10.0.1.1     100  enabled  unprobed  2m10s  connect: ok  25.0%        7  eth1 "
+      "02:00:00:00:00:01\n");
+  CHECK(absl::StartsWith(daemon.Run({"backend", "list"}).out, "POOL  NAME"));
+  CHECK_RESULT(daemon.Run({"backend", "list", "nope"}), 1, "there is no pool \"nope\"");
+  CHECK_RESULT(daemon.Run({"pool", "show", "web"}), 0, "probe:          tcp port=80 interval=5s");
+  CHECK_RESULT(daemon.Run({"vip", "show", "site"}), 0, "healthy:    4 of 4\n");
+}
+
+TEST_CASE("status says first whether all is well") {
+  TestDaemon daemon;
+  CHECK(absl::StartsWith(daemon.Run({"status"}).out,
+                         "all is well: 1 VIPs, 2 pools, 5 of 5 backends healthy\n"));
+  daemon.web_1_unhealthy = true;
+  CHECK(absl::StartsWith(daemon.Run({"status"}).out, "NOT WELL: pool web: unhealthy: web-1\n"));
+  daemon.connected = false;
+  CHECK(absl::StartsWith(daemon.Run({"status"}).out,
+                         "NOT WELL: the data plane is not connected: connect: No such file or "
+                         "directory; pool web: unhealthy: web-1\n"));
+  const std::string json = daemon.Run({"status", "-o", "json"}).out;
+  CHECK(absl::StrContains(json, "\"well\": false"));
+  CHECK(absl::StrContains(json, "\"config_version\": 1,"));
+}
+
+TEST_CASE("counters, exact to the last bit") {
+  TestDaemon daemon;
+  CHECK(daemon.Run({"stats", "-o", "json"}).out == R"({
+  "received_packets": 18446744073709551615,
+  "forwarded_packets": 18446744073709551610,
+  "to_kernel_packets": 3,
+  "drops": {
+    "no_backend": 2,
+    "too_big": 0
+  },
+  "drop_total": 2,
+  "balanced": true,
+  "ports": [
+    {
+      "name": "eth0",
+      "received_packets": 0,
+      "sent_packets": 0,
+      "receive_missed": 0,
+      "receive_errors": 0,
+      "from_kernel_packets": 0
+    }
+  ],
+  "generation": 0
+}
+)");
+  const std::string table = daemon.Run({"stats"}).out;
+  CHECK(absl::StrContains(table, "drop: no_backend "));
+  CHECK(!absl::StrContains(table, "too_big"));
+  CHECK(absl::StrContains(table, "\nbalanced: received = forwarded + to kernel + drops\n"));
+  CHECK_RESULT(daemon.Run({"stats", "--watch", "0.1", "--count", "2"}), 0, "A SECOND");
+  CHECK_RESULT(daemon.Run({"stats", "--count", "1", "--watch"}), 0, "received_packets");
+  daemon.stats_fail = true;
+  CHECK_RESULT(daemon.Run({"stats"}), 1, "the data plane is not connected");
+}
+
+TEST_CASE("edits last over a restart of the control plane") {
+  TestDaemon daemon;
+  CHECK(daemon.Run({"backend", "weight", "web", "web-1", "50"}).out ==
+        "pool web: backend web-1: weight 100 -> 50\n");
+  CHECK(daemon.Run({"backend", "drain", "web", "web-1"}).out ==
+        "pool web: backend web-1: state enabled -> drained\n");
+  CHECK(daemon.Run({"backend", "enable", "web", "web-4"}).out ==
+        "pool web: backend web-4: state drained -> enabled\n");
+  CHECK(daemon.Run({"backend", "disable", "web", "web-2"}).out ==
+        "pool web: backend web-2: state enabled -> disabled\n");
+  CHECK(daemon.Run({"backend", "disable", "web", "web-2"}).out == "nothing changes\n");
+  CHECK(daemon.Run({"backend", "add", "web", "web-5", "10.0.0.5", "--weight", "0"}).out ==
+        "pool web: backend web-5 added (10.0.0.5, weight 0, enabled)\n");
+  CHECK(daemon.Run({"backend", "remove", "web", "web-3"}).out ==
+        "pool web: backend web-3 removed (10.0.0.3, weight 200, enabled)\n");
+  CHECK(daemon
+            .Run({"pool", "create", "api", "--encapsulation", "ipip", "--probe", "http",
+                  "--probe-port", "8080", "--probe-path", "/up", "--probe-interval", "10s"})
+            .out == "pool api added (ipip, 0 backends)\n");
+  CHECK(daemon.Run({"pool", "delete", "idle"}).out == "pool idle removed (ipip, 1 backends)\n");
+  const std::string before = daemon.Run({"config", "show"}).out;
+  daemon.Restart();
+  CHECK(daemon.Run({"config", "show"}).out == before);
+  CHECK(absl::StrContains(before, "path: \"/up\""));
+  CHECK(absl::StrContains(before, "weight: 0\n"));
+}
+
+TEST_CASE("refused edits say why and change nothing") {
+  TestDaemon daemon;
+  const std::string before = daemon.Run({"config", "show"}).out;
+  CHECK_RESULT(daemon.Run({"backend", "weight", "web", "web-9", "5"}), 1,
+               "pool web: backend \"web-9\", did you mean web-1?");
+  CHECK_RESULT(daemon.Run({"backend", "weight", "web", "web-1", "10001"}), 1,
+               "pools[0].backends[0].weight: 10001 is out of range; must be a whole number from 0");
+  CHECK_RESULT(daemon.Run({"backend", "add", "web", "web-1", "10.0.0.9"}), 1, "exists already");
+  CHECK_RESULT(daemon.Run({"backend", "add", "web", "x", "10.0.0"}), 1, "\"10.0.0\" is not valid");
+  CHECK_RESULT(daemon.Run({"backend", "add", "web", "x", "10.0.0.1"}), 1, "is also that of");
+  CHECK_RESULT(daemon.Run({"backend", "add", "nope", "x", "10.0.0.1"}), 1, "there is no pool");
+  CHECK_RESULT(daemon.Run({"pool", "create", "web"}), 1, "pool web exists already");
+  CHECK_RESULT(daemon.Run({"pool", "create", "a", "--table-size", "100"}), 1, "is not a prime");
+  CHECK_RESULT(daemon.Run({"pool", "create", "a", "--probe", "tcp", "--probe-port", "1",
+                           "--probe-interval", "5"}),
+               1, "--probe-interval: 5 is not a duration");
+  CHECK_RESULT(daemon.Run({"pool", "delete", "web"}), 1, "pool web is in use by VIP site");
+  CHECK(daemon.Run({"config", "show"}).out == before);
+  CHECK(daemon.configs_set() == 0);
+}
+
+TEST_CASE("apply, diff and check") {
+  TestDaemon daemon;
+  const auto file = [&](const std::string& yaml) {
+    return daemon.directory().Write("n.yaml", yaml);
+  };
+  const std::string one_less =
+      absl::StrReplaceAll(TestYaml(), {{"  - {name: web-2, address: 10.0.0.2}\n", ""}});
+  const std::string three_less = absl::StrReplaceAll(
+      one_less, {{"  - {name: web-1, address: 10.0.0.1}\n", ""},
+                 {"  - {name: web-4, address: \"2001:db8::4\", state: drained}\n", ""}});
+  const std::string removed = "pool web: backend web-2 removed (10.0.0.2, weight 100, enabled)\n";
+  CHECK(daemon.Run({"diff", "-f", file(one_less)}).out == removed);
+  CHECK(daemon.configs_set() == 0);
+  CHECK(daemon.Run({"apply", "-f", file(one_less)}).out == removed);
+  CHECK(daemon.Run({"apply", "-f", file(one_less)}).out == "nothing changes\n");
+  CHECK(daemon.configs_set() == 1);
+  CHECK_RESULT(daemon.Run({"diff", "-f", file(three_less)}), 0,
+               "needs --force: it removes 2 of the 3 backends of pool web");
+  CHECK_RESULT(daemon.Run({"apply", "-f", file(three_less)}), 1,
+               "refused without --force: it removes 2 of the 3 backends of pool web");
+  CHECK_RESULT(daemon.Run({"apply", "-f", file("flow_hash_secret: 0123456789abcdef\n")}), 1,
+               "it has no VIP left; it has no backend left");
+  CHECK(daemon.configs_set() == 1);
+  CHECK_RESULT(daemon.Run({"apply", "--force", "-f", file(three_less)}), 0, "web-1 removed");
+  CHECK_RESULT(daemon.Run({"apply", "-f", file(TestYaml() + "x: 1\n")}), 1, "n.yaml:16:1: x: unkn");
+  CHECK_RESULT(daemon.Run({"check", "-f", file(TestYaml())}), 0,
+               "valid, with 1 VIPs, 2 pools, 5 b");
+  CHECK_RESULT(daemon.Run({"check", "-f", file("a: [\n")}), 1, "is not valid YAML");
+  daemon.Stop();
+  CHECK_RESULT(daemon.Run({"check", "-f", GUIDEWAY_SOURCE_ROOT "/docs/example.yaml"}), 0, "valid");
+}
+
+TEST_CASE("what config show prints, apply takes") {
+  TestDaemon daemon;
+  const std::string shown = daemon.Run({"config", "show"}).out;
+  const std::string file = daemon.directory().Write("shown.yaml", shown);
+  CHECK(daemon.Run({"apply", "-f", file}).out == "nothing changes\n");
+}
+
+}  // namespace
+}  // namespace guideway

@@ -1,0 +1,380 @@
+// Who is in which table: settling, fail open, drain, removal, indices; and minimal differences.
+#include "controlplane/compiler/compiler.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <fstream>
+#include <iostream>
+
+#include "absl/strings/str_cat.h"
+
+namespace guideway {
+namespace {
+
+using channel::MessageType;
+
+constexpr uint32_t kSlots = 1009;
+
+// A pool "web" with backends web-1.., all inputs at hand, and time that stands still.
+class Bench {
+ public:
+  explicit Bench(int backends, uint32_t slot_count = kSlots) : registry(1000), compiler(&registry) {
+    config.set_flow_hash_secret("0123456789abcdef");
+    config.mutable_flow_timeouts()->mutable_half_open()->set_seconds(30);
+    config.mutable_flow_timeouts()->mutable_established()->set_seconds(3600);
+    config.mutable_flow_timeouts()->mutable_closing()->set_seconds(30);
+    config.mutable_flow_timeouts()->mutable_udp()->set_seconds(120);
+    v1::Pool* pool = config.add_pools();
+    pool->set_name("web");
+    pool->set_encapsulation(v1::L2);
+    pool->set_table_size(slot_count);
+    for (int i = 1; i <= backends; ++i) Add(i);
+    v1::Vip* vip = config.add_vips();
+    vip->set_name("www");
+    vip->set_address("192.0.2.1");
+    vip->set_port(80);
+    vip->set_protocol(v1::TCP);
+    vip->set_pool("web");
+    strcpy(port.name, "eth1");
+    strcpy(port.kernel_interface, "eth1");
+    port.mac = *MacAddress::Parse("02:00:00:00:00:01");
+    port.mtu_bytes = 1500;
+  }
+
+  static std::string Address(int i) { return absl::StrCat("10.0.", i / 256, ".", i % 256); }
+  static std::string Key(int i) { return absl::StrCat("web/web-", i, "/", Address(i)); }
+  v1::Pool* pool() { return config.mutable_pools(0); }
+  v1::Backend* backend(int i) { return pool()->mutable_backends(i - 1); }
+
+  void Add(int i) {
+    v1::Backend* added = pool()->add_backends();
+    added->set_name(absl::StrCat("web-", i));
+    added->set_address(Address(i));
+    added->set_weight(100);
+    added->set_state(v1::ENABLED);
+    health[Key(i)] = HealthState::kHealthy;
+    ResolvedNextHop next_hop;
+    next_hop.problem.clear();
+    next_hop.interface = "eth1";
+    next_hop.gateway = *IpAddress::Parse(Address(i));
+    next_hop.on_link = true;
+    next_hop.source_mac = port.mac;
+    next_hop.destination_mac = *MacAddress::Parse("02:00:00:00:01:01");
+    next_hop.destination_mac.bytes[5] = static_cast<uint8_t>(i);
+    next_hop.mtu_bytes = 1500;
+    next_hop.source = *IpAddress::Parse("10.0.255.254");
+    next_hops[next_hop.gateway] = next_hop;
+  }
+  void Remove(int position) { pool()->mutable_backends()->DeleteSubrange(position - 1, 1); }
+
+  Compiled Compile() {
+    CompilerInput input;
+    input.config = &config;
+    input.health = [this](const std::string& key) { return health.at(key); };
+    input.is_settling = [this](const std::string&) { return settling; };
+    input.next_hops = &next_hops;
+    input.ports = absl::MakeConstSpan(&port, 1);
+    input.now = now;
+    auto compiled = compiler.Compile(input);
+    REQUIRE(compiled.status().ToString() == "OK");
+    return *std::move(compiled);
+  }
+
+  v1::Config config;
+  std::map<std::string, HealthState> health;
+  std::map<IpAddress, ResolvedNextHop> next_hops;
+  channel::PortInfo port;
+  bool settling = false;
+  absl::Time now = absl::FromUnixSeconds(1000000);
+  BackendRegistry registry;
+  Compiler compiler;
+};
+
+uint32_t SlotsOf(const Compiled& compiled, uint16_t index) {
+  uint32_t count = 0;
+  for (const channel::MaglevSlot& slot : *compiled.tables.pools.at(0)) {
+    count += slot.current == index;
+  }
+  return count;
+}
+
+std::vector<MessageType> TypesOf(const std::vector<TableChange>& changes) {
+  std::vector<MessageType> types;
+  for (const TableChange& change : changes) types.push_back(change.request.type);
+  return types;
+}
+
+TEST_CASE("a healthy pool: every backend has its share, VIP and next hops refer to each other") {
+  Bench bench(3);
+  const Compiled compiled = bench.Compile();
+  double sum = 0;
+  for (int i = 1; i <= 3; ++i) {
+    const CompiledBackend& view = compiled.backends.at(Bench::Key(i));
+    CHECK(view.share == Approx(1.0 / 3).margin(0.01));
+    CHECK(view.next_hop == absl::StrCat("eth1 02:00:00:00:01:0", i));
+    sum += view.share;
+    const auto& body = compiled.tables.backends.at(view.index);
+    CHECK(body.keeps_known_flows == 1);
+    CHECK(compiled.tables.next_hops.at(body.next_hop).destination_mac.bytes[5] == i);
+  }
+  CHECK(sum == Approx(1));
+  CHECK(compiled.tables.vips.at(0).pool == compiled.pools.at("web").index);
+  for (const auto& slot : *compiled.tables.pools.at(0)) CHECK(slot.current == slot.previous);
+}
+
+TEST_CASE("while a pool settles no slot moves; then health counts") {
+  Bench bench(3);
+  bench.settling = true;
+  bench.health[Bench::Key(1)] = HealthState::kUnknown;
+  bench.health[Bench::Key(2)] = HealthState::kUnhealthy;
+  const Compiled settling = bench.Compile();
+  CHECK(SlotsOf(settling, 0) > 0);
+  CHECK(SlotsOf(settling, 1) > 0);
+  CHECK(settling.tables.backends.at(1).keeps_known_flows == 1);
+
+  bench.settling = false;
+  const Compiled settled = bench.Compile();
+  CHECK(SlotsOf(settled, 0) == 0);  // unknown: waits for its verdict
+  CHECK(SlotsOf(settled, 1) == 0);
+  CHECK(SlotsOf(settled, 2) == kSlots);
+  CHECK(settled.tables.backends.at(0).keeps_known_flows == 1);
+  CHECK(settled.tables.backends.at(1).keeps_known_flows == 0);
+}
+
+TEST_CASE("a slot remembers its owner before the last change") {
+  Bench bench(3);
+  const Compiled before = bench.Compile();
+  bench.health[Bench::Key(2)] = HealthState::kUnhealthy;
+  const Compiled after = bench.Compile();
+  for (uint32_t i = 0; i < kSlots; ++i) {
+    const auto& old_slot = (*before.tables.pools.at(0))[i];
+    const auto& new_slot = (*after.tables.pools.at(0))[i];
+    REQUIRE(new_slot.current != 1);
+    REQUIRE(new_slot.previous == old_slot.current);
+  }
+  bench.health[Bench::Key(2)] = HealthState::kHealthy;
+  const Compiled back = bench.Compile();
+  CHECK(back.pools.at("web").digest == before.pools.at("web").digest);
+  for (uint32_t i = 0; i < kSlots; ++i) {
+    const auto& gone = (*after.tables.pools.at(0))[i];
+    const auto& now = (*back.tables.pools.at(0))[i];
+    if (now.current != gone.current) REQUIRE(now.previous == gone.current);
+  }
+}
+
+TEST_CASE("drained, disabled and weightless backends get no new flows") {
+  Bench bench(4);
+  bench.backend(1)->set_state(v1::DRAINED);
+  bench.backend(2)->set_state(v1::DISABLED);
+  bench.backend(3)->set_weight(0);
+  const Compiled compiled = bench.Compile();
+  CHECK(SlotsOf(compiled, 3) == kSlots);
+  CHECK(compiled.tables.backends.at(0).keeps_known_flows == 1);
+  CHECK(compiled.tables.backends.at(1).keeps_known_flows == 0);
+  CHECK(compiled.tables.backends.at(2).keeps_known_flows == 1);
+  CHECK_FALSE(compiled.pools.at("web").failed_open);
+}
+
+TEST_CASE("a pool without a healthy backend fails open, for the enabled ones") {
+  Bench bench(3);
+  for (int i = 1; i <= 3; ++i) bench.health[Bench::Key(i)] = HealthState::kUnhealthy;
+  bench.backend(3)->set_state(v1::DISABLED);
+  const Compiled compiled = bench.Compile();
+  CHECK(compiled.pools.at("web").failed_open);
+  CHECK(SlotsOf(compiled, 0) + SlotsOf(compiled, 1) == kSlots);
+  CHECK(compiled.tables.backends.at(0).keeps_known_flows == 1);
+  CHECK(compiled.tables.backends.at(2).keeps_known_flows == 0);
+}
+
+TEST_CASE("an empty pool's slots are nobody's") {
+  Bench bench(0);
+  const Compiled compiled = bench.Compile();
+  CHECK(SlotsOf(compiled, kNoBackend) == kSlots);
+}
+
+TEST_CASE("a removed backend lingers, then goes; its index comes back with a new incarnation") {
+  Bench bench(3);
+  bench.Compile();
+  bench.Remove(2);
+  const Compiled removed = bench.Compile();
+  CHECK(SlotsOf(removed, 1) == 0);
+  REQUIRE(removed.tables.backends.contains(1));
+  CHECK(removed.tables.backends.at(1).keeps_known_flows == 1);
+  CHECK(removed.tables.backends.at(1).next_hop != channel::kNoNextHop);
+
+  SECTION("coming back in time it is the same") {
+    bench.now += absl::Minutes(59);
+    bench.Add(2);
+    const Compiled back = bench.Compile();
+    CHECK(back.tables.backends.at(1).incarnation == 1000);
+    CHECK(SlotsOf(back, 1) > 0);
+  }
+  SECTION("later it is gone, and no slot names it") {
+    bench.now += absl::Hours(1);
+    const Compiled gone = bench.Compile();
+    CHECK_FALSE(gone.tables.backends.contains(1));
+    for (const auto& slot : *gone.tables.pools.at(0)) REQUIRE(slot.previous != 1);
+    bench.Add(4);
+    const Compiled reused = bench.Compile();
+    CHECK(reused.backends.at(Bench::Key(4)).index == 1);
+    CHECK(reused.tables.backends.at(1).incarnation == 1001);
+    for (const auto& slot : *reused.tables.pools.at(0)) REQUIRE(slot.previous != 1);
+  }
+  SECTION("gone and its index given away in one step: slots forget the old owner too") {
+    bench.now += absl::Hours(1);
+    bench.Add(4);
+    const Compiled reused = bench.Compile();
+    REQUIRE(reused.backends.at(Bench::Key(4)).index == 1);
+    CHECK(reused.tables.backends.at(1).incarnation == 1001);
+    for (const auto& slot : *reused.tables.pools.at(0)) REQUIRE(slot.previous != 1);
+  }
+  SECTION("unhealthy when removed: keeps nothing") {
+    bench.health[Bench::Key(3)] = HealthState::kUnhealthy;
+    bench.Compile();
+    bench.Remove(2);
+    CHECK(bench.Compile().tables.backends.at(2).keeps_known_flows == 0);
+  }
+}
+
+TEST_CASE("next hops: why there is none is said in words, and moves no slot") {
+  Bench bench(2);
+  const Compiled before = bench.Compile();
+  ResolvedNextHop& hop = bench.next_hops.at(*IpAddress::Parse(Bench::Address(1)));
+  SECTION("behind a gateway") {
+    hop.on_link = false;
+    hop.gateway = *IpAddress::Parse("10.0.0.254");
+    const Compiled after = bench.Compile();
+    CHECK(after.backends.at(Bench::Key(1)).next_hop ==
+          "10.0.0.1 is not on a segment of this host (its route goes via 10.0.0.254): l2 cannot "
+          "reach it");
+    CHECK(after.tables.backends.at(0).next_hop == channel::kNoNextHop);
+    CHECK(after.tables.pools.at(0) == before.tables.pools.at(0));
+    bench.pool()->set_encapsulation(v1::IPIP);
+    const Compiled tunnel = bench.Compile();
+    CHECK(tunnel.tables.backends.at(0).next_hop != channel::kNoNextHop);
+    CHECK(tunnel.tables.backends.at(0).outer_source.ToString() == "10.0.255.254");
+  }
+  SECTION("not through a port") {
+    hop.interface = "eth7";
+    CHECK(bench.Compile().backends.at(Bench::Key(1)).next_hop ==
+          "eth7 is not a port of the data plane");
+  }
+  SECTION("a static gateway takes all") {
+    v1::Port* port = bench.config.add_ports();
+    port->set_name("eth1");
+    port->mutable_static_gateway()->set_mac("02:00:00:00:00:99");
+    port->mutable_static_gateway()->set_source_ipv4("10.9.9.9");
+    bench.next_hops.clear();
+    bench.pool()->set_encapsulation(v1::IPIP);
+    const Compiled after = bench.Compile();
+    REQUIRE(after.tables.next_hops.size() == 1);
+    CHECK(after.backends.at(Bench::Key(2)).next_hop == "eth1 02:00:00:00:00:99");
+    CHECK(after.tables.next_hops.begin()->second.source_mac == bench.port.mac);
+    CHECK(after.tables.backends.at(1).outer_source.ToString() == "10.9.9.9");
+  }
+}
+
+TEST_CASE("differences are minimal") {
+  Bench bench(3);
+  const Tables first = bench.Compile().tables;
+  CHECK(TypesOf(Difference(nullptr, first)).size() == 1 + 3 + 3 + 1 + 1);
+  CHECK(Difference(&first, bench.Compile().tables).empty());
+  SECTION("a neighbour's new MAC address is one message") {
+    bench.next_hops.begin()->second.destination_mac.bytes[1] = 7;
+    CHECK(TypesOf(Difference(&first, bench.Compile().tables)) ==
+          std::vector<MessageType>{MessageType::kSetNextHop});
+  }
+  SECTION("an unhealthy backend is the backend and the pool") {
+    bench.health[Bench::Key(1)] = HealthState::kUnhealthy;
+    CHECK(TypesOf(Difference(&first, bench.Compile().tables)) ==
+          std::vector<MessageType>{MessageType::kSetBackend, MessageType::kSetPool});
+  }
+  SECTION("a drain is the pool alone") {
+    bench.backend(1)->set_state(v1::DRAINED);
+    CHECK(TypesOf(Difference(&first, bench.Compile().tables)) ==
+          std::vector<MessageType>{MessageType::kSetPool});
+  }
+  SECTION("everything gone") {
+    bench.config.clear_vips();
+    bench.config.clear_pools();
+    const Tables lingering = bench.Compile().tables;
+    CHECK(TypesOf(Difference(&first, lingering)) ==
+          std::vector<MessageType>{MessageType::kDeleteVip, MessageType::kDeletePool});
+    bench.now += absl::Hours(2);
+    CHECK(Difference(&lingering, bench.Compile().tables).size() == 6);
+  }
+}
+
+TEST_CASE("indices outlast the process") {
+  char directory[] = "/tmp/guideway_registry_XXXXXX";
+  REQUIRE(mkdtemp(directory) != nullptr);
+  const std::string path = absl::StrCat(directory, "/backend-indices");
+  Bench bench(4);
+  bench.Compile();
+  bench.Remove(2);
+  bench.Compile();
+  REQUIRE(bench.registry.Save(path).ok());
+
+  BackendRegistry again(7);
+  REQUIRE(again.Load(path).ToString() == "OK");
+  for (const auto& [key, record] : bench.registry.records()) {
+    const auto& loaded = again.records().at(key);
+    CHECK(loaded.index == record.index);
+    CHECK(loaded.incarnation == record.incarnation);
+    CHECK(loaded.address == record.address);
+    CHECK(loaded.lingers() == record.lingers());
+  }
+  CHECK(again.records().at(Bench::Key(2)).lingers());
+
+  SECTION("a damaged file is named with its line and changes nothing") {
+    for (const char* line : {"used 0 1 1 l2 0 web/x/10.0.0.9", "used 9 0 1 l2 0 web/x/10.0.0.9",
+                             "used 16384 1 1 l2 0 "
+                             "web/x/10.0.0.9",
+                             "used 9 1 1 l2 0 web", "garbage", "free 0 7", "first 0"}) {
+      REQUIRE(bench.registry.Save(path).ok());
+      std::ofstream(path, std::ios::app) << line << "\n";
+      const absl::Status status = again.Load(path);
+      CHECK(absl::IsInvalidArgument(status));
+      CHECK(std::string(status.message()).find(absl::StrCat(path, ": line 7")) == 0);
+      CHECK(again.records().size() == 4);
+    }
+  }
+  unlink(path.c_str());
+  rmdir(directory);
+}
+
+TEST_CASE("a full registry lets the backend go that has lingered longest") {
+  BackendRegistry registry(5);
+  const IpAddress address = *IpAddress::Parse("10.0.0.1");
+  std::set<std::string> keys;
+  for (uint32_t i = 0; i < channel::kMaxBackends; ++i) {
+    const std::string key = absl::StrCat("p/b", i, "/10.0.0.1");
+    REQUIRE(registry.Use(key, address, channel::Encapsulation::kL2).ok());
+    keys.insert(key);
+  }
+  CHECK(absl::IsResourceExhausted(
+      registry.Use("p/more/10.0.0.1", address, channel::Encapsulation::kL2).status()));
+  keys.erase("p/b77/10.0.0.1");
+  registry.Retain(keys, absl::FromUnixSeconds(1), absl::Hours(1));
+  const auto more = registry.Use("p/more/10.0.0.1", address, channel::Encapsulation::kL2);
+  REQUIRE(more.ok());
+  CHECK((*more)->index == 77);
+  CHECK((*more)->incarnation == 6);
+}
+
+TEST_CASE("time to build a pool of 65537 slots", "[.][measure]") {
+  Bench bench(1000, 65537);
+  bench.Compile();
+  bench.health[Bench::Key(1)] = HealthState::kUnhealthy;
+  const auto start = std::chrono::steady_clock::now();
+  bench.Compile();
+  const auto took = std::chrono::steady_clock::now() - start;
+  std::cout << "1000 backends, 65537 slots, one backend lost: "
+            << std::chrono::duration<double, std::milli>(took).count() << " ms\n";
+}
+
+}  // namespace
+}  // namespace guideway

@@ -1,0 +1,153 @@
+// See test_daemon.h.
+#include "tests/unit/controlplane/test_daemon.h"
+
+#include <glog/logging.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "controlplane/cli/cli.h"
+
+namespace guideway {
+
+TestDirectory::TestDirectory() {
+  char name[] = "/tmp/guideway-test-XXXXXX";
+  CHECK(mkdtemp(name) != nullptr);
+  path_ = name;
+}
+TestDirectory::~TestDirectory() { std::filesystem::remove_all(path_); }
+
+std::string TestDirectory::Write(const std::string& name, const std::string& text) const {
+  std::ofstream(File(name), std::ios::binary) << text;
+  return File(name);
+}
+
+std::string ReadWhole(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+std::string TestYaml() {
+  return R"(flow_hash_secret: 0123456789abcdef
+pools:
+- name: web
+  probe: {type: tcp, port: 80}
+  backends:
+  - {name: web-1, address: 10.0.0.1}
+  - {name: web-2, address: 10.0.0.2}
+  - {name: web-3, address: 10.0.0.3, weight: 200}
+  - {name: web-4, address: "2001:db8::4", state: drained}
+- name: idle
+  encapsulation: ipip
+  backends:
+  - {name: idle-1, address: 10.0.1.1}
+vips:
+- {name: site, address: 192.0.2.1, port: 443, protocol: tcp, pool: web}
+)";
+}
+
+TestDaemon::TestDaemon(const std::string& yaml) {
+  socket_ = directory_.File("run/api.sock");
+  directory_.Write("config.yaml", yaml);
+  Start();
+}
+
+void TestDaemon::Start() {
+  auto store = ConfigStore::Open({directory_.File("config.yaml"), directory_.File("state")});
+  CHECK(store.ok()) << store.status();
+  store_ = *std::move(store);
+  auto server = ApiServer::Start(socket_, store_.get(), Hooks());
+  CHECK(server.ok()) << server.status();
+  server_ = *std::move(server);
+}
+
+void TestDaemon::Stop() {
+  server_.reset();
+  store_.reset();
+}
+
+void TestDaemon::Restart() {
+  Stop();
+  Start();
+}
+
+void TestDaemon::FillState(v1::GetStateResponse* state) {
+  for (const v1::Pool& pool : store_->config().pools()) {
+    v1::PoolState* out = state->add_pools();
+    *out->mutable_pool() = pool;
+    out->mutable_pool()->clear_backends();
+    out->set_table_digest("0123456789abcdef");
+    for (const v1::Backend& backend : pool.backends()) {
+      v1::BackendState* b = out->add_backends();
+      *b->mutable_backend() = backend;
+      const bool sick = web_1_unhealthy && backend.name() == "web-1";
+      b->set_health(!pool.has_probe() ? v1::HEALTH_UNPROBED
+                    : sick            ? v1::HEALTH_UNHEALTHY
+                                      : v1::HEALTH_HEALTHY);
+      b->set_health_reason(sick ? "connect: Connection refused" : "connect: ok");
+      b->set_health_age_ms(130'000);
+      b->set_share(0.25);
+      b->set_next_hop("eth1 02:00:00:00:00:01");
+      b->mutable_traffic()->set_packets(7);
+    }
+  }
+  for (const v1::Vip& vip : store_->config().vips()) {
+    v1::VipState* out = state->add_vips();
+    *out->mutable_vip() = vip;
+    out->mutable_traffic()->set_packets(28);
+  }
+}
+
+ServiceHooks TestDaemon::Hooks() {
+  ServiceHooks hooks;
+  hooks.run_on_loop = [this](std::function<void()> work) {
+    const std::lock_guard<std::mutex> guard(loop_);
+    if (loop_runs) work();
+    return loop_runs;
+  };
+  hooks.set_config = [this](const v1::Config&) { ++configs_set_; };
+  hooks.fill_state = [this](v1::GetStateResponse* state) { FillState(state); };
+  hooks.fill_status = [this](v1::GetStatusResponse* status) {
+    status->set_dataplane_connected(connected);
+    if (!connected) status->set_dataplane_problem("connect: No such file or directory");
+    status->set_dataplane_generation(3);
+    status->set_wanted_generation(3);
+    status->set_workers(2);
+  };
+  hooks.read_stats = [this](auto done) {
+    if (stats_fail) {
+      done(absl::UnavailableError("the data plane is not connected"));
+      return;
+    }
+    v1::GetStatsResponse stats;
+    const auto add = [](v1::NamedValue* value, const char* name, uint64_t count) {
+      value->set_name(name);
+      value->set_value(count);
+    };
+    add(stats.add_counters(), "received_packets", 18446744073709551615ULL);
+    add(stats.add_counters(), "forwarded_packets", 18446744073709551610ULL);
+    add(stats.add_counters(), "to_kernel_packets", 3);
+    add(stats.add_drops(), "no_backend", 2);
+    add(stats.add_drops(), "too_big", 0);
+    stats.set_drop_total(2);
+    stats.set_balanced(true);
+    stats.add_ports()->set_name("eth0");
+    done(stats);
+  };
+  return hooks;
+}
+
+TestDaemon::Result TestDaemon::Run(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), {"--socket", socket_});
+  std::ostringstream out;
+  std::ostringstream err;
+  cli::Cli command_line(&out, &err);
+  const int exit_code = command_line.Run(std::move(arguments));
+  return {exit_code, out.str(), err.str()};
+}
+
+}  // namespace guideway

@@ -1,0 +1,76 @@
+// A control plane without controller: the real store and server on a real socket in a directory of
+// its own, with made-up health and counters.
+#ifndef GUIDEWAY_TESTS_UNIT_CONTROLPLANE_TEST_DAEMON_H_
+#define GUIDEWAY_TESTS_UNIT_CONTROLPLANE_TEST_DAEMON_H_
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "controlplane/config_store.h"
+#include "controlplane/server/server.h"
+
+namespace guideway {
+
+// A new directory below /tmp, removed with all in it.
+class TestDirectory {
+ public:
+  TestDirectory();
+  ~TestDirectory();
+  const std::string& path() const { return path_; }
+  std::string File(const std::string& name) const { return path_ + "/" + name; }
+  // Writes a file and returns its path.
+  std::string Write(const std::string& name, const std::string& text) const;
+
+ private:
+  std::string path_;
+};
+
+std::string ReadWhole(const std::string& path);
+
+// A valid configuration: pool web with web-1..web-4, pool idle, VIP site.
+std::string TestYaml();
+
+class TestDaemon {
+ public:
+  explicit TestDaemon(const std::string& yaml = TestYaml());
+
+  // What the controller would say; change before the call.
+  bool connected = true;
+  bool stats_fail = false;
+  bool loop_runs = true;
+  bool web_1_unhealthy = false;
+
+  const std::string& socket() const { return socket_; }
+  const TestDirectory& directory() const { return directory_; }
+  ConfigStore& store() { return *store_; }
+  int configs_set() const { return configs_set_; }
+  // As after a crash of the process: server and store are gone, then started again.
+  void Restart();
+  void Stop();
+
+  struct Result {
+    int exit_code;
+    std::string out;
+    std::string err;
+  };
+  // `guideway ARGUMENTS...` with this daemon's socket.
+  Result Run(std::vector<std::string> arguments);
+
+ private:
+  void Start();
+  ServiceHooks Hooks();
+  void FillState(v1::GetStateResponse* state);
+
+  TestDirectory directory_;
+  std::string socket_;
+  std::mutex loop_;  // stands for the loop's thread: one closure at a time
+  int configs_set_ = 0;
+  std::unique_ptr<ConfigStore> store_;
+  std::unique_ptr<ApiServer> server_;
+};
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_TESTS_UNIT_CONTROLPLANE_TEST_DAEMON_H_
