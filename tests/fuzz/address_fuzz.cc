@@ -1,5 +1,7 @@
 // Any text as an address: what is accepted prints and reads back as the same address, and errors
 // quote the text. Input: the text.
+#include <string>
+
 #include "lib/net/address.h"
 #include "tests/fuzz/fuzz.h"
 

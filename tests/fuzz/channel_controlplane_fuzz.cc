@@ -112,10 +112,10 @@ class HostileDataplane {
         socket_.reset();
         break;
       case 8:
-        FUZZ_CHECK(end_->CheckPeer().ok() || !socket_.valid());
+        end_->CheckPeer().IgnoreError();  // doorbells may be anything, also the socket itself
         break;
       case 9:
-        fcntl(doorbells_[input.U8() % 2].get(), F_SETFL, O_NONBLOCK);
+        fcntl(doorbells_[input.U8() % 2].get(), F_SETFL, 0);  // the flags are shared: now it blocks
         break;
       default:
         FUZZ_CHECK(end_->arena_slot(input.U8()).size() <= 16);

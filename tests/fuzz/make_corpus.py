@@ -193,6 +193,8 @@ def controlplane_seeds():
         "descriptors-swapped": b"\x00\x00\x00\x01",
         "memory-says-else": b"\x00\x00\x00\x80",
         "too-long": b"\x00\x05\x00\x00",
+        "blocking-doorbells": right + b"\x09\x00\x09\x01\x05\x01\x04\x05\x01",
+        "doorbell-is-the-socket": b"\x00\x00\x00\x08\x04\x08\x05\x01",
         "arena": right + b"\x0f\x00\x0f\x01",
     }
 

@@ -5,6 +5,8 @@
 // Input: packets, each as control (1 byte: what follows), length (2), frame. Control: bits 0-1
 // headroom 128, 40, 20 or the next byte; bit 2 make the IPv4 header checksum right; bit 3 the burst
 // ends here; bit 4 seconds that pass before the burst (2 bytes).
+#include "lib/net/checksum.h"
+#include "lib/net/headers.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/path/path_fixture.h"
 

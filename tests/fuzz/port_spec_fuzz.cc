@@ -1,5 +1,7 @@
 // Any text as a value of --port: what is accepted names a port in words that fit the channel and a
 // log line. Input: the text.
+#include <string>
+
 #include "dataplane/ports/port_spec.h"
 #include "lib/channel/layout.h"
 #include "tests/fuzz/fuzz.h"

@@ -13,6 +13,7 @@
 
 #include "dataplane/tables/snapshot_builder.h"
 #include "dataplane/tables/table_draft.h"
+#include "lib/hash/maglev.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace guideway {
