@@ -1,5 +1,6 @@
 // guideway status, guideway stats.
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "absl/container/flat_hash_set.h"
@@ -156,7 +157,7 @@ std::string StatsTable(const v1::GetStatsResponse& stats, Reading* last, double 
       // A counter that went back belongs to a restarted data plane and starts at zero.
       const uint64_t before = std::min((*last)[name], value);
       const double rate = static_cast<double>(value - before) / seconds;
-      cells.insert(cells.begin() + 2, absl::StrCat(static_cast<uint64_t>(rate + 0.5)));
+      cells.insert(cells.begin() + 2, absl::StrCat(std::llround(rate)));
     }
     (*last)[name] = value;
     table.Add(std::move(cells));

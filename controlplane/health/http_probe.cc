@@ -13,7 +13,7 @@
 
 namespace guideway {
 namespace {
-constexpr size_t kBodyLimitBytes = 64 * 1024;
+constexpr size_t kBodyLimitBytes = size_t{64} * 1024;
 }  // namespace
 
 class HttpProbe : public Probe {

@@ -21,7 +21,8 @@ void Settling::SetPools(const std::map<std::string, std::set<std::string>>& prob
       pool.deadline = now + settle_time;
       pool.waiting_for = keys;
     } else {
-      std::erase_if(pool.waiting_for, [&](const std::string& key) { return !keys.contains(key); });
+      std::erase_if(pool.waiting_for,
+                    [&still = keys](const std::string& key) { return !still.contains(key); });
     }
   }
 }
