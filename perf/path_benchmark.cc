@@ -54,7 +54,7 @@ struct World {
     memory.reset(std::aligned_alloc(2 << 20, (bytes + (2 << 20) - 1) >> 21 << 21));
     *static_cast<uint64_t*>(memory.get()) = 0;
     bool kept;
-    if (!flows.Attach(memory.get(), bytes, 1, &kept).ok()) std::abort();
+    if (!flows.Attach(memory.get(), bytes, &kept).ok()) std::abort();
     state.flows = &flows;
     state.now_s = 1000;
   }
