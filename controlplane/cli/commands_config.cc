@@ -1,6 +1,7 @@
 // guideway apply, diff, check, config show: whole configurations.
 #include "absl/strings/str_cat.h"
 #include "controlplane/cli/cli.h"
+#include "controlplane/cli/table.h"
 #include "lib/base/status.h"
 #include "lib/config/load.h"
 #include "lib/config/printer.h"
@@ -38,8 +39,9 @@ absl::Status Check(Cli* cli, const std::string& file) {
                       .Set("backends", Json::Number(static_cast<uint64_t>(backends)))
                       .ToString();
   } else {
-    cli->out() << file << ": valid, with " << config.vips_size() << " VIPs, " << config.pools_size()
-               << " pools, " << backends << " backends\n";
+    cli->out() << file << ": valid, with " << CountText(config.vips_size(), "VIP") << ", "
+               << CountText(config.pools_size(), "pool") << ", " << CountText(backends, "backend")
+               << "\n";
   }
   return absl::OkStatus();
 }

@@ -1,7 +1,8 @@
 // guideway status, guideway stats.
-#include <csignal>
+#include <algorithm>
 #include <map>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
@@ -28,6 +29,8 @@ std::vector<std::string> FindProblems(const v1::GetStatusResponse& status,
     problems.push_back(absl::StrCat("the data plane has generation ", status.dataplane_generation(),
                                     ", not yet ", status.wanted_generation()));
   }
+  absl::flat_hash_set<std::string> in_use;
+  for (const v1::VipState& vip : state.vips()) in_use.insert(vip.vip().pool());
   for (const v1::PoolState& pool : state.pools()) {
     std::vector<std::string> unhealthy;
     int usable = 0;
@@ -37,7 +40,7 @@ std::vector<std::string> FindProblems(const v1::GetStatusResponse& status,
       usable += IsHealthy(backend) && backend.backend().state() == v1::ENABLED ? 1 : 0;
     }
     const std::string prefix = absl::StrCat("pool ", pool.pool().name(), ": ");
-    if (usable == 0 && !status.settling()) {
+    if (usable == 0 && !status.settling() && in_use.contains(pool.pool().name())) {
       problems.push_back(prefix + "no backend that can take new flows");
     } else if (!unhealthy.empty()) {
       problems.push_back(absl::StrCat(prefix, "unhealthy: ", absl::StrJoin(unhealthy, ", ")));
@@ -53,8 +56,9 @@ std::string Summary(const v1::GetStateResponse& state) {
     backends += pool.backends_size();
     healthy += HealthyCount(pool);
   }
-  return absl::StrCat(state.vips_size(), " VIPs, ", state.pools_size(), " pools, ", healthy, " of ",
-                      backends, " backends healthy");
+  return absl::StrCat(CountText(state.vips_size(), "VIP"), ", ",
+                      CountText(state.pools_size(), "pool"), ", ", healthy, " of ",
+                      CountText(backends, "backend"), " healthy");
 }
 
 Json StatusJson(const v1::GetStatusResponse& status, const std::vector<std::string>& problems) {

@@ -65,6 +65,10 @@ std::string AgeText(uint64_t milliseconds) {
   return absl::StrCat(seconds / 86400, "d", seconds / 3600 % 24, "h");
 }
 
+std::string CountText(int count, const std::string& what) {
+  return absl::StrCat(count, " ", what, count == 1 ? "" : "s");
+}
+
 std::string PercentText(double fraction) { return absl::StrFormat("%.1f%%", 100 * fraction); }
 
 }  // namespace guideway::cli

@@ -26,6 +26,8 @@ class Table {
 std::string KeyValues(const std::vector<std::pair<std::string, std::string>>& pairs);
 // "3s", "2m10s", "5h3m", "12d4h".
 std::string AgeText(uint64_t milliseconds);
+// "1 pool", "2 pools".
+std::string CountText(int count, const std::string& what);
 // "33.3%"
 std::string PercentText(double fraction);
 

@@ -13,7 +13,11 @@ void Settling::SetPools(const std::map<std::string, std::set<std::string>>& prob
   for (const auto& [name, keys] : probed_keys_by_pool) {
     const auto [it, is_new] = pools_.try_emplace(name);
     Pool& pool = it->second;
-    if (is_new) {
+    // Also a pool that is probed from now on: its backends had flows without any verdict.
+    const bool begins = is_new || (!pool.has_probes && !keys.empty());
+    pool.has_probes = !keys.empty();
+    if (begins) {
+      pool.settled = false;
       pool.deadline = now + settle_time;
       pool.waiting_for = keys;
     } else {

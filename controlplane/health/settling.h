@@ -1,8 +1,9 @@
 // Which pools are settling: no slot of them moves for health's sake yet.
 //
-// A pool settles when it first appears, until every backend it then had has a verdict (healthy or
-// unhealthy) or the settle time has passed. While it settles, every backend counts as healthy. Once
-// settled it stays so. A pure bookkeeper: time is passed in. Thread safety: one thread.
+// A pool settles when it first appears or first has probed backends, until every backend it then
+// had has a verdict (healthy or unhealthy) or the settle time has passed. While it settles, every
+// backend counts as healthy. Once settled it stays so. A pure bookkeeper: time is passed in. Thread
+// safety: one thread.
 #ifndef GUIDEWAY_CONTROLPLANE_HEALTH_SETTLING_H_
 #define GUIDEWAY_CONTROLPLANE_HEALTH_SETTLING_H_
 
@@ -33,6 +34,7 @@ class Settling {
  private:
   struct Pool {
     bool settled = false;
+    bool has_probes = false;
     absl::Duration deadline;
     std::set<std::string> waiting_for;
   };

@@ -89,7 +89,8 @@ Link ParseLink(const nlmsghdr* message) {
   }
   link.mac = MacOf(attributes[IFLA_ADDRESS]);
   link.mtu_bytes = Uint32Of(attributes[IFLA_MTU]);
-  link.up = (header->ifi_flags & IFF_UP) != 0 && (header->ifi_flags & IFF_RUNNING) != 0;
+  // LOWER_UP is the carrier itself; RUNNING follows it by up to a second.
+  link.up = (header->ifi_flags & IFF_UP) != 0 && (header->ifi_flags & IFF_LOWER_UP) != 0;
   link.ethernet = header->ifi_type == ARPHRD_ETHER && (header->ifi_flags & IFF_NOARP) == 0;
   return link;
 }

@@ -59,6 +59,8 @@ void Resolver::OnLink(const Link& link, bool deleted) {
   changed_ = true;
   routes_changed_ = true;
   const bool gone = deleted || !link.up;
+  // Whatever was asked in vain before deserves a fresh start, without back-off.
+  std::erase_if(missing_, [&](const auto& entry) { return entry.first.first == link.index; });
   if (gone) {
     // What was known of the neighbours there is void: they are asked anew when the link is back.
     std::erase_if(neighbours_, [&](const auto& entry) { return entry.first.first == link.index; });

@@ -48,6 +48,7 @@ absl::StatusOr<Eal> Eal::Start(const DataplaneOptions& options,
   arguments.insert(arguments.end(), port_arguments.begin(), port_arguments.end());
 
   std::vector<char*> argv;
+  argv.reserve(arguments.size());
   for (std::string& argument : arguments) argv.push_back(argument.data());
   if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) < 0) {
     eal.started_ = false;

@@ -23,7 +23,7 @@ uint32_t BootTimeSeconds() {
 
 }  // namespace
 
-Worker::Worker(Options options)
+Worker::Worker(const Options& options)
     : index_(options.index),
       idle_mode_(options.idle),
       published_(options.published),

@@ -33,7 +33,7 @@ class Worker {
     std::vector<Port*> ports;                                 // borrowed; by port index
   };
 
-  explicit Worker(Options options);
+  explicit Worker(const Options& options);
 
   void Run();
   // Any thread. The worker empties its queues (bounded) and returns from Run().

@@ -99,7 +99,7 @@ absl::Status ControlplaneEnd::CheckWelcome(const Welcome& welcome) const {
     }
     return absl::FailedPreconditionError(absl::StrCat("ports[", i, "]: a name does not end"));
   }
-  const absl::Status geometry = Geometry::Compute(CapacitiesOf(welcome)).status();
+  absl::Status geometry = Geometry::Compute(CapacitiesOf(welcome)).status();
   if (geometry.ok()) return geometry;
   return absl::FailedPreconditionError(absl::StrCat(kPeer, ": ", geometry.message()));
 }

@@ -3,6 +3,8 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
+
 #include "absl/strings/numbers.h"
 #include "lib/config/fields.h"
 #include "lib/config/schema.h"
@@ -14,6 +16,18 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
+// The value of the field that a duration must not exceed. The schema has it before that duration,
+// so its own default is filled in already.
+absl::Duration UpperBound(const FieldDescriptor& field, const Message& message) {
+  const std::string& name = RuleOf(field).at_most_field();
+  if (name.empty()) return absl::InfiniteDuration();
+  const FieldDescriptor* bound = field.containing_type()->FindFieldByName(name);
+  CHECK(bound != nullptr && IsDuration(*bound)) << field.full_name();
+  google::protobuf::Duration value;
+  value.CopyFrom(message.GetReflection()->GetMessage(message, bound));
+  return FromProto(value);
+}
+
 void SetDefault(const FieldDescriptor& field, const std::string& text, Message* message) {
   const auto* reflection = message->GetReflection();
   if (text == "{}") {
@@ -21,7 +35,8 @@ void SetDefault(const FieldDescriptor& field, const std::string& text, Message* 
   } else if (IsDuration(field)) {
     const auto duration = ParseDuration(text);
     CHECK(duration.ok()) << field.full_name();
-    reflection->MutableMessage(message, &field)->CopyFrom(ToProto(*duration));
+    reflection->MutableMessage(message, &field)
+        ->CopyFrom(ToProto(std::min(*duration, UpperBound(field, *message))));
   } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM) {
     const auto* value = FindEnumValue(*field.enum_type(), text);
     CHECK(value != nullptr) << field.full_name();

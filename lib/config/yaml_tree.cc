@@ -85,6 +85,9 @@ class TreeBuilder : public YAML::EventHandler {
   // the innermost open list or map grows.
   YamlNode* Put(const YAML::Mark& mark, YamlNode::Kind kind, const std::string& scalar,
                 bool quoted) {
+    if (++nodes_ > kMaxYamlNodes) {
+      Stop(ToPlace(mark), absl::StrCat("has more than ", kMaxYamlNodes, " values"));
+    }
     YamlNode* node = root_;
     if (!stack_.empty()) {
       Level& level = stack_.back();
@@ -112,6 +115,7 @@ class TreeBuilder : public YAML::EventHandler {
   YamlNode* root_;
   Problems* problems_;
   std::vector<Level> stack_;
+  size_t nodes_ = 0;
 };
 
 }  // namespace

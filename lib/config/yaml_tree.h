@@ -16,6 +16,8 @@ namespace guideway {
 
 inline constexpr size_t kMaxYamlBytes = 16 << 20;
 inline constexpr int kMaxYamlDepth = 32;
+// Several times what the largest configuration has.
+inline constexpr size_t kMaxYamlNodes = 1'000'000;
 
 struct YamlNode {
   enum class Kind { kNull, kScalar, kList, kMap };

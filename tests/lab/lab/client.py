@@ -40,10 +40,10 @@ def http_requests(lab, vip, count, timeout_s=3):
     return answers
 
 
-def udp_requests(lab, vip, count, port=9000, source_port=0, timeout_s=2):
-    """`count` UDP questions, each from its own socket (or all from one `source_port`)."""
+def udp_requests(lab, vip, count, port=9000, source_port=0, step=0, timeout_s=2):
+    """`count` UDP questions, each from its own socket: from any port, or from `source_port` on."""
     done = lab.execute(CLIENT, sys.executable, f"{_HERE}/udp_client.py", vip, port, count,
-                       source_port, timeout_s, timeout_s=count * timeout_s + 10)
+                       source_port, step, timeout_s, timeout_s=count * timeout_s + 10)
     result = json.loads(done.stdout)
     answers = Answers(result["answers"])
     answers.failed = result["failed"]
@@ -79,3 +79,32 @@ class Download:
             raise LabError(f"the download failed: {self._process.log().strip()}")
         with open(self.path, "rb") as file:
             return hashlib.sha256(file.read()).hexdigest()
+
+
+class Load:
+    """Requests without end from the client, one after the other, until stop()."""
+
+    _count = 0
+
+    def __init__(self, lab, *vips):
+        Load._count += 1
+        self._process = lab.process(f"load-{Load._count}", CLIENT, sys.executable,
+                                    f"{_HERE}/load_client.py", *vips)
+
+    def __enter__(self):
+        self._process.start(ready="ready")
+        return self
+
+    def __exit__(self, *_):
+        self._process.stop()
+
+    def stop(self):
+        """Answers by backend; raises if any request had no answer."""
+        self._process.stop()
+        result = json.loads(self._process.log().splitlines()[-1])
+        if result["errors"]:
+            raise LabError(f"{len(result['errors'])} requests failed, the first: "
+                           f"{result['errors'][0]}")
+        if not result["answers"]:
+            raise LabError("the load made no request")
+        return Answers(result["answers"])

@@ -5,7 +5,7 @@ from lab.topology import BACKENDS, FAMILIES, TUNNEL_VIP, VIP
 
 # Quick enough to watch, and still several probes for every change.
 PROBE = {"type": "http", "port": HTTP_PORT, "path": "/health", "interval": "200ms",
-         "timeout": "500ms", "rise": 2, "fall": 2}
+         "timeout": "200ms", "rise": 2, "fall": 2}
 
 
 def pool(lab, name, encapsulation="l2", family=4, backends=BACKENDS, probe=None):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 from lab import configuration
 from lab.process import LabError, run, wait_until
@@ -11,7 +12,8 @@ _ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "..", "..
 BUILD = os.environ.get("GUIDEWAY_BUILD", os.path.join(_ROOT, "build"))
 DATAPLANE = os.path.join(BUILD, "dataplane", "guideway-dataplane")
 CONTROLPLANE = os.path.join(BUILD, "controlplane", "guideway-controlplane")
-CLI = os.path.join(BUILD, "controlplane", "guideway")
+CLI = os.path.join(BUILD, "controlplane", "cli", "guideway")
+_RESOLVED = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}$")  # a next hop that has its MAC address
 _START_S = 30  # two cores, several processes
 
 
@@ -44,7 +46,7 @@ class Guideway:
     def start(self):
         self.start_dataplane()
         self.start_controlplane()
-        self.wait_in_step()
+        self.wait_serving()
         return self
 
     def start_dataplane(self):
@@ -71,23 +73,26 @@ class Guideway:
                     and status["dataplane_generation"] == status["wanted_generation"])
         wait_until(in_step, "the data plane has the newest tables", timeout_s, poll_s=0.05)
 
+    def wait_serving(self, timeout_s=30):
+        """Every backend answers its probes and has a next hop, and the data plane knows."""
+        def serving():
+            entries = self.json("backend", "list")
+            return all(entry["health"] in ("healthy", "unprobed")
+                       and _RESOLVED.search(entry["next_hop"]) for entry in entries)
+        wait_until(serving, "all backends are healthy and have a next hop", timeout_s, poll_s=0.05)
+        self.wait_in_step()
+
     def stats(self):
-        """{"counters": {name: value}, "drops": {name: value}, "balanced": bool} and the rest."""
-        raw = self.json("stats")
-        for group in ("counters", "drops"):
-            if isinstance(raw.get(group), list):
-                raw[group] = {entry["name"]: entry.get("value", 0) for entry in raw[group]}
-            raw[group] = {name: int(value) for name, value in raw.get(group, {}).items()}
-        return raw
+        """Counters by name, "drops" by reason, "drop_total", "balanced" and "ports"."""
+        return self.json("stats")
 
     def backends(self, pool):
-        """{name: state} of a pool's backends, as `pool show` has them."""
-        shown = self.json("pool", "show", pool)
-        return {entry["backend"]["name"]: entry for entry in shown["backends"]}
+        """{name: address, weight, state, health, share, packets ...} of a pool's backends."""
+        return {entry["name"]: entry for entry in self.json("pool", "show", pool)["backends"]}
 
     def health(self, pool, backend):
         """"healthy", "unhealthy", "unknown" or "unprobed"."""
-        return self.backends(pool)[backend].get("health", "unknown").lower().removeprefix("health_")
+        return self.backends(pool)[backend]["health"]
 
     def wait_health(self, pool, backend, health, timeout_s=10):
         """The backend has that health and the data plane the tables that follow from it."""
@@ -98,10 +103,9 @@ class Guideway:
     def check_balance(self):
         """received = forwarded + to kernel + drops, exactly."""
         stats = self.stats()
-        counters, drops = stats["counters"], stats["drops"]
-        accounted = (counters["forwarded_packets"] + counters["to_kernel_packets"]
-                     + sum(drops.values()))
-        assert counters["received_packets"] == accounted, (counters, drops)
+        accounted = (stats["forwarded_packets"] + stats["to_kernel_packets"]
+                     + sum(stats["drops"].values()))
+        assert stats["received_packets"] == accounted, stats
         assert stats["balanced"] is True, stats
         return stats
 

@@ -79,6 +79,38 @@ TEST_CASE("filling defaults twice is the same as once") {
   CHECK(MessageDifferencer::Equals(once, twice));
 }
 
+TEST_CASE("the default timeout of a probe is cut to a shorter interval") {
+  const auto config = ParseConfig(
+      "flow_hash_secret: 0123456789abcdef\n"
+      "pools: [{name: w, probe: {type: tcp, port: 1, interval: 500ms}}]\n",
+      "f");
+  REQUIRE(config.ok());
+  CHECK(FromProto(config->pools(0).probe().timeout()) == absl::Milliseconds(500));
+}
+
+TEST_CASE("the largest configuration is read in reasonable time and read back") {
+  std::string yaml = "flow_hash_secret: 0123456789abcdef\npools:\n";
+  for (int p = 0; p < 16; ++p) {
+    absl::StrAppend(&yaml, "- name: p", p, "\n  probe: {type: tcp, port: 80}\n  backends:\n");
+    for (int i = 0; i < 1024; ++i) {
+      absl::StrAppend(&yaml, "  - {name: b", i, ", address: 10.", p, ".", i / 256, ".", i % 256,
+                      ", weight: ", i % 100, "}\n");
+    }
+  }
+  yaml += "vips:\n";
+  for (int v = 0; v < 4096; ++v) {
+    absl::StrAppend(&yaml, "- {name: v", v, ", address: 192.0.", v / 256, ".", v % 256,
+                    ", protocol: udp, pool: p", v % 16, "}\n");
+  }
+  const auto config = ParseConfig(yaml, "f");
+  INFO(config.status());
+  REQUIRE(config.ok());
+  const auto again = ParseConfig(PrintYaml(*config), "printed");
+  REQUIRE(again.ok());
+  CHECK(MessageDifferencer::Equals(*config, *again));
+  CHECK(DiffConfigs(*config, *again).empty());
+}
+
 TEST_CASE("a list without entries may be left empty") {
   CHECK(ParseConfig("flow_hash_secret: 0123456789abcdef\npools:\nvips:\n", "f").ok());
 }

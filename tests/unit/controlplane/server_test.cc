@@ -1,16 +1,16 @@
 // The API on a real socket: rights, stale and live sockets, and what changes the configuration.
-#include <catch2/catch.hpp>
-
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <catch2/catch.hpp>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "controlplane/cli/client.h"
 #include "lib/base/unique_fd.h"
-#include "tests/unit/controlplane/test_daemon.h"
+#include "tests/unit/controlplane/test_api.h"
 
 namespace guideway {
 namespace {
@@ -24,12 +24,12 @@ UniqueFd Bind(const std::string& path) {
   return fd;
 }
 
-absl::Status StartOn(const std::string& path, TestDaemon* daemon) {
+absl::Status StartOn(const std::string& path, TestApi* daemon) {
   return ApiServer::Start(path, &daemon->store(), ServiceHooks{}).status();
 }
 
 TEST_CASE("the socket is for owner and group only, and gone afterwards") {
-  TestDaemon daemon;
+  TestApi daemon;
   struct stat info;
   REQUIRE(stat(daemon.socket().c_str(), &info) == 0);
   CHECK((info.st_mode & 0777) == 0660);
@@ -38,16 +38,16 @@ TEST_CASE("the socket is for owner and group only, and gone afterwards") {
 }
 
 TEST_CASE("a live socket is refused by name and goes on working") {
-  TestDaemon daemon;
+  TestApi daemon;
   const absl::Status status = StartOn(daemon.socket(), &daemon);
   CHECK(absl::IsFailedPrecondition(status));
-  CHECK(status.message() == absl::StrCat("socket ", daemon.socket(), ": process ", getpid(),
-                                         " is listening on it"));
+  CHECK(status.message() ==
+        absl::StrCat("socket ", daemon.socket(), ": process ", getpid(), " is listening on it"));
   CHECK(daemon.Run({"status"}).exit_code == 0);
 }
 
 TEST_CASE("a dead process's socket is replaced") {
-  TestDaemon daemon;
+  TestApi daemon;
   const std::string path = daemon.directory().File("dead.sock");
   { const UniqueFd dead = Bind(path); }
   struct stat info;
@@ -56,16 +56,17 @@ TEST_CASE("a dead process's socket is replaced") {
 }
 
 TEST_CASE("what is not a socket is left alone") {
-  TestDaemon daemon;
+  TestApi daemon;
   const std::string path = daemon.directory().Write("precious", "data");
-  CHECK(absl::StrContains(StartOn(path, &daemon).message(), "precious: something that is not a so"));
+  CHECK(
+      absl::StrContains(StartOn(path, &daemon).message(), "precious: something that is not a so"));
   CHECK(ReadWhole(path) == "data");
   CHECK(absl::StrContains(StartOn("/tmp/" + std::string(120, 'x'), &daemon).message(),
                           "the path must have from 1 to 107 bytes"));
 }
 
 TEST_CASE("changes through the API are checked whole") {
-  TestDaemon daemon;
+  TestApi daemon;
   cli::Client client(daemon.socket());
   using Stub = v1::Guideway::Stub;
   v1::ApplyResponse response;
@@ -122,7 +123,7 @@ TEST_CASE("changes through the API are checked whole") {
 }
 
 TEST_CASE("bytes that are not gRPC do no harm") {
-  TestDaemon daemon;
+  TestApi daemon;
   for (int i = 0; i < 50; ++i) {
     UniqueFd fd(socket(AF_UNIX, SOCK_STREAM, 0));
     sockaddr_un address = {};

@@ -1,13 +1,14 @@
 // The configuration in force over restarts, changes of FILE, damage and refusals.
-#include <catch2/catch.hpp>
-
 #include <sys/stat.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_replace.h"
 #include "controlplane/state_file.h"
 #include "lib/config/load.h"
-#include "tests/unit/controlplane/test_daemon.h"
+#include "tests/unit/controlplane/test_api.h"
 
 namespace guideway {
 namespace {
@@ -69,8 +70,7 @@ TEST_CASE_METHOD(StoreFixture, "reading FILE again drops edits, all or nothing")
   directory.Write("config.yaml", TestYaml());
   const auto change = store->Reload();
   REQUIRE(change.ok());
-  CHECK(change->changes ==
-        std::vector<std::string>{"pool web: backend web-1: weight 7 -> 100"});
+  CHECK(change->changes == std::vector<std::string>{"pool web: backend web-1: weight 7 -> 100"});
   CHECK(weight() == 100);
   CHECK(store->source() == file);
 }

@@ -78,6 +78,7 @@ class Dataplane {
       const auto count =
           end_->ReadRequests(absl::MakeSpan(requests, 1 + random->Below(std::size(requests))));
       if (!count.ok()) {
+        if (absl::IsDataLoss(count.status())) ++corruptions_;
         draft_.Abort();
         continue;
       }
@@ -118,6 +119,8 @@ class Dataplane {
   uint64_t generation() const { return draft_.committed().generation; }
   uint64_t commits() const { return commits_; }
   uint64_t answered() const { return answered_; }
+  // Connections ended because of an impossible ring index.
+  uint64_t corruptions() const { return corruptions_; }
   bool consistent() const { return consistent_; }
   size_t used_bytes() const { return memory_.used_bytes(); }
   // Puts empty tables in force; returns what they take.
@@ -149,6 +152,7 @@ class Dataplane {
   std::unique_ptr<OwnedSnapshot> snapshot_;
   uint64_t commits_ = 0;
   uint64_t answered_ = 0;
+  uint64_t corruptions_ = 0;
   bool consistent_ = true;
   TableDraft draft_;
   std::unique_ptr<DataplaneEnd> end_;
@@ -165,7 +169,6 @@ class Peer {
     if (!socket_.valid() || HungUp()) Reconnect();
     if (memory_.counters() == nullptr) return;
     const uint32_t mischief = random_.Below(600);
-    if (mischief == 0) CorruptIndex();
     if (mischief == 1) send(socket_.get(), "garbage", 7, MSG_NOSIGNAL);
     if (mischief < 20) Scribble(64);
     switch (random_.Below(4)) {
@@ -179,6 +182,7 @@ class Peer {
       default:
         for (uint32_t i = 1 + random_.Below(40); i > 0; --i) Send(Garbage());
     }
+    if (mischief == 0 || mischief >= 597) CorruptIndex();
     RingDoorbell(bell_.get());
     if (mischief == 2) socket_.reset();  // hangs up with everything still in the ring
     dataplane_->Run(&random_);
@@ -279,12 +283,17 @@ class Peer {
     for (MaglevSlot& slot : memory_.arena_slot(arena_slot)) {
       slot = {static_cast<uint16_t>(random_.Below(3)), static_cast<uint16_t>(random_.Below(3))};
     }
+    if (mutate && random_.OneIn(8)) {
+      memory_.arena_slot(arena_slot)[random_.Below(kEntries)] = {
+          static_cast<uint16_t>(random_.Word()), static_cast<uint16_t>(random_.Word())};
+    }
     const uint64_t generation = dataplane_->generation();
     std::vector<Request> script = {Begin(random_.OneIn(8) || generation == 0, generation),
                                    SetGlobals(), SetNextHop(random_.Below(4))};
     script[2].body.next_hop.index = 0;
     for (uint32_t i = 0; i < 3; ++i) script.push_back(SetBackend(i, i == 2 ? kNoNextHop : 0));
-    script.push_back(SetPool(0, kEntries, arena_slot));
+    if (!random_.OneIn(4)) script.push_back(SetPool(0, kEntries, arena_slot));
+    if (random_.OneIn(4)) script.push_back(Delete(MessageType::kDeleteBackend, random_.Below(3)));
     for (uint32_t i = random_.Below(10); i > 0; --i) script.push_back(SetVip(random_.Below(50), 0));
     // Deletes, most of what mutations have added at high indices included.
     for (uint32_t i = random_.Below(4); i > 0; --i) {
@@ -358,6 +367,7 @@ TEST_CASE("a million messages from a hostile peer") {
     CHECK(dataplane.answered() > 900'000);
     CHECK(dataplane.commits() > 5'000);
     CHECK(peer.connections() > 50);
+    CHECK(dataplane.corruptions() > 10);
     CHECK(dataplane.EmptyBytes() == empty_bytes);
   }
   CHECK(empty_bytes > 0);
@@ -370,15 +380,15 @@ TEST_CASE("a hostile peer that overwrites the memory while the data plane reads 
   Dataplane dataplane(path);
   const size_t empty_bytes = dataplane.EmptyBytes();
   Peer peer(path, &dataplane, 2);
-  std::atomic<bool> stop{false};
-  std::thread scribbler([&] {
-    while (!stop) {
+  // Joins by itself, so that a failing check is reported as such.
+  std::jthread scribbler([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
       peer.Scribble(32);
       std::this_thread::yield();
     }
   });
   Torture(&dataplane, &peer, 200'000);
-  stop = true;
+  scribbler.request_stop();
   scribbler.join();
   CHECK(dataplane.commits() > 100);
   CHECK(dataplane.EmptyBytes() == empty_bytes);

@@ -1,7 +1,7 @@
 // A control plane without controller: the real store and server on a real socket in a directory of
 // its own, with made-up health and counters.
-#ifndef GUIDEWAY_TESTS_UNIT_CONTROLPLANE_TEST_DAEMON_H_
-#define GUIDEWAY_TESTS_UNIT_CONTROLPLANE_TEST_DAEMON_H_
+#ifndef GUIDEWAY_TESTS_UNIT_CONTROLPLANE_TEST_API_H_
+#define GUIDEWAY_TESTS_UNIT_CONTROLPLANE_TEST_API_H_
 
 #include <memory>
 #include <mutex>
@@ -32,9 +32,9 @@ std::string ReadWhole(const std::string& path);
 // A valid configuration: pool web with web-1..web-4, pool idle, VIP site.
 std::string TestYaml();
 
-class TestDaemon {
+class TestApi {
  public:
-  explicit TestDaemon(const std::string& yaml = TestYaml());
+  explicit TestApi(const std::string& yaml = TestYaml());
 
   // What the controller would say; change before the call.
   bool connected = true;
@@ -73,4 +73,4 @@ class TestDaemon {
 
 }  // namespace guideway
 
-#endif  // GUIDEWAY_TESTS_UNIT_CONTROLPLANE_TEST_DAEMON_H_
+#endif  // GUIDEWAY_TESTS_UNIT_CONTROLPLANE_TEST_API_H_

@@ -1,5 +1,5 @@
-// See test_daemon.h.
-#include "tests/unit/controlplane/test_daemon.h"
+// See test_api.h.
+#include "tests/unit/controlplane/test_api.h"
 
 #include <glog/logging.h>
 
@@ -50,13 +50,13 @@ vips:
 )";
 }
 
-TestDaemon::TestDaemon(const std::string& yaml) {
+TestApi::TestApi(const std::string& yaml) {
   socket_ = directory_.File("run/api.sock");
   directory_.Write("config.yaml", yaml);
   Start();
 }
 
-void TestDaemon::Start() {
+void TestApi::Start() {
   auto store = ConfigStore::Open({directory_.File("config.yaml"), directory_.File("state")});
   CHECK(store.ok()) << store.status();
   store_ = *std::move(store);
@@ -65,17 +65,17 @@ void TestDaemon::Start() {
   server_ = *std::move(server);
 }
 
-void TestDaemon::Stop() {
+void TestApi::Stop() {
   server_.reset();
   store_.reset();
 }
 
-void TestDaemon::Restart() {
+void TestApi::Restart() {
   Stop();
   Start();
 }
 
-void TestDaemon::FillState(v1::GetStateResponse* state) {
+void TestApi::FillState(v1::GetStateResponse* state) {
   for (const v1::Pool& pool : store_->config().pools()) {
     v1::PoolState* out = state->add_pools();
     *out->mutable_pool() = pool;
@@ -86,7 +86,8 @@ void TestDaemon::FillState(v1::GetStateResponse* state) {
       *b->mutable_backend() = backend;
       const bool sick = web_1_unhealthy && backend.name() == "web-1";
       b->set_health(!pool.has_probe() ? v1::HEALTH_UNPROBED
-                                      : sick ? v1::HEALTH_UNHEALTHY : v1::HEALTH_HEALTHY);
+                    : sick            ? v1::HEALTH_UNHEALTHY
+                                      : v1::HEALTH_HEALTHY);
       b->set_health_reason(sick ? "connect: Connection refused" : "connect: ok");
       b->set_health_age_ms(130'000);
       b->set_share(0.25);
@@ -101,7 +102,7 @@ void TestDaemon::FillState(v1::GetStateResponse* state) {
   }
 }
 
-ServiceHooks TestDaemon::Hooks() {
+ServiceHooks TestApi::Hooks() {
   ServiceHooks hooks;
   hooks.run_on_loop = [this](std::function<void()> work) {
     const std::lock_guard<std::mutex> guard(loop_);
@@ -140,7 +141,7 @@ ServiceHooks TestDaemon::Hooks() {
   return hooks;
 }
 
-TestDaemon::Result TestDaemon::Run(std::vector<std::string> arguments) {
+TestApi::Result TestApi::Run(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), {"--socket", socket_});
   std::ostringstream out;
   std::ostringstream err;

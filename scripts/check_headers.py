@@ -1,0 +1,69 @@
+#!/usr/bin/python3
+"""Compiles every header alone, with the flags of a source file of its folder.
+
+usage: check_headers.py BUILD_DIRECTORY
+"""
+
+import concurrent.futures
+import json
+import pathlib
+import shlex
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+# Flags that name outputs or dependencies of the original compilation.
+_WITH_VALUE = {"-o", "-MF", "-MQ", "-MT"}
+_ALONE = {"-MD", "-c"}
+
+
+def flags_by_folder(build):
+    """{folder: (directory, arguments)}: one compile command for each folder with sources."""
+    commands = json.loads((build / "compile_commands.json").read_text())
+    found = {}
+    for command in commands:
+        source = (pathlib.Path(command["directory"]) / command["file"]).resolve()
+        if not source.is_relative_to(ROOT) or build in source.parents:
+            continue
+        folder, arguments = source.relative_to(ROOT).parent, shlex.split(command["command"])
+        # Of several the one with the most dependencies: DPDK is not given to every library.
+        if folder not in found or len(arguments) > len(found[folder][1]):
+            found[folder] = (command["directory"], arguments)
+    return found
+
+
+def compile_alone(header, directory, arguments):
+    """Error text, empty if it compiles."""
+    kept, skip = [], False
+    for argument in arguments:
+        if skip or argument in _WITH_VALUE:
+            skip = not skip
+        elif argument not in _ALONE and not argument.endswith(".cc"):
+            kept.append(argument)
+    # Included from an empty file: a header that is the main file warns about its own pragmas.
+    done = subprocess.run(kept + ["-fsyntax-only", "-x", "c++", "-"], cwd=directory, text=True,
+                          input=f'#include "{header}"\n', capture_output=True, check=False)
+    return done.stderr if done.returncode else ""
+
+
+def main():
+    build = (ROOT / sys.argv[1]).resolve()
+    listing = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard",
+                              "*.h"], cwd=ROOT, check=True, capture_output=True, text=True)
+    folders = flags_by_folder(build)
+    jobs = []
+    for header in sorted(listing.stdout.split()):
+        folder = pathlib.Path(header).parent
+        # Contract-only folders have no source: any folder's flags that lie nearest will do.
+        candidates = sorted(folders, key=lambda f: -len(set(f.parents) & set(folder.parents))
+                            - (10 if f == folder else 0))
+        if candidates:
+            jobs.append((header, *folders[candidates[0]]))
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        errors = [e for e in pool.map(lambda job: compile_alone(*job), jobs) if e]
+    print("\n".join(errors) if errors else f"{len(jobs)} headers compile alone")
+    sys.exit(1 if errors or not jobs else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+#!/usr/bin/python3
+"""Makes docs/counters.md from the two lists in lib/stats.
+
+usage: counters_page.py          writes the page
+       counters_page.py --check  exits 1 if the page is not what would be written
+"""
+
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "counters.md"
+_ENTRY = re.compile(r'^GW_(?:COUNTER|DROP_REASON)\((\w+), (?:"(\w+)", )?"(.*)"\)$')
+# What an operator can do about a drop, where there is something.
+_ADVICE = {
+    "no_backend": "`guideway pool show POOL`: is every backend unhealthy, drained or of weight 0?",
+    "no_next_hop": "`guideway backend list`, last column: why the kernel has no way to the backend",
+    "too_big": "raise the MTU towards the backends by 40 bytes, or lower the clients' MSS",
+    "transmit_queue_full": "the egress NIC or its driver is slower than the traffic",
+    "kernel_queue_full": "too much traffic that is not for a VIP on a PCI port",
+    "no_kernel_twin": "traffic that is not for a VIP on a port without `--kernel_twin`",
+    "ttl_expired": "a routing loop, or a traceroute: does the VIP's route lead back here?",
+    "scattered_frame": "a frame longer than a receive buffer: lower the port's MTU",
+}
+
+_HEAD = """\
+# Counters and drop reasons
+
+<!-- Made from lib/stats/counters.def and lib/stats/drop_reasons.def by scripts/counters_page.py; do
+not edit. -->
+
+`guideway stats` shows them summed over the workers; `guideway stats -o json` has the same names.
+At any moment and exactly: `received_packets` = `forwarded_packets` + `to_kernel_packets` + all drops.
+
+## Counters
+
+| name | unit | meaning |
+|---|---|---|
+"""
+_DROPS = """
+## Drop reasons
+
+| name | meaning | what to do |
+|---|---|---|
+"""
+
+
+def entries(name):
+    """[(name, unit, help)] of a .def file; every line is a comment or an entry."""
+    found = []
+    for line in (ROOT / "lib" / "stats" / name).read_text(encoding="utf-8").splitlines():
+        if line.startswith("//") or not line:
+            continue
+        match = _ENTRY.match(line)
+        if not match:
+            sys.exit(f"lib/stats/{name}: not understood: {line}")
+        found.append(match.groups())
+    return found
+
+
+def page():
+    reasons = entries("drop_reasons.def")
+    unknown = set(_ADVICE) - {reason for reason, _, _ in reasons}
+    if unknown:
+        sys.exit(f"counters_page.py has advice for reasons that do not exist: {unknown}")
+    counters = "".join(f"| `{name}` | {unit} | {text} |\n"
+                       for name, unit, text in entries("counters.def"))
+    drops = "".join(f"| `{name}` | {text} | {_ADVICE.get(name, '')} |\n"
+                    for name, _, text in reasons)
+    return _HEAD + counters + _DROPS + drops
+
+
+def main():
+    if sys.argv[1:] == ["--check"]:
+        if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page():
+            sys.exit("docs/counters.md is stale; run scripts/counters_page.py")
+    else:
+        PAGE.write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""Forwarding end to end: MAC rewrite and tunnels, IPv4 and IPv6, TCP and UDP, one port and two."""
+
+from lab import client, configuration, fixtures, guideway
+from lab.process import wait_until
+from lab.replies import ReplyCounter
+from lab.topology import BACKENDS, CLIENT, CLIENT_ADDRESS, FAMILIES, TUNNEL_VIP, VIP
+
+FIXTURES = [fixtures.SEGMENT, fixtures.TWO_PORT]
+_COUNT = 60
+
+
+class Fixture(fixtures.Running):
+    def __init__(self, lab):
+        super().__init__(lab, configuration.tunnels(lab))
+        self.replies = ReplyCounter(lab)
+
+    def use_tunnels(self, outer):
+        """Points the tunnel VIPs at the pool whose backends have addresses of this family."""
+        for vip in self.config["vips"]:
+            if vip["name"].startswith("tunnel"):
+                vip["pool"] = f"tunnel{outer}"
+        self.guideway.write_config(self.config)
+        self.guideway.cli("apply", "-f", self.guideway.config_path)
+        self.guideway.wait_serving()
+
+
+def _assert_spread(answers):
+    assert answers.failed == 0, answers
+    assert set(answers) == set(BACKENDS), answers
+    assert min(answers.values()) >= _COUNT // 12, answers
+
+
+def _assert_direct(fixture, before):
+    assert fixture.replies.through_guideway() == 0
+    assert fixture.replies.through_router() > before
+
+
+def test_l2_tcp(fixture):
+    for family in FAMILIES:
+        before = fixture.replies.through_router()
+        _assert_spread(client.http_requests(fixture.lab, VIP[family], _COUNT))
+        _assert_direct(fixture, before)
+        logged = [entry for backend in fixture.backends for entry in backend.logged()]
+        assert sum(e[:2] == (CLIENT_ADDRESS[family], VIP[family]) for e in logged) == _COUNT
+
+
+def test_l2_udp(fixture):
+    for family in FAMILIES:
+        before = fixture.replies.through_router()
+        _assert_spread(client.udp_requests(fixture.lab, VIP[family], _COUNT))
+        _assert_direct(fixture, before)
+
+
+def test_l2_is_not_tunnelled(fixture):
+    before = [backend.decapsulated() for backend in fixture.backends]
+    assert client.http_requests(fixture.lab, VIP[4], 6).failed == 0
+    assert [backend.decapsulated() for backend in fixture.backends] == before
+
+
+def test_a_udp_flow_keeps_its_backend(fixture):
+    for family in FAMILIES:
+        answers = client.udp_requests(fixture.lab, VIP[family], 20, source_port=33333)
+        assert answers.failed == 0 and len(answers) == 1, answers
+
+
+def _tunnel_case(fixture, outer, inner):
+    kind = f"{inner}in{outer}"
+    fixture.use_tunnels(outer)
+    before = [backend.decapsulated() for backend in fixture.backends]
+    replies = fixture.replies.through_router()
+    _assert_spread(client.http_requests(fixture.lab, TUNNEL_VIP[inner], _COUNT))
+    # Ports that no earlier case used: a UDP flow that is still known would keep its old tunnel.
+    _assert_spread(client.udp_requests(fixture.lab, TUNNEL_VIP[inner], _COUNT, step=1,
+                                       source_port=20000 + 1000 * outer + 100 * inner))
+    _assert_direct(fixture, replies)
+    for backend, old in zip(fixture.backends, before):
+        new = backend.decapsulated()
+        assert new[kind] > old[kind], (backend.name, old, new)
+        assert {k: v for k, v in new.items() if k != kind} == \
+            {k: v for k, v in old.items() if k != kind}, (backend.name, old, new)
+
+
+def test_tunnel_4in4(fixture):
+    _tunnel_case(fixture, outer=4, inner=4)
+
+
+def test_tunnel_6in4(fixture):
+    _tunnel_case(fixture, outer=4, inner=6)
+
+
+def test_tunnel_4in6(fixture):
+    _tunnel_case(fixture, outer=6, inner=4)
+
+
+def test_tunnel_6in6(fixture):
+    _tunnel_case(fixture, outer=6, inner=6)
+
+
+def test_what_is_not_handled_is_a_counted_drop(fixture):
+    """ICMP and fragments for a VIP are dropped under their own names."""
+    before = fixture.guideway.stats()["drops"]
+    for arguments in (["-s", "56", VIP[4]], ["-s", "3000", VIP[4]], ["-6", VIP[6]]):
+        done = fixture.lab.execute(CLIENT, "ping", "-c", "1", "-W", "1", *arguments, check=False)
+        assert done.returncode == 1, done.stdout
+    after = fixture.guideway.stats()["drops"]
+    assert after["icmp_unsupported"] == before["icmp_unsupported"] + 2, (before, after)
+    assert after["fragment_unsupported"] >= before["fragment_unsupported"] + 2, (before, after)
+
+
+def test_a_download_through_either_family(fixture):
+    for family in FAMILIES:
+        download = client.Download(fixture.lab, VIP[family]).start()
+        wait_until(download.ended, "the download ended", timeout_s=30)
+        assert download.sha256() == fixture.backends.download_sha256
+
+
+def test_an_idle_worker_sleeps(fixture):
+    """--idle=adaptive: without traffic the data plane takes a part of one CPU only."""
+    fixture.guideway.check_balance()
+    pid = fixture.guideway.dataplane.pid
+    begin = guideway.processor_time_s(pid)
+    done = fixture.lab.execute(CLIENT, "sleep", "1")  # the span that is measured
+    assert done.returncode == 0
+    assert guideway.processor_time_s(pid) - begin < 0.5

@@ -1,0 +1,272 @@
+// The controller as a whole: real probes to 127.0.0.x, the real channel and tables, restarts.
+#include "controlplane/controller.h"
+
+#include <stdlib.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <iostream>
+
+#include "absl/strings/str_cat.h"
+#include "lib/config/defaults.h"
+#include "tests/unit/controlplane/fake_dataplane.h"
+#include "tests/unit/controlplane/local_server.h"
+#include "tests/unit/controlplane/loop_thread.h"
+
+namespace guideway {
+namespace {
+
+constexpr uint32_t kSlots = 1009;
+
+// Backends 127.0.0.1 .. 127.0.0.3 on one TCP port, behind a static gateway.
+class Bench {
+ public:
+  explicit Bench(uint32_t slot_count = kSlots) : slot_count_(slot_count) {
+    REQUIRE(mkdtemp(directory_) != nullptr);
+    thread.On([&] {
+      servers[0] = std::make_unique<LocalServer>(thread.loop(), std::nullopt, Address(0));
+      port_ = servers[0]->port();
+      for (int i = 1; i < 3; ++i) StartServer(i);
+    });
+    config.set_flow_hash_secret("0123456789abcdef");
+    config.mutable_settle_time()->set_seconds(20);
+    v1::Port* port = config.add_ports();
+    port->set_name("eth1");
+    port->mutable_static_gateway()->set_mac("02:00:00:00:00:99");
+    v1::Pool* pool = config.add_pools();
+    pool->set_name("web");
+    pool->set_table_size(slot_count_);
+    pool->mutable_probe()->set_type(v1::TCP_CONNECT);
+    pool->mutable_probe()->set_port(port_);
+    pool->mutable_probe()->mutable_interval()->set_nanos(100'000'000);
+    pool->mutable_probe()->mutable_timeout()->set_nanos(100'000'000);
+    for (int i = 0; i < 3; ++i) {
+      v1::Backend* backend = pool->add_backends();
+      backend->set_name(absl::StrCat("web-", i));
+      backend->set_address(Address(i));
+    }
+    v1::Vip* vip = config.add_vips();
+    vip->set_name("www");
+    vip->set_address("192.0.2.1");
+    vip->set_protocol(v1::TCP);
+    vip->set_pool("web");
+    FillDefaults(&config);
+    StartDataplane();
+    StartController();
+  }
+  ~Bench() {
+    thread.On([&] {
+      controller.reset();
+      dataplane.reset();
+      for (auto& server : servers) server.reset();
+    });
+    std::filesystem::remove_all(directory_);
+  }
+
+  static std::string Address(int i) { return absl::StrCat("127.0.0.", i + 1); }
+  void StartServer(int i) {
+    servers[i] = std::make_unique<LocalServer>(thread.loop(), std::nullopt, Address(i), port_);
+  }
+  void StopServer(int i) {
+    thread.On([&] { servers[i].reset(); });
+  }
+  void StartDataplane() {
+    thread.On([&] {
+      dataplane.reset();
+      dataplane = std::make_unique<FakeDataplane>(
+          thread.loop(), absl::StrCat(directory_, "/dataplane.sock"),
+          channel::Capacities{.arena_slot_bytes = slot_count_ * 4});
+    });
+  }
+  void StartController() {
+    thread.On([&] {
+      controller.reset();
+      controller = std::make_unique<Controller>(
+          thread.loop(),
+          Controller::Options{absl::StrCat(directory_, "/dataplane.sock"), directory_});
+      REQUIRE(controller->Start().ToString() == "OK");
+      controller->SetConfig(config);
+    });
+  }
+  v1::BackendState State(int i) const {  // loop thread
+    v1::GetStateResponse state;
+    controller->FillState(&state);
+    return state.pools(0).backends(i);
+  }
+  v1::GetStatusResponse Status() const {  // loop thread
+    v1::GetStatusResponse status;
+    controller->FillStatus(&status);
+    return status;
+  }
+  bool AwaitHealth(int i, v1::Health health) {
+    return thread.Await([=, this] { return State(i).health() == health; });
+  }
+  // Slots of each backend in the data plane.
+  bool AwaitSlots(bool first, bool second, bool third) {
+    return thread.Await([=, this] {
+      if (dataplane->generation() == 0) return false;
+      bool has[3] = {};
+      for (const auto& slot : dataplane->Slots(0)) {
+        if (slot.current < 3) has[slot.current] = true;
+      }
+      return has[0] == first && has[1] == second && has[2] == third;
+    });
+  }
+
+  LoopThread thread;
+  v1::Config config;
+  std::unique_ptr<LocalServer> servers[3];
+  std::unique_ptr<FakeDataplane> dataplane;
+  std::unique_ptr<Controller> controller;
+
+ private:
+  char directory_[40] = "/tmp/guideway_controller_XXXXXX";
+  uint16_t port_ = 0;
+  uint32_t slot_count_;
+};
+
+TEST_CASE("a fresh start, a backend that dies and comes back, and what the API says of it") {
+  Bench bench;
+  REQUIRE(bench.AwaitSlots(true, true, true));
+  for (int i = 0; i < 3; ++i) REQUIRE(bench.AwaitHealth(i, v1::HEALTH_HEALTHY));
+  bench.thread.On([&] {
+    CHECK(bench.State(1).share() == Approx(1.0 / 3).margin(0.01));
+    CHECK(bench.State(1).next_hop() == "eth1 02:00:00:00:00:99");
+    CHECK(bench.State(1).health_reason() == "connected");
+    const auto status = bench.Status();
+    CHECK(status.dataplane_connected());
+    CHECK(status.dataplane_problem().empty());
+    CHECK_FALSE(status.settling());
+    CHECK(status.workers() == 2);
+    REQUIRE(status.ports_size() == 1);
+    CHECK(status.ports(0).mac() == "02:00:00:00:00:01");
+    CHECK(status.dataplane_generation() == bench.dataplane->generation());
+  });
+  bench.StopServer(1);
+  REQUIRE(bench.AwaitSlots(true, false, true));
+  bench.thread.On([&] {
+    CHECK(bench.State(1).health() == v1::HEALTH_UNHEALTHY);
+    CHECK(bench.State(1).health_reason() == "connect: Connection refused");
+    CHECK(bench.State(1).share() == 0);
+    CHECK(bench.dataplane->tables().backends.at(1).body.keeps_known_flows == 0);
+    bench.StartServer(1);
+  });
+  REQUIRE(bench.AwaitSlots(true, true, true));
+}
+
+TEST_CASE("a dead pool fails open, and says so") {
+  Bench bench;
+  for (int i = 0; i < 3; ++i) REQUIRE(bench.AwaitHealth(i, v1::HEALTH_HEALTHY));
+  for (int i = 0; i < 3; ++i) bench.StopServer(i);
+  for (int i = 0; i < 3; ++i) REQUIRE(bench.AwaitHealth(i, v1::HEALTH_UNHEALTHY));
+  REQUIRE(bench.AwaitSlots(true, true, true));
+  REQUIRE(bench.thread.Await([&] {
+    return bench.State(0).health_reason() ==
+           "connect: Connection refused; no backend of the pool is healthy: all get flows";
+  }));
+}
+
+TEST_CASE("restarting the control plane moves nothing, not even with a backend down") {
+  Bench bench;
+  REQUIRE(bench.AwaitSlots(true, true, true));
+  bench.StopServer(2);
+  REQUIRE(bench.AwaitSlots(true, true, false));
+  std::vector<channel::MaglevSlot> before;
+  uint16_t incarnation = 0;
+  uint64_t generation = 0;
+  bench.thread.On([&] {
+    before = bench.dataplane->Slots(0);
+    incarnation = bench.dataplane->tables().backends.at(0).body.incarnation;
+    generation = bench.dataplane->generation();
+  });
+  bench.StartController();
+  // Every set of tables that comes is the same as before; the first comes after settling.
+  bool settled_first = false;
+  REQUIRE(bench.thread.Await([&] {
+    if (bench.dataplane->generation() == generation) return false;
+    settled_first = !bench.Status().settling();
+    return true;
+  }));
+  bench.thread.On([&] {
+    CHECK(settled_first);
+    CHECK(bench.State(2).health() == v1::HEALTH_UNHEALTHY);
+    const auto after = bench.dataplane->Slots(0);
+    for (uint32_t i = 0; i < kSlots; ++i) REQUIRE(after[i].current == before[i].current);
+    CHECK(bench.dataplane->tables().backends.at(0).body.incarnation == incarnation);
+  });
+}
+
+TEST_CASE("restarting the data plane alone: it has its tables again without anybody's help") {
+  Bench bench;
+  REQUIRE(bench.AwaitSlots(true, true, true));
+  for (int i = 0; i < 3; ++i) REQUIRE(bench.AwaitHealth(i, v1::HEALTH_HEALTHY));
+  std::vector<channel::MaglevSlot> before;
+  bench.thread.On([&] { before = bench.dataplane->Slots(0); });
+  bench.StartDataplane();
+  REQUIRE(bench.AwaitSlots(true, true, true));
+  bench.thread.On([&] {
+    const auto after = bench.dataplane->Slots(0);
+    for (uint32_t i = 0; i < kSlots; ++i) REQUIRE(after[i].current == before[i].current);
+  });
+}
+
+TEST_CASE("a new configuration: drained, removed, added") {
+  Bench bench;
+  REQUIRE(bench.AwaitSlots(true, true, true));
+  for (int i = 0; i < 3; ++i) REQUIRE(bench.AwaitHealth(i, v1::HEALTH_HEALTHY));
+  bench.thread.On([&] {
+    bench.config.mutable_pools(0)->mutable_backends(0)->set_state(v1::DRAINED);
+    bench.controller->SetConfig(bench.config);
+    CHECK(bench.State(1).health() == v1::HEALTH_HEALTHY);  // kept
+  });
+  REQUIRE(bench.AwaitSlots(false, true, true));
+  bench.thread.On([&] {
+    bench.config.mutable_pools(0)->mutable_backends()->DeleteSubrange(1, 1);
+    bench.controller->SetConfig(bench.config);
+  });
+  REQUIRE(bench.AwaitSlots(false, false, true));
+  bench.thread.On([&] {
+    CHECK(bench.dataplane->tables().backends.at(1).exists);
+    CHECK(bench.dataplane->tables().backends.at(1).body.keeps_known_flows == 1);
+  });
+}
+
+TEST_CASE("time from a probe's verdict to tables in force", "[.][measure]") {
+  Bench bench(65537);
+  for (int i = 0; i < 3; ++i) REQUIRE(bench.AwaitHealth(i, v1::HEALTH_HEALTHY));
+  REQUIRE(bench.AwaitSlots(true, true, true));
+  bench.StopServer(1);
+  REQUIRE(bench.AwaitSlots(true, false, true));
+  bench.thread.On([&] {
+    std::cout << "65537 slots, 3 backends: in force at most " << bench.State(1).health_age_ms()
+              << " ms after the verdict\n";
+  });
+}
+
+TEST_CASE("statistics: every counter and drop reason by name; an error without a data plane") {
+  Bench bench;
+  REQUIRE(bench.AwaitSlots(true, true, true));
+  bench.thread.On([&] { bench.dataplane->received_packets = 5; });
+  absl::StatusOr<v1::GetStatsResponse> stats = absl::UnknownError("not called");
+  const auto read = [&] {
+    stats = absl::UnknownError("not called");
+    bench.thread.On([&] { bench.controller->ReadStats([&](auto s) { stats = std::move(s); }); });
+    return bench.thread.Await([&] { return !absl::IsUnknown(stats.status()); });
+  };
+  REQUIRE(read());
+  REQUIRE(stats.ok());
+  CHECK(stats->counters_size() == static_cast<int>(kCounterCount));
+  CHECK(stats->drops_size() == static_cast<int>(kDropReasonCount));
+  CHECK(stats->counters(0).name() == "received_packets");
+  CHECK(stats->counters(0).value() == 5);
+  CHECK(stats->balanced());
+  CHECK(stats->ports(0).name() == "eth1");
+  bench.thread.On([&] { bench.dataplane.reset(); });
+  REQUIRE(bench.thread.Await([&] { return !bench.Status().dataplane_connected(); }));
+  REQUIRE(read());
+  CHECK(absl::IsUnavailable(stats.status()));
+  bench.thread.On([&] { CHECK_FALSE(bench.Status().dataplane_problem().empty()); });
+}
+
+}  // namespace
+}  // namespace guideway

@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""The program guideway-controlplane from outside: flags, files, signals, sockets, exit codes.
+
+usage: daemon_test.py GUIDEWAY_CONTROLPLANE GUIDEWAY
+"""
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+
+DAEMON, CLI = sys.argv[1], sys.argv[2]
+# Without a network the daemon can ask nobody about the backends' made-up addresses.
+NO_NETWORK = ["unshare", "--net"] + ([] if os.geteuid() == 0 else ["--map-root-user"])
+YAML = """flow_hash_secret: 0123456789abcdef
+pools:
+- name: web
+  backends:
+  - {name: web-1, address: 10.0.0.1}
+vips:
+- {name: site, address: 192.0.2.1, port: 443, protocol: tcp, pool: web}
+"""
+
+
+class Daemon:
+    """One run; its log is read line by line, so tests wait for events and not for time."""
+
+    def __init__(self, directory):
+        self.socket = directory + "/api.sock"
+        self.process = subprocess.Popen(
+            [*NO_NETWORK, DAEMON, "--config", directory + "/config.yaml", "--socket", self.socket,
+             "--state_directory", directory + "/state", "--dataplane_socket",
+             directory + "/dataplane.sock"], stderr=subprocess.PIPE, text=True)
+        self.log = []
+        # A daemon that says nothing must not hang the test.
+        self.watchdog = threading.Timer(20, self.process.kill)
+        self.watchdog.start()
+
+    def wait_for(self, text):
+        for line in self.process.stderr:
+            self.log.append(line)
+            if text in line:
+                return
+        raise AssertionError(f"'{text}' not in the log:\n" + "".join(self.log))
+
+    def stop(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        self.log += self.process.stderr.readlines()
+        self.watchdog.cancel()
+        return self.process.wait()
+
+    def cli(self, *arguments):
+        return subprocess.run([CLI, "--socket", self.socket, *arguments], capture_output=True,
+                              text=True, timeout=20, check=False)
+
+
+def run(*arguments):
+    return subprocess.run([*NO_NETWORK, DAEMON, *arguments], capture_output=True, text=True, timeout=20,
+                          check=False)
+
+
+class DaemonTest(unittest.TestCase):
+    def setUp(self):
+        holder = tempfile.TemporaryDirectory()
+        self.addCleanup(holder.cleanup)
+        self.directory = holder.name
+        self.write(YAML)
+
+    def write(self, text):
+        with open(self.directory + "/config.yaml", "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def start(self):
+        daemon = Daemon(self.directory)
+        self.addCleanup(daemon.watchdog.cancel)
+        self.addCleanup(daemon.process.stderr.close)
+        self.addCleanup(daemon.process.kill)
+        daemon.wait_for("ready, API on")
+        return daemon
+
+    def refused(self, text, *arguments):
+        result = run(*arguments)
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn(text, result.stderr)
+
+    def test_bad_flags_and_files(self):
+        state = ["--state_directory", self.directory + "/state"]
+        self.refused("unknown command line flag 'frob'", "--frob")
+        self.refused("--config: FILE is missing")
+        self.refused("unexpected argument extra", "--config", "x", "extra")
+        self.refused("/nonexistent.yaml", "--config", "/nonexistent.yaml", *state)
+        self.write(YAML + "frob: 1\n")
+        self.refused("config.yaml:8:1: frob: unknown field", "--config",
+                     self.directory + "/config.yaml", *state)
+
+    def test_version(self):
+        result = run("--version")
+        self.assertEqual(result.returncode, 0)
+        self.assertIn("version", result.stdout)
+
+    def test_stops_cleanly(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            daemon = self.start()
+            self.assertEqual(daemon.cli("pool", "list").returncode, 0)
+            self.assertEqual(daemon.stop(number), 0)
+            self.assertFalse(os.path.exists(daemon.socket))
+            self.assertEqual(daemon.cli("pool", "list").returncode, 3)
+
+    def test_sighup_all_or_nothing(self):
+        daemon = self.start()
+        self.write(YAML.replace("10.0.0.1}", "10.0.0.1, weight: 7}"))
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_for("SIGHUP: configuration version 2")
+        self.assertIn("weight: 7", daemon.cli("config", "show").stdout)
+        self.write(YAML + "frob: 1\n")
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_for("SIGHUP: the configuration stays as it is")
+        self.assertIn("weight: 7", daemon.cli("config", "show").stdout)
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_edits_outlast_a_crash(self):
+        daemon = self.start()
+        self.assertEqual(daemon.cli("backend", "weight", "web", "web-1", "9").returncode, 0)
+        daemon.stop(signal.SIGKILL)
+        self.assertTrue(os.path.exists(daemon.socket))
+        daemon = self.start()
+        self.assertIn("weight: 9", daemon.cli("config", "show").stdout)
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_second_daemon_is_refused(self):
+        daemon = self.start()
+        arguments = ["--config", self.directory + "/config.yaml", "--socket", daemon.socket]
+        self.refused("is in use by another control plane", *arguments, "--state_directory",
+                     self.directory + "/state")
+        self.refused(f"process {daemon.process.pid} is listening on it", *arguments,
+                     "--state_directory", self.directory + "/other")
+        self.assertEqual(daemon.cli("pool", "list").returncode, 0)
+        self.assertEqual(daemon.stop(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])

@@ -1,0 +1,119 @@
+// Timers in order, descriptors, closures from other threads, stopping.
+#include "controlplane/event_loop.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <thread>
+#include <vector>
+
+#include "lib/base/unique_fd.h"
+#include "tests/unit/controlplane/loop_thread.h"
+
+namespace guideway {
+namespace {
+
+TEST_CASE("timers run in the order of their deadlines, cancelled ones not") {
+  EventLoop loop;
+  std::vector<int> order;
+  loop.After(absl::Milliseconds(30), [&] { order.push_back(3); });
+  loop.After(absl::Milliseconds(10), [&] { order.push_back(1); });
+  loop.After(absl::Milliseconds(10), [&] { order.push_back(2); });
+  const auto cancelled = loop.After(absl::Milliseconds(20), [&] { order.push_back(99); });
+  loop.After(absl::ZeroDuration(), [&] { loop.Cancel(cancelled); });
+  loop.After(absl::Milliseconds(40), [&] { loop.Stop(); });
+  const absl::Duration start = loop.Now();
+  loop.Run();
+  CHECK(order == std::vector<int>{1, 2, 3});
+  CHECK(loop.Now() - start >= absl::Milliseconds(40));
+  loop.Cancel(cancelled);
+  loop.Cancel(12345);
+}
+
+TEST_CASE("a handler may unwatch any descriptor, also one whose event is already reported") {
+  EventLoop loop;
+  const UniqueFd a(eventfd(1, EFD_NONBLOCK)), b(eventfd(1, EFD_NONBLOCK));
+  int calls = 0;
+  const auto handler = [&](uint32_t events) {
+    CHECK((events & EPOLLIN) != 0);
+    ++calls;
+    loop.Unwatch(a.get());
+    loop.Unwatch(b.get());
+    loop.After(absl::Milliseconds(20), [&] { loop.Stop(); });
+  };
+  loop.Watch(a.get(), EPOLLIN, handler);
+  loop.Watch(b.get(), EPOLLIN, handler);
+  loop.Run();
+  CHECK(calls == 1);
+}
+
+TEST_CASE("watching again replaces; a descriptor number may be used again after close") {
+  EventLoop loop;
+  UniqueFd first(eventfd(0, EFD_NONBLOCK));
+  const int number = first.get();
+  loop.Watch(number, EPOLLIN, [&](uint32_t) { FAIL("the closed descriptor's handler"); });
+  first.reset();
+  const UniqueFd second(eventfd(1, EFD_NONBLOCK));
+  REQUIRE(second.get() == number);
+  loop.Watch(number, EPOLLIN, [&](uint32_t) { FAIL("the replaced handler"); });
+  loop.Watch(number, EPOLLIN, [&](uint32_t) { loop.Stop(); });
+  loop.Run();
+}
+
+TEST_CASE("an event reported for a closed descriptor is not taken for its number's next user") {
+  EventLoop loop;
+  UniqueFd descriptors[2] = {UniqueFd(eventfd(1, EFD_NONBLOCK)),
+                             UniqueFd(eventfd(1, EFD_NONBLOCK))};
+  int calls = 0;
+  for (int i = 0; i < 2; ++i) {
+    loop.Watch(descriptors[i].get(), EPOLLIN, [&, i](uint32_t) {
+      ++calls;
+      // Both are ready and reported together; the other is replaced by one that is not ready.
+      UniqueFd& other = descriptors[1 - i];
+      const int number = other.get();
+      loop.Unwatch(number);
+      other.reset();
+      other.reset(eventfd(0, EFD_NONBLOCK));
+      REQUIRE(other.get() == number);
+      loop.Watch(number, EPOLLIN, [&](uint32_t) { ++calls; });
+      loop.Unwatch(descriptors[i].get());
+      loop.After(absl::Milliseconds(10), [&] { loop.Stop(); });
+    });
+  }
+  loop.Run();
+  CHECK(calls == 1);
+}
+
+TEST_CASE("closures from other threads run on the loop's, and Call waits for them") {
+  auto thread = std::make_unique<LoopThread>();
+  std::thread::id id;
+  int count = 0;
+  CHECK(thread->loop()->Call([&] { id = std::this_thread::get_id(); }));
+  CHECK(id != std::this_thread::get_id());
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 4; ++i) {
+    callers.emplace_back([&] {
+      for (int k = 0; k < 1000; ++k) thread->loop()->Post([&] { ++count; });
+    });
+  }
+  for (auto& caller : callers) caller.join();
+  CHECK(thread->loop()->Call([&] {
+    CHECK(count == 4000);
+    // From the loop's own thread it runs at once.
+    bool nested = false;
+    thread->loop()->Call([&] { nested = true; });
+    CHECK(nested);
+  }));
+}
+
+TEST_CASE("Call on a stopped loop says so instead of waiting for ever") {
+  EventLoop loop;
+  loop.Stop();
+  loop.Run();
+  CHECK_FALSE(loop.Call([] { FAIL("ran"); }));
+}
+
+}  // namespace
+}  // namespace guideway

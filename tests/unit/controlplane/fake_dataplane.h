@@ -1,0 +1,87 @@
+// A data plane's manager without workers, for tests: the real channel end and the real tables on
+// the test's event loop. Thread safety: loop thread only.
+#ifndef GUIDEWAY_TESTS_UNIT_CONTROLPLANE_FAKE_DATAPLANE_H_
+#define GUIDEWAY_TESTS_UNIT_CONTROLPLANE_FAKE_DATAPLANE_H_
+
+#include <sys/epoll.h>
+
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "controlplane/event_loop.h"
+#include "dataplane/tables/table_draft.h"
+#include "lib/channel/dataplane_end.h"
+
+namespace guideway {
+
+class FakeDataplane {
+ public:
+  FakeDataplane(EventLoop* loop, const std::string& path, channel::Capacities capacities = {})
+      : loop_(loop), draft_(&memory_, 1, [](const TableState&) { return absl::OkStatus(); }) {
+    channel::DataplaneEnd::Options options;
+    options.socket_path = path;
+    options.capacities = capacities;
+    options.worker_count = 2;
+    channel::PortInfo port;
+    strcpy(port.name, "eth1");
+    strcpy(port.kernel_interface, "eth1");
+    port.mac = *MacAddress::Parse("02:00:00:00:00:01");
+    port.mtu_bytes = 1500;
+    options.ports.push_back(port);
+    auto end = channel::DataplaneEnd::Listen(options);
+    end_ = std::move(end).value();
+    loop_->Watch(end_->fd(), EPOLLIN, [this](uint32_t) { Work(); });
+  }
+  ~FakeDataplane() { loop_->Unwatch(end_->fd()); }
+
+  // Leaves requests where they are until Resume().
+  void Pause() { loop_->Unwatch(end_->fd()); }
+  void Resume() {
+    loop_->Watch(end_->fd(), EPOLLIN, [this](uint32_t) { Work(); });
+  }
+
+  uint64_t generation() const { return draft_.committed().generation; }
+  const TableState& tables() const { return draft_.committed(); }
+  std::vector<channel::MaglevSlot> Slots(uint32_t pool) const {
+    const auto slots = tables().pools.at(pool)->slots();
+    return {slots.begin(), slots.end()};
+  }
+  // Of all requests so far.
+  std::vector<channel::MessageType> types;
+  uint64_t received_packets = 0;  // what the counters say
+
+ private:
+  void Work() {
+    const auto events = end_->HandleEvents();
+    if (events.disconnected) draft_.Abort();
+    channel::Request requests[32];
+    for (;;) {
+      const auto got = end_->ReadRequests(absl::MakeSpan(requests));
+      if (!got.ok() || *got == 0) return;
+      std::vector<channel::Response> responses;
+      for (size_t i = 0; i < *got; ++i) {
+        types.push_back(requests[i].type);
+        if (requests[i].type == channel::MessageType::kReadCounters) {
+          end_->counters()->generation = generation();
+          end_->counters()->total[Counter::received_packets] = received_packets;
+          end_->counters()->total[Counter::to_kernel_packets] = received_packets;
+        }
+        responses.push_back(draft_.Apply(requests[i], end_->arena()));
+      }
+      end_->SetGeneration(generation());
+      if (!end_->SendResponses(responses).ok()) return;
+    }
+  }
+
+  EventLoop* loop_;
+  HeapTableMemory memory_{256 << 20};
+  TableDraft draft_;
+  std::unique_ptr<channel::DataplaneEnd> end_;
+};
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_TESTS_UNIT_CONTROLPLANE_FAKE_DATAPLANE_H_

@@ -1,0 +1,197 @@
+// The resolver against a real kernel: two network namespaces of this process, joined by a veth
+// pair.
+//
+// The namespaces belong to two threads and vanish with them. Without the privilege to make them the
+// tests are skipped, loudly.
+#include "controlplane/resolver/resolver.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <iostream>
+
+#include "absl/strings/str_cat.h"
+#include "tests/unit/controlplane/loop_thread.h"
+
+namespace guideway {
+namespace {
+
+// To resolve a neighbour on a link that has just come up: the first request may be lost while the
+// link's queues start, and the kernel repeats it after a second.
+constexpr absl::Duration kResolveOnNewLink = absl::Seconds(4);
+constexpr char kPeerMac[] = "02:00:00:00:0b:01";
+
+bool MayMakeNamespaces() {
+  bool may = false;
+  std::thread([&] { may = unshare(CLONE_NEWNET) == 0; }).join();
+  if (!may) std::cerr << "SKIPPED: resolver tests need CAP_SYS_ADMIN for network namespaces\n";
+  return may;
+}
+
+// Here (the resolver's side) g0 10.1.0.1/24; there b0 10.1.0.2/24, which answers ARP and ND.
+class Bench {
+ public:
+  Bench() {
+    there_.On([&] { there_id_ = gettid(); });
+    Here("ip link set lo up");
+    MakeLink();
+    here.On([&] {
+      resolver = std::make_unique<Resolver>(here.loop(), [this] { on_change(); });
+      REQUIRE(resolver->Start().ToString() == "OK");
+    });
+  }
+  ~Bench() {
+    here.On([&] { resolver.reset(); });
+  }
+  void MakeLink() {
+    Here(absl::StrCat("ip link add g0 type veth peer name b0 && ip link set b0 netns ", there_id_));
+    There(absl::StrCat("ip link set b0 address ", kPeerMac,
+                       " && ip addr add 10.1.0.2/24 dev b0 && ip addr add 10.1.0.3/24 dev b0 && "
+                       "ip -6 addr add fd00:1::2/64 dev b0 nodad && ip link set b0 up"));
+    Here(
+        "ip addr add 10.1.0.1/24 dev g0 && ip -6 addr add fd00:1::1/64 dev g0 nodad && "
+        "ip link set g0 mtu 1400 up");
+  }
+  void Here(const std::string& command) { Run(&here, command); }
+  void There(const std::string& command) { Run(&there_, command); }
+
+  void Destinations(std::initializer_list<const char*> texts) {
+    std::set<IpAddress> addresses;
+    for (const char* text : texts) addresses.insert(*IpAddress::Parse(text));
+    here.On([&] { resolver->SetDestinations(addresses); });
+  }
+  ResolvedNextHop Hop(const char* text) const {  // loop thread
+    return resolver->next_hops().at(*IpAddress::Parse(text));
+  }
+  bool AwaitMac(const char* destination, const char* mac, absl::Duration timeout) {
+    return here.Await(
+        [=, this] {
+          const ResolvedNextHop hop = Hop(destination);
+          return hop.problem.empty() && hop.destination_mac.ToString() == mac;
+        },
+        timeout);
+  }
+  bool AwaitProblem(const char* destination, const char* part, absl::Duration timeout) {
+    return here.Await(
+        [=, this] { return Hop(destination).problem.find(part) != std::string::npos; }, timeout);
+  }
+
+  LoopThread here{[] { unshare(CLONE_NEWNET); }};
+  std::unique_ptr<Resolver> resolver;
+  std::function<void()> on_change = [] {};
+
+ private:
+  static void Run(LoopThread* thread, const std::string& command) {
+    int result = -1;
+    thread->On([&] { result = system(command.c_str()); });  // in the thread's namespace
+    INFO(command);
+    REQUIRE(result == 0);
+  }
+
+  LoopThread there_{[] { unshare(CLONE_NEWNET); }};
+  pid_t there_id_ = 0;
+};
+
+TEST_CASE("on-link destinations are resolved, IPv4 and IPv6") {
+  if (!MayMakeNamespaces()) return;
+  Bench bench;
+  bench.Destinations({"10.1.0.2", "fd00:1::2", "203.0.113.1", "10.1.0.1"});
+  REQUIRE(bench.AwaitMac("10.1.0.2", kPeerMac, kResolveOnNewLink));
+  // The kernel sends no solicitation before duplicate detection of its link-local address is over.
+  REQUIRE(bench.AwaitMac("fd00:1::2", kPeerMac, absl::Seconds(8)));
+  bench.here.On([&] {
+    const ResolvedNextHop v4 = bench.Hop("10.1.0.2");
+    CHECK(v4.interface == "g0");
+    CHECK(v4.on_link);
+    CHECK(v4.gateway.ToString() == "10.1.0.2");
+    CHECK(v4.source.ToString() == "10.1.0.1");
+    CHECK(v4.mtu_bytes == 1400);
+    CHECK_FALSE(v4.source_mac.IsZero());
+    CHECK(bench.Hop("fd00:1::2").source.ToString() == "fd00:1::1");
+    CHECK(bench.Hop("203.0.113.1").problem.find("no route") != std::string::npos);
+    CHECK(bench.Hop("10.1.0.1").problem == "10.1.0.1: is an address of this host");
+  });
+}
+
+TEST_CASE("changes in the kernel are followed within a second") {
+  if (!MayMakeNamespaces()) return;
+  Bench bench;
+  bench.Destinations({"10.1.0.2", "198.51.100.7"});
+  REQUIRE(bench.AwaitMac("10.1.0.2", kPeerMac, kResolveOnNewLink));
+
+  SECTION("a neighbour's MAC address") {
+    bench.Here("ip neigh replace 10.1.0.2 lladdr 02:00:00:00:0b:99 dev g0 nud reachable");
+    CHECK(bench.AwaitMac("10.1.0.2", "02:00:00:00:0b:99", absl::Seconds(1)));
+  }
+  SECTION("a neighbour that the operator deletes is asked again") {
+    bool lost = false;
+    bench.here.On(
+        [&] { bench.on_change = [&] { lost = lost || !bench.Hop("10.1.0.2").problem.empty(); }; });
+    bench.Here("ip neigh del 10.1.0.2 dev g0");
+    CHECK(bench.here.Await([&] { return lost; }, absl::Seconds(1)));  // it is reported as failed
+    CHECK(bench.AwaitMac("10.1.0.2", kPeerMac, absl::Seconds(1)));
+    bench.here.On([&] { bench.on_change = [] {}; });
+  }
+  SECTION("the interface's own MAC address and MTU") {
+    bench.Here("ip link set g0 address 02:00:00:00:0a:77 && ip link set g0 mtu 1300");
+    CHECK(bench.here.Await(
+        [&] {
+          const ResolvedNextHop hop = bench.Hop("10.1.0.2");
+          return hop.source_mac.ToString() == "02:00:00:00:0a:77" && hop.mtu_bytes == 1300;
+        },
+        absl::Seconds(1)));
+  }
+  SECTION("the link goes down and comes back") {
+    bench.Here("ip link set g0 down");
+    CHECK(
+        bench.here.Await([&] { return !bench.Hop("10.1.0.2").problem.empty(); }, absl::Seconds(1)));
+    bench.Here("ip link set g0 up");
+    CHECK(bench.AwaitMac("10.1.0.2", kPeerMac, kResolveOnNewLink));
+  }
+  SECTION("the carrier goes and comes back") {
+    bench.There("ip link set b0 down");
+    CHECK(
+        bench.here.Await([&] { return !bench.Hop("10.1.0.2").problem.empty(); }, absl::Seconds(1)));
+    bench.There("ip link set b0 up");
+    CHECK(bench.AwaitMac("10.1.0.2", kPeerMac, kResolveOnNewLink));
+  }
+  SECTION("the interface is deleted and made again") {
+    bench.Here("ip link del g0");
+    CHECK(bench.AwaitProblem("10.1.0.2", "no route", absl::Seconds(1)));
+    bench.MakeLink();
+    CHECK(bench.AwaitMac("10.1.0.2", kPeerMac, kResolveOnNewLink));
+  }
+  SECTION("a route appears, its gateway changes, it goes") {
+    bench.Here("ip route add 198.51.100.0/24 via 10.1.0.2");
+    CHECK(bench.AwaitMac("198.51.100.7", kPeerMac, absl::Seconds(1)));
+    bench.here.On([&] {
+      CHECK_FALSE(bench.Hop("198.51.100.7").on_link);
+      CHECK(bench.Hop("198.51.100.7").gateway.ToString() == "10.1.0.2");
+    });
+    bench.Here("ip route replace 198.51.100.0/24 via 10.1.0.3 mtu 1280");
+    CHECK(bench.here.Await(
+        [&] {
+          const ResolvedNextHop hop = bench.Hop("198.51.100.7");
+          return hop.problem.empty() && hop.gateway.ToString() == "10.1.0.3" &&
+                 hop.mtu_bytes == 1280;
+        },
+        absl::Seconds(1)));
+    bench.Here("ip route del 198.51.100.0/24");
+    CHECK(bench.AwaitProblem("198.51.100.7", "no route", absl::Seconds(1)));
+  }
+}
+
+TEST_CASE("a neighbour that does not answer is asked again until it does") {
+  if (!MayMakeNamespaces()) return;
+  Bench bench;
+  bench.Destinations({"10.1.0.77"});
+  CHECK(bench.AwaitProblem("10.1.0.77", "is being resolved", absl::Seconds(1)));
+  CHECK(bench.AwaitProblem("10.1.0.77", "10.1.0.77 on g0 does not answer", absl::Seconds(8)));
+  bench.There("ip addr add 10.1.0.77/24 dev b0");
+  CHECK(bench.AwaitMac("10.1.0.77", kPeerMac, absl::Seconds(8)));
+}
+
+}  // namespace
+}  // namespace guideway
