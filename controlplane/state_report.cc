@@ -91,6 +91,7 @@ void StateReport::FillBackend(const v1::Pool& pool, const v1::Backend& backend, 
   if (found == compiled.backends.end()) return;
   state->set_share(found->second.share);
   state->set_next_hop(session.ready() ? found->second.next_hop : "data plane not connected");
+  state->set_unreachable(!session.ready() || !found->second.reachable);
   if (counters != nullptr) Fill(counters->backends[found->second.index], traffic);
 }
 

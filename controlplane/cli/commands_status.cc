@@ -33,10 +33,15 @@ std::vector<std::string> FindProblems(const v1::GetStatusResponse& status,
   for (const v1::VipState& vip : state.vips()) in_use.insert(vip.vip().pool());
   for (const v1::PoolState& pool : state.pools()) {
     std::vector<std::string> unhealthy;
+    std::vector<std::string> unreachable;
     int usable = 0;
     for (const v1::BackendState& backend : pool.backends()) {
       if (backend.backend().state() == v1::DISABLED) continue;
       if (backend.health() == v1::HEALTH_UNHEALTHY) unhealthy.push_back(backend.backend().name());
+      if (backend.unreachable() && status.dataplane_connected()) {
+        unreachable.push_back(
+            absl::StrCat(backend.backend().name(), " (", backend.next_hop(), ")"));
+      }
       usable += IsHealthy(backend) && backend.backend().state() == v1::ENABLED ? 1 : 0;
     }
     const std::string prefix = absl::StrCat("pool ", pool.pool().name(), ": ");
@@ -44,6 +49,9 @@ std::vector<std::string> FindProblems(const v1::GetStatusResponse& status,
       problems.push_back(prefix + "no backend that can take new flows");
     } else if (!unhealthy.empty()) {
       problems.push_back(absl::StrCat(prefix, "unhealthy: ", absl::StrJoin(unhealthy, ", ")));
+    }
+    if (!unreachable.empty()) {
+      problems.push_back(absl::StrCat(prefix, "no next hop: ", absl::StrJoin(unreachable, ", ")));
     }
   }
   return problems;

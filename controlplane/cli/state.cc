@@ -67,7 +67,8 @@ Json BackendJson(const std::string& pool, const v1::BackendState& backend) {
       .Set("health_reason", backend.health_reason())
       .Set("health_age_ms", Json::Number(backend.health_age_ms()))
       .Set("share", Json::Fraction(backend.share()))
-      .Set("next_hop", backend.next_hop());
+      .Set("next_hop", backend.next_hop())
+      .Set("unreachable", Json::Bool(backend.unreachable()));
   SetTraffic(backend.traffic(), &json);
   return json;
 }

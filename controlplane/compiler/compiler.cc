@@ -212,6 +212,7 @@ absl::Status Compiler::CompilePool(const CompilerInput& input, const v1::Pool& p
     view.index = record->index;
     view.next_hop =
         PlaceBackend(input, *record, &next_hop_indices_, &next_hops_used_, &result->tables);
+    view.reachable = result->tables.backends[view.index].next_hop != channel::kNoNextHop;
   }
   PoolSlotsBuilder& slots = slots_[pool.name()];
   GW_RETURN_IF_ERROR(slots.Update(std::move(takers), pool.table_size(), gone));

@@ -47,8 +47,9 @@ struct CompilerInput {
 // What the tables came to, for the API.
 struct CompiledBackend {
   uint16_t index = 0;
-  double share = 0;      // of the pool's slots, 0..1
-  std::string next_hop;  // "eth1 02:00:00:00:00:01", or why there is none
+  double share = 0;        // of the pool's slots, 0..1
+  std::string next_hop;    // "eth1 02:00:00:00:00:01", or why there is none
+  bool reachable = false;  // there is a next hop
 };
 struct CompiledPool {
   uint32_t index = 0;

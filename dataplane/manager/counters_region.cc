@@ -1,25 +1,9 @@
 #include "dataplane/manager/counters_region.h"
 
 namespace guideway {
-namespace {
 
-// Sums one kind of cell (VIPs or backends) over the workers.
-template <size_t kCount>
-void SumTraffic(const Dataplane& dataplane, const TrafficCell (Traffic::*cells)[kCount],
-                channel::TrafficValues (&sums)[kCount]) {
-  for (size_t i = 0; i < kCount; ++i) {
-    channel::TrafficValues sum;
-    for (const std::unique_ptr<Worker>& worker : dataplane.workers()) {
-      (worker->traffic().*cells)[i].AddTo(&sum);
-    }
-    sums[i] = sum;
-  }
-}
-
-}  // namespace
-
-void FillCountersRegion(const Dataplane& dataplane, uint64_t generation,
-                        channel::CountersRegion* region) {
+void FillCountersRegion(const Dataplane& dataplane, const TrafficTotals& traffic,
+                        uint64_t generation, channel::CountersRegion* region) {
   region->generation = generation;
   CounterValues total;
   for (size_t i = 0; i < dataplane.workers().size(); ++i) {
@@ -39,8 +23,8 @@ void FillCountersRegion(const Dataplane& dataplane, uint64_t generation,
     into.from_kernel_packets = port.twin() == nullptr ? 0 : port.twin()->from_kernel_packets();
   }
   region->flow_capacity = dataplane.flow_capacity();
-  SumTraffic(dataplane, &Traffic::vips, region->vips);
-  SumTraffic(dataplane, &Traffic::backends, region->backends);
+  for (uint32_t i = 0; i < channel::kMaxVips; ++i) region->vips[i] = traffic.Vip(i);
+  for (uint32_t i = 0; i < channel::kMaxBackends; ++i) region->backends[i] = traffic.Backend(i);
 }
 
 }  // namespace guideway

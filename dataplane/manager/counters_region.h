@@ -7,12 +7,13 @@
 #include <cstdint>
 
 #include "dataplane/manager/dataplane.h"
+#include "dataplane/manager/traffic_totals.h"
 #include "lib/channel/layout.h"
 
 namespace guideway {
 
-void FillCountersRegion(const Dataplane& dataplane, uint64_t generation,
-                        channel::CountersRegion* region);
+void FillCountersRegion(const Dataplane& dataplane, const TrafficTotals& traffic,
+                        uint64_t generation, channel::CountersRegion* region);
 
 }  // namespace guideway
 

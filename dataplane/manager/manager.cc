@@ -143,6 +143,7 @@ channel::Response Manager::Handle(const channel::Request& request) {
 absl::Status Manager::Publish(const TableState& tables) {
   GW_ASSIGN_OR_RETURN(std::unique_ptr<OwnedSnapshot> snapshot,
                       OwnedSnapshot::Build(tables, &memory_));
+  traffic_.Follow(tables);
   dataplane_->publisher().Publish(std::move(snapshot));
   channel_->SetGeneration(tables.generation);
   UpdateSteering(tables);
@@ -178,7 +179,8 @@ void Manager::CheckSteering() {
 
 void Manager::WriteCounters() {
   channel::CountersRegion* region = channel_->counters();
-  if (region != nullptr) FillCountersRegion(*dataplane_, draft_->committed().generation, region);
+  if (region != nullptr)
+    FillCountersRegion(*dataplane_, traffic_, draft_->committed().generation, region);
 }
 
 std::string Manager::AccountingSummary() const {

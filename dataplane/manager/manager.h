@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "dataplane/manager/dataplane.h"
 #include "dataplane/manager/hugepage_memory.h"
+#include "dataplane/manager/traffic_totals.h"
 #include "dataplane/tables/snapshot_builder.h"
 #include "dataplane/tables/table_draft.h"
 #include "lib/channel/dataplane_end.h"
@@ -39,7 +40,7 @@ class Manager {
   std::string AccountingSummary() const;
 
  private:
-  explicit Manager(Dataplane* dataplane) : dataplane_(dataplane) {}
+  explicit Manager(Dataplane* dataplane) : dataplane_(dataplane), traffic_(&dataplane->workers()) {}
   absl::Status Watch(int fd);
   // Waits for an event, or moves the kernel twins' packets meanwhile. False: stop.
   absl::StatusOr<bool> RunOnce();
@@ -59,6 +60,7 @@ class Manager {
   UniqueFd second_timer_;
   bool has_twins_ = false;
 
+  TrafficTotals traffic_;
   HugepageMemory memory_;
   std::unique_ptr<TableDraft> draft_;
 };

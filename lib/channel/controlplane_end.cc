@@ -1,7 +1,6 @@
 #include "lib/channel/controlplane_end.h"
 
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -165,8 +164,7 @@ absl::StatusOr<uint32_t> ControlplaneEnd::Send(const Request& request) {
 absl::StatusOr<size_t> ControlplaneEnd::PollResponses(absl::Span<Response> into) {
   if (!ready_) return absl::FailedPreconditionError("the handshake is not finished");
   // Before the ring is looked at, so that no later response goes unnoticed.
-  eventfd_t ignored;
-  (void)eventfd_read(response_doorbell_.get(), &ignored);
+  ClearDoorbell(response_doorbell_.get());
   GW_ASSIGN_OR_RETURN(const size_t count, responses_.Pop(into));
   for (size_t i = 0; i < count; ++i) {
     if (open_requests() == 0 || into[i].sequence != next_response_) {

@@ -109,4 +109,10 @@ void RingDoorbell(int doorbell) {
   (void)eventfd_write(doorbell, 1);
 }
 
+void ClearDoorbell(int doorbell) {
+  fcntl(doorbell, F_SETFL, O_NONBLOCK);
+  eventfd_t ignored;
+  (void)eventfd_read(doorbell, &ignored);
+}
+
 }  // namespace guideway::channel

@@ -40,6 +40,8 @@ absl::Status SendPacket(int socket, absl::Span<const uint8_t> packet,
 // Rings an eventfd. The descriptor's flags are shared with the peer, who may have made it blocking;
 // set back here, so that a full counter cannot stop us.
 void RingDoorbell(int doorbell);
+// Takes the rings of an eventfd, in the same way.
+void ClearDoorbell(int doorbell);
 
 template <typename T>
 absl::Span<uint8_t> BytesOf(T* value) {

@@ -57,6 +57,20 @@ def test_drain_and_enable(fixture):
         assert set(load.stop()) == set(_FIRST_TWO)
 
 
+def test_a_removed_backend_finishes_its_connections(fixture):
+    download = client.Download(fixture.lab, VIP[4]).start()
+    wait_until(lambda: download.bytes_so_far() > 0, "the download began")
+    serving = fixture.serving()  # before the load, whose connections would be found, too
+    with fixture.load() as load:
+        fixture.change("backend", "remove", "web", serving)
+        assert serving not in fixture.answered_by()
+        wait_until(download.ended, "the download ended", timeout_s=30)
+        assert download.sha256() == fixture.backends.download_sha256
+        fixture.change("backend", "add", "web", serving, fixture.lab.backend_address(serving))
+        fixture.guideway.wait_health("web", serving, "healthy")
+        load.stop()
+
+
 def test_weight(fixture):
     with fixture.load() as load:
         fixture.change("backend", "weight", "web", "b1", "300")

@@ -93,7 +93,10 @@ def test_bad_flags_are_refused(fixture):
             (["--port=eth0", "--flows=1"], "--flows"),
             (["--port=eth0", "--unheard_of=1"], "unheard_of"),
             (["--port=eth0", "stray"], "stray")):
-        _refused(fixture, guideway.DATAPLANE, arguments, named)
+        # Not the default places, which are the machine's.
+        own = [f"--channel={fixture.lab.directory}/other.sock",
+               f"--flow_table_directory={fixture.lab.directory}/other-flows"]
+        _refused(fixture, guideway.DATAPLANE, own + arguments, named)
     directory = f"{fixture.lab.directory}/other"
     for arguments, named in (
             ([], "--config"),

@@ -4,21 +4,13 @@ import signal
 
 from lab import client, fixtures
 from lab.process import wait_until
-from lab.topology import BACKENDS, VIP
+from lab.topology import VIP
 
 FIXTURES = [fixtures.SEGMENT]
 
 
 class Fixture(fixtures.Running):
-    """The usual one."""
-
-    def serving(self, path="/file/download"):
-        """Which backend's connection the running download is."""
-        for name in BACKENDS:
-            done = self.lab.execute(name, "ss", "-Htn", "state", "established", "sport", "=", ":80")
-            if VIP[4] in done.stdout:
-                return name
-        raise AssertionError(f"no backend serves {path}")
+    """The usual one, with downloads."""
 
     def start_download(self):
         download = client.Download(self.lab, VIP[4]).start()

@@ -3,7 +3,8 @@
 from lab import configuration
 from lab.backends import Backends
 from lab.guideway import Guideway
-from lab.process import LabError
+from lab.process import LabError, wait_until
+from lab.topology import BACKENDS, VIP
 
 SEGMENT = ("segment", {})
 TWO_PORT = ("two-port", {"two_port": True})
@@ -24,6 +25,17 @@ class Running:
             if not process.running():
                 raise LabError(f"{process.name} has ended")
         self.guideway.check_balance()
+
+    def serving(self):
+        """Which backend serves the running download: no other connection may run."""
+        def found():
+            for name in BACKENDS:
+                sockets = self.lab.execute(name, "ss", "-Htn", "state", "established", "sport", "=",
+                                           ":80", "src", VIP[4]).stdout
+                if sockets.strip():
+                    return name
+            return None
+        return wait_until(found, "a backend serves the download")
 
     def close(self):
         self.guideway.stop()

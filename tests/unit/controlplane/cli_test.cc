@@ -97,6 +97,12 @@ TEST_CASE("status says first whether all is well") {
                          "all is well: 1 VIP, 2 pools, 5 of 5 backends healthy\n"));
   daemon.web_1_unhealthy = true;
   CHECK(absl::StartsWith(daemon.Run({"status"}).out, "NOT WELL: pool web: unhealthy: web-1\n"));
+  daemon.web_1_unhealthy = false;
+  daemon.web_1_unreachable = true;
+  CHECK(absl::StartsWith(daemon.Run({"status"}).out,
+                         "NOT WELL: pool web: no next hop: web-1 (no route)\n"));
+  daemon.web_1_unhealthy = true;
+  daemon.web_1_unreachable = false;
   daemon.connected = false;
   CHECK(absl::StartsWith(daemon.Run({"status"}).out,
                          "NOT WELL: the data plane is not connected: connect: No such file or "

@@ -91,7 +91,8 @@ void TestApi::FillState(v1::GetStateResponse* state) {
       b->set_health_reason(sick ? "connect: Connection refused" : "connect: ok");
       b->set_health_age_ms(130'000);
       b->set_share(0.25);
-      b->set_next_hop("eth1 02:00:00:00:00:01");
+      b->set_unreachable(web_1_unreachable && backend.name() == "web-1");
+      b->set_next_hop(b->unreachable() ? "no route" : "eth1 02:00:00:00:00:01");
       b->mutable_traffic()->set_packets(7);
     }
   }

@@ -41,6 +41,7 @@ class TestApi {
   bool stats_fail = false;
   bool loop_runs = true;
   bool web_1_unhealthy = false;
+  bool web_1_unreachable = false;
 
   const std::string& socket() const { return socket_; }
   const TestDirectory& directory() const { return directory_; }

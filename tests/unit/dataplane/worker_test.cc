@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "dataplane/manager/publisher.h"
+#include "dataplane/manager/traffic_totals.h"
 #include "tests/unit/path/packet_builder.h"
 #include "tests/unit/path/path_fixture.h"
 
@@ -88,6 +89,7 @@ struct Bench {
                                                  .quiescence = publisher->quiescence(),
                                                  .flows = &world.flows,
                                                  .ports = {front->port.get(), back->port.get()}});
+    worker_in_use = worker.get();
   }
   ~Bench() {
     if (thread.joinable()) StopAndJoin();
@@ -98,10 +100,10 @@ struct Bench {
   }
 
   void Start() {
-    thread = std::thread([this] { worker->Run(); });
+    thread = std::thread([this] { worker_in_use->Run(); });
   }
   void StopAndJoin() {
-    worker->RequestStop();
+    worker_in_use->RequestStop();
     thread.join();
   }
   void Send(const std::vector<uint8_t>& frame) {
@@ -121,7 +123,7 @@ struct Bench {
     std::memcpy(room, bytes, count);
     return mbuf;
   }
-  CounterValues Counters() const { return worker->counters().ReadConsistent(); }
+  CounterValues Counters() const { return worker_in_use->counters().ReadConsistent(); }
   // Until the worker has counted `packets` received ones, at most 5 s.
   void AwaitReceived(uint64_t packets) const {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
@@ -139,6 +141,7 @@ struct Bench {
   std::atomic<const Snapshot*> published{nullptr};
   std::unique_ptr<Publisher> publisher;
   std::unique_ptr<Worker> worker;
+  Worker* worker_in_use = nullptr;  // also while a test has taken it over
   std::thread thread;
 };
 
@@ -190,6 +193,42 @@ TEST_CASE("packets for the VIP leave by the backend's port, encapsulated, and ar
   channel::TrafficValues backend;
   bench.worker->traffic().backends[3].AddTo(&backend);
   CHECK(backend.packets == kPackets);
+}
+
+TEST_CASE("an index that gets another owner counts from zero") {
+  Bench bench;
+  std::vector<std::unique_ptr<Worker>> workers;
+  workers.push_back(std::move(bench.worker));
+  bench.worker_in_use = workers[0].get();
+  TrafficTotals totals(&workers);
+  TableState tables;
+  tables.vips.resize(6);
+  tables.vips[5] = {.exists = true,
+                    .body = {.index = 5,
+                             .pool = 0,
+                             .address = Address("192.0.2.80"),
+                             .port = Be16(80),
+                             .protocol = 6}};
+  tables.backends.resize(4);
+  tables.backends[3].exists = true;
+  tables.backends[3].body.incarnation = 1;
+  totals.Follow(tables);
+  bench.Send(VipFrame(1));
+  bench.Start();
+  bench.AwaitReceived(1);
+  totals.Follow(tables);  // the same owners
+  CHECK(totals.Vip(5).packets == 1);
+  CHECK(totals.Backend(3).packets == 1);
+  tables.vips[5].body.port = Be16(81);
+  tables.backends[3].body.incarnation = 2;
+  totals.Follow(tables);
+  CHECK(totals.Vip(5).packets == 0);
+  CHECK(totals.Backend(3).bytes == 0);
+  bench.Send(VipFrame(2));
+  bench.AwaitReceived(2);
+  CHECK(totals.Vip(5).packets == 1);
+  CHECK(totals.Backend(3).new_flows == 1);
+  bench.StopAndJoin();
 }
 
 TEST_CASE("without a kernel twin a packet for nobody is a named drop") {

@@ -1,0 +1,250 @@
+#!/usr/bin/env python3
+"""Writes the seeds of the fuzz targets from the golden packets and the example configuration.
+
+Usage: make_corpus.py GOLDEN_PACKETS    (made by tests/packet/make_golden.py)
+Files named seed-* in tests/fuzz/corpus/TARGET are made anew; others (regressions) stay.
+"""
+import pathlib
+import re
+import struct
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+MAX_PATH_BURST = 8
+
+
+def write(target, seeds):
+    """`seeds`: name -> bytes."""
+    folder = HERE / "corpus" / target
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("seed-*"):
+        old.unlink()
+    for name, data in seeds.items():
+        (folder / ("seed-" + re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"))).write_bytes(data)
+
+
+def golden_packets(path):
+    """[(case, headroom, frame, expectation without the bytes)]"""
+    packets, case, headroom, frame = [], "", 128, b""
+    for line in pathlib.Path(path).read_text().splitlines():
+        word, _, rest = line.partition(" ")
+        if word == "case":
+            case, headroom = rest, 128
+        elif word == "headroom":
+            headroom = int(rest)
+        elif word == "packet":
+            frame = b"" if rest == "-" else bytes.fromhex(rest)
+        elif word == "expect":
+            words = rest.split()
+            packets.append((case, headroom, frame, " ".join(words[:2])))
+    return packets
+
+
+def path_record(headroom, frame):
+    choices = {128: 0, 40: 1, 20: 2}
+    if headroom in choices:
+        return struct.pack("<BH", choices[headroom], len(frame)) + frame
+    return struct.pack("<BBH", 3, headroom, len(frame)) + frame
+
+
+def packet_seeds(packets):
+    """One frame for each kind of case; bursts by what becomes of the packets."""
+    frames, bursts = {}, {}
+    for case, headroom, frame, expectation in packets:
+        kind = re.sub(r"^(l2-v4|l2-v6|[46]in[46]|to-kernel|drop)-", "", case).split("-")[0]
+        if 0 < len(frame) <= 200:
+            frames.setdefault((kind, expectation, frame[12:14]), (case, frame))
+        where = expectation
+        if expectation.startswith("forward"):
+            where = "forward " + case.split("-tcp")[0].split("-udp")[0].split("-dscp")[0][:5]
+        bursts.setdefault(where, []).append(path_record(headroom, frame))
+    mixed = [records[0] for records in bursts.values()]
+    bursts["everything"] = mixed
+    return (dict(frames.values()),
+            {name: b"".join(records if name == "everything" else records[:MAX_PATH_BURST])
+             for name, records in bursts.items()})
+
+
+# Requests of lib/channel/messages.h, as steps of table_requests_fuzz.cc.
+def request(kind, body=b""):
+    return struct.pack("<BB", kind, len(body)) + body
+
+
+def mapped(last):
+    return bytes(10) + b"\xff\xff" + bytes([198, 51, 100, last])
+
+
+def begin(full, base=0):
+    return request(1, struct.pack("<QB", base, full))
+
+
+GLOBALS = request(2, struct.pack("<6Q4I", 1, 2, 3, 4, 5, 6, 30, 3600, 31, 120))
+READ_COUNTERS, ABORT, HANG_UP = request(13), request(12), b"\x80"
+
+
+def vip(index, pool, last=1, port=80, protocol=6):
+    return request(3, struct.pack("<II", index, pool) + mapped(last) +
+                   struct.pack(">HB", port, protocol))
+
+
+def pool(index, slots=7, arena_slot=0):
+    return request(5, struct.pack("<4I", index, slots, arena_slot, 0))
+
+
+def backend(index, next_hop=0xffffffff, tunnel=False, source=None):
+    return request(7, struct.pack("<IHBB", index, 1, 1, tunnel) + (source or mapped(200)) +
+                   mapped(100 + index % 100) + struct.pack("<I", next_hop))
+
+
+def next_hop(index, mtu=1500):
+    return request(9, struct.pack("<IHH", index, 1, mtu) + bytes.fromhex("020000000100020000000001"))
+
+
+def delete(kind, index):
+    return request(kind, struct.pack("<I", index))
+
+
+def commit(generation):
+    return request(11, struct.pack("<Q", generation))
+
+
+def fill(slot, current, previous):
+    return struct.pack("<BBHH", 96, slot, current, previous)
+
+
+def table_seeds():
+    roomy, narrow = struct.pack("<H", 4000), struct.pack("<H", 12)
+    first = (fill(0, 1, 1) + begin(1) + GLOBALS + vip(0, 0) + pool(0) + backend(1, 2) +
+             next_hop(2) + commit(1))
+    return {
+        "first": roomy + first,
+        "delta": roomy + first + begin(0, 1) + vip(1, 0, 2) + backend(1) + commit(2),
+        "delete": roomy + first + begin(0, 1) + delete(4, 0) + delete(6, 0) + delete(8, 1) +
+                  delete(10, 2) + commit(2),
+        "empty-again": roomy + first + begin(1) + GLOBALS + commit(9),
+        "abort": roomy + first + begin(0, 1) + vip(1, 0, 2) + ABORT + READ_COUNTERS,
+        "hang-up": roomy + first + begin(0, 1) + pool(1) + HANG_UP + begin(0, 1) + commit(2),
+        "unresolved": roomy + first + begin(0, 1) + delete(8, 1) + commit(2),
+        "no-globals": roomy + begin(1) + vip(0, 0) + commit(1),
+        "duplicate": roomy + first + begin(0, 1) + vip(1, 0, 1) + commit(2),
+        "stale": roomy + first + begin(0, 0) + begin(0, 1) + commit(1) + begin(0, 1) + commit(0),
+        "tunnels": roomy + fill(0, 1, 3) + begin(1) + GLOBALS + vip(0, 0) + pool(0, 23) +
+                   backend(1, 0, True) + backend(3, 0, True) + next_hop(0) + commit(5),
+        "families": roomy + begin(1) + backend(1, 0, True, bytes(15) + b"\x05"),
+        "impossible-backend": roomy + fill(1, 0x4000, 1) + begin(1) + pool(0, 7, 1),
+        "beyond-the-arena": roomy + begin(1) + pool(0, 24) + begin(1) + pool(0, 7, 2),
+        "no-memory": narrow + first + begin(0, 1) + b"".join(pool(i, 23) for i in range(6)),
+        "ranges": roomy + b"".join(begin(1) + bad for bad in (
+            vip(4096, 0), vip(0, 2048), vip(0, 0, 1, 80, 1), next_hop(0, 67), backend(16384),
+            delete(4, 4096), pool(0, 2))),
+        "unknown": roomy + request(14) + request(0) + struct.pack("<BIB", 32, 0xdeadbeef, 0),
+    }
+
+
+def dataplane_seeds():
+    right_hello, long_hello = b"\x01\x00\x00\x00", b"\x01\x00\x00\x01"
+    shake = b"\x00" + b"\x02" + right_hello + b"\x02\x02" + b"\x03"
+    index = lambda ring, how, value: struct.pack("<BBB", ring, how, value)  # noqa: E731
+    return {
+        "handshake": shake,
+        "requests": shake + index(4, 1, 3) + b"\x07\x02\x08\x07\x09\x03",
+        "full-ring": shake + index(4, 1, 4) + b"\x07\x02\x08\x02\x02\x08\x07",
+        "corrupt-request-index": shake + index(4, 1, 5) + b"\x08\x04",
+        "corrupt-any-index": shake + struct.pack("<BBQ", 4, 3, 2**63) + b"\x08\x04",
+        "corrupt-response-index": shake + index(5, 0, 200) + b"\x09\x01",
+        "responses-not-taken": shake + b"\x09\x04\x09\x01",
+        "request-bytes": shake + b"\x06\x80\x00\x04\x0c\x00\x00\x00" + index(4, 1, 2) + b"\x08\x04",
+        "second-client": shake + b"\x10\x02\x11\x00\x00\x00\x02\x13",
+        "successor": shake + b"\x0f\x10\x02\x11\x00\x00\x00\x02\x02\x13\x17\x02",
+        "talks-again": shake + right_hello + b"\x02\x08\x01",
+        "long-hello": b"\x00\x02" + long_hello + b"\x02\x03",
+        "wrong-magic": b"\x00\x02\x01\x00\x01\x55\x00\x02\x03",
+        "wrong-version": b"\x00\x02\x01\x08\x01\x02\x00\x02\x03",
+        "wrong-size": b"\x00\x02\x01\x10\x01\x02\x00\x02\x03",
+        "blocking-doorbells": shake + b"\x0a\x00\x00\x00\x0a\x01\x00\x00" + index(4, 1, 1) +
+                              b"\x07\x02\x08\x02\x09\x01",
+        "hangs-up-early": b"\x00\x0f\x02\x00\x02\x0f\x02",
+    }
+
+
+def controlplane_seeds():
+    right = b"\x00\x00\x00\x00"
+    change = lambda at, data: b"\x01" + struct.pack("<HB", at, len(data)) + data + bytes(3)  # noqa
+    index = lambda ring, how, value: struct.pack("<BBB", ring, how, value)  # noqa: E731
+    answer = b"\x04\x01" + b"\x01\x01\x01" + b"\x03\x05\x02"
+    return {
+        "handshake": right,
+        "send": right + b"\x04\x04\x04\x04\x04\x08",
+        "answer": right + b"\x04" + index(1, 1, 1) + b"\x03\x05\x02" + b"\x06",
+        "answer-nobody-asked": right + index(1, 1, 1) + b"\x05\x02",
+        "wrong-sequence": right + answer + b"\x02\x80\x00\x04\x07\x00\x00\x00" + index(1, 1, 1) +
+                          b"\x05\x07",
+        "corrupt-request-index": right + index(0, 0, 9) + b"\x04",
+        "corrupt-response-index": right + index(1, 1, 9) + b"\x05\x03",
+        "corrupt-any-index": right + struct.pack("<BBQ", 1, 3, 2**40) + b"\x05\x03",
+        "hangs-up": right + b"\x07\x08\x04\x05\x01",
+        "refused": change(12, bytes(4) + b"too old"),
+        "magic": change(0, b"\x00"),
+        "version": change(8, b"\x07"),
+        "sizes": change(144, b"\x01"),
+        "capacities": change(192, struct.pack("<4I", 65536, 65536, 4096, 64)),
+        "descriptors-too-few": b"\x00\x00\x00\x42",
+        "descriptors-swapped": b"\x00\x00\x00\x01",
+        "memory-says-else": b"\x00\x00\x00\x80",
+        "too-long": b"\x00\x05\x00\x00",
+        "blocking-doorbells": right + b"\x09\x00\x09\x01\x05\x01\x04\x05\x01",
+        "doorbell-is-the-socket": b"\x00\x00\x00\x08\x04\x08\x05\x01",
+        "arena": right + b"\x0f\x00\x0f\x01",
+    }
+
+
+def config_seeds():
+    example = (ROOT / "docs" / "example.yaml").read_text()
+    blocks = re.split(r"\n(?=[a-z_]+:)", example)
+    plain = "\n".join(line for line in example.splitlines() if not line.lstrip().startswith("#"))
+    flow = ("{pools: [{name: a, encapsulation: l2, backends: [{name: b, address: 192.0.2.1}]}],"
+            " vips: [{name: v, address: 198.51.100.1, port: 80, protocol: tcp, pool: a}]}\n")
+    seeds = {"example": example, "plain": plain, "flow-style": flow,
+             "anchors": "pools: &p [{name: a}]\nvips: *p\n", "empty": "", "list": "- 1\n- 2\n",
+             "two-documents": "a: 1\n---\nb: 2\n", "twice": "pools: []\npools: []\n",
+             "deep": "[" * 60 + "]" * 60, "block-text": "flow_hash_secret: |\n  a\n  b\n",
+             "quoted": 'flow_hash_secret: "\\x41\\n\\u00e9 #"\n', "null": "pools: ~\nvips:\n",
+             "numbers": "pools:\n  - {name: 1, table_size: 0x10001, port: 1e3}\n"}
+    for number, block in enumerate(blocks):
+        seeds["block-%d" % number] = block
+    return {name: text.encode() for name, text in seeds.items()}
+
+
+def write_dictionary():
+    proto = (ROOT / "lib/config/guideway.proto").read_text()
+    words = set(re.findall(r"^\s*(?:optional |repeated )?[\w.]+ (\w+) = \d+", proto, re.M))
+    words |= {w.lower() for w in re.findall(r"^\s*([A-Z][A-Z0-9_]+) = \d+", proto, re.M)}
+    words |= {": ", "\n- ", "\n  ", "---\n", "&a ", "*a", "!!int ", "<<: ", "|\n", "192.0.2.1",
+              "2001:db8::1", "5s", "500ms"}
+    lines = ["# Made by make_corpus.py from the schema."]
+    for word in sorted(words):
+        lines.append('"%s"' % word.replace("\n", "\\x0a"))
+    (HERE / "config.dict").write_text("\n".join(lines) + "\n")
+
+
+def main():
+    frames, bursts = packet_seeds(golden_packets(sys.argv[1]))
+    write("parse_headers", frames)
+    write("path", bursts)
+    write("table_requests", table_seeds())
+    write("channel_dataplane", dataplane_seeds())
+    write("channel_controlplane", controlplane_seeds())
+    write("config", config_seeds())
+    texts = ["192.0.2.1", "0.0.0.0", "255.255.255.255", "192.0.2.01", "2001:db8::1", "::", "::1",
+             "::ffff:192.0.2.1", "::192.0.2.1", "fe80::1%eth0", "1:2:3:4:5:6:7:8", "1::8",
+             "02:00:00:00:00:ff", "02-00-00-00-00-ff", "", "192.0.2.1\0x", "0123456789abcdef"]
+    write("address", {"%02d" % i: text.encode("latin-1") for i, text in enumerate(texts)})
+    texts = ["eth0", "0000:3b:00.0", "3b:00.7", "vdev:net_pcap0,rx_pcap=a,tx_pcap=b", "vdev:",
+             "vdev:,a", ".", "..", "a/b", "sixteen-letters-", "", "vdev:" + "n" * 64]
+    write("port_spec", {"%02d" % i: text.encode() for i, text in enumerate(texts)})
+    write_dictionary()
+
+
+if __name__ == "__main__":
+    main()
