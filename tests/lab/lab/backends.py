@@ -14,7 +14,9 @@ UDP_PORT = 9000
 DOWNLOAD_BYTES = 3_000_000
 _RATE = "600k"  # a download takes about 5 s
 _HERE = os.path.dirname(os.path.abspath(__file__))
-_KINDS = ("4in4", "6in4", "4in6", "6in6")
+CARRIERS = ("ipip", "gre", "gue")
+_KINDS = tuple(f"{carrier} {what}" for carrier in CARRIERS
+               for what in ("4in4", "6in4", "4in6", "6in6"))
 
 _NGINX = """\
 daemon off;
@@ -84,7 +86,7 @@ class Backend:
                              "sec", "xdp")
 
     def decapsulated(self):
-        """Tunnelled packets so far, by kind ("4in6": IPv4 in IPv6)."""
+        """Tunnelled packets so far, by kind ("gre 4in6": IPv4 in GRE in IPv6)."""
         link = json.loads(run("ip", "-j", "-n", self._lab.network.name(self.name), "link", "show",
                               "eth0").stdout)[0]
         program = _bpftool("prog", "show", "id", link["xdp"]["prog"]["id"])
