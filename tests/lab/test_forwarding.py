@@ -3,6 +3,7 @@
 import itertools
 
 from lab import client, configuration, fixtures, guideway
+from lab.backends import L3DSR_DSCP
 from lab.process import wait_until
 from lab.replies import ReplyCounter
 from lab.topology import BACKENDS, CLIENT, CLIENT_ADDRESS, FAMILIES, TUNNEL_VIP, VIP
@@ -21,16 +22,19 @@ class Fixture(fixtures.Running):
         """Points the tunnel VIPs at the pool whose backends have addresses of this family."""
         for pool in self.config["pools"]:
             if pool["name"].startswith("tunnel"):
-                for key in ("gue", *configuration.SOURCE_PREFIXES):
+                for key in ("gue", "dscp", *configuration.SOURCE_PREFIXES):
                     pool.pop(key, None)
                 pool["encapsulation"] = encapsulation
                 if details:
                     pool["gue"] = details
+                if encapsulation == "l3dsr":
+                    pool["dscp"] = L3DSR_DSCP
                 if spread:
                     pool.update(configuration.SOURCE_PREFIXES)
         for vip in self.config["vips"]:
             if vip["name"].startswith("tunnel"):
-                vip["pool"] = f"tunnel{outer}"
+                # L3DSR serves each VIP by backends of its own family.
+                vip["pool"] = f"tunnel{outer or vip['name'][len('tunnel')]}"
         self.guideway.write_config(self.config)
         self.guideway.cli("apply", "-f", self.guideway.config_path)
         self.guideway.wait_serving()
@@ -81,7 +85,7 @@ def _free_ports():
 
 
 def _tunnel_case(fixture, outer, inner, encapsulation="ipip", **details):
-    kind = f"{encapsulation} {inner}in{outer}"
+    kind = f"{encapsulation} {inner}in{outer}" if outer else f"{encapsulation} {inner}"
     fixture.use_tunnels(outer, encapsulation, **details)
     before = [backend.decapsulated() for backend in fixture.backends]
     replies = fixture.replies.through_router()
@@ -123,6 +127,11 @@ def test_gue(fixture):
     for outer in FAMILIES:
         for inner in FAMILIES:
             _tunnel_case(fixture, outer, inner, "gue", second_chance=outer == inner)
+
+
+def test_l3dsr(fixture):
+    for family in FAMILIES:
+        _tunnel_case(fixture, None, family, "l3dsr")
 
 
 def test_tunnels_from_a_source_prefix(fixture):

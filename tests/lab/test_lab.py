@@ -83,7 +83,8 @@ def test_backends_take_tunnels_apart(fixture):
                 assert answer == b"b1 " + question, answer
                 assert sender[0] == TUNNEL_VIP[inner], sender
     after = fixture.backends["b1"].decapsulated()
-    assert all(after[kind] == before[kind] + 1 for kind in after), (before, after)
+    assert all(after[kind] == before[kind] + (not kind.startswith("l3dsr")) for kind in after), \
+        (before, after)
 
 
 def test_download_is_byte_exact(fixture):
