@@ -103,12 +103,11 @@ absl::Status BackendRegistry::ParseLine(const std::vector<std::string>& words) {
   }
   int64_t removed_ms = 0;
   if (words[0] != "used" || words.size() != 7 || (words[3] != "0" && words[3] != "1") ||
-      (words[4] != "l2" && words[4] != "ipip") || !absl::SimpleAtoi(words[5], &removed_ms)) {
+      !absl::SimpleAtoi(words[5], &removed_ms)) {
     return bad;
   }
   record.keeps_known_flows = words[3] == "1";
-  record.encapsulation =
-      words[4] == "l2" ? channel::Encapsulation::kL2 : channel::Encapsulation::kIpip;
+  GW_ASSIGN_OR_RETURN(record.delivery, Delivery::Parse(words[4]));
   if (removed_ms != 0) record.removed_at = absl::FromUnixMillis(removed_ms);
   const std::string& key = words[6];
   GW_ASSIGN_OR_RETURN(record.address, IpAddress::Parse(key.substr(key.rfind('/') + 1)));
@@ -126,8 +125,7 @@ std::string BackendRegistry::Print() const {
   }
   for (const auto& [key, record] : records_) {
     absl::StrAppend(&text, "used ", record.index, " ", record.incarnation, " ",
-                    record.keeps_known_flows ? 1 : 0, " ",
-                    record.encapsulation == channel::Encapsulation::kL2 ? "l2" : "ipip", " ",
+                    record.keeps_known_flows ? 1 : 0, " ", record.delivery.ToString(), " ",
                     record.lingers() ? absl::ToUnixMillis(record.removed_at) : 0, " ", key, "\n");
   }
   return text;
@@ -182,19 +180,20 @@ bool BackendRegistry::FindFreeIndex(uint16_t* index) const {
   return candidate < channel::kMaxBackends;
 }
 
-absl::StatusOr<BackendRegistry::Record*> BackendRegistry::Use(
-    const std::string& key, const IpAddress& address, channel::Encapsulation encapsulation) {
+absl::StatusOr<BackendRegistry::Record*> BackendRegistry::Use(const std::string& key,
+                                                              const IpAddress& address,
+                                                              const Delivery& delivery) {
   const auto found = records_.find(key);
   if (found != records_.end()) {
     Record& known = found->second;
-    if (known.lingers() || known.encapsulation != encapsulation) dirty_ = true;
+    if (known.lingers() || known.delivery != delivery) dirty_ = true;
     known.removed_at = absl::InfiniteFuture();
-    known.encapsulation = encapsulation;
+    known.delivery = delivery;
     return &known;
   }
   Record record;
   record.address = address;
-  record.encapsulation = encapsulation;
+  record.delivery = delivery;
   if (!FindFreeIndex(&record.index)) {
     const auto oldest = std::min_element(
         records_.begin(), records_.end(),

@@ -10,7 +10,7 @@
 //   guideway-backend-indices 1
 //   first INCARNATION                                          of indices that were never used
 //   free INDEX INCARNATION                                     the last one used
-//   used INDEX INCARNATION KEEPS l2|ipip REMOVED_UNIX_MS KEY   0: not removed
+//   used INDEX INCARNATION KEEPS DELIVERY REMOVED_UNIX_MS KEY   0: not removed; see delivery.h
 #ifndef GUIDEWAY_CONTROLPLANE_COMPILER_BACKEND_REGISTRY_H_
 #define GUIDEWAY_CONTROLPLANE_COMPILER_BACKEND_REGISTRY_H_
 
@@ -23,6 +23,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "controlplane/compiler/delivery.h"
 #include "lib/channel/messages.h"
 #include "lib/net/address.h"
 
@@ -38,7 +39,7 @@ class BackendRegistry {
     uint16_t index = 0;
     uint16_t incarnation = 0;  // never 0
     bool keeps_known_flows = true;
-    channel::Encapsulation encapsulation = channel::Encapsulation::kL2;
+    Delivery delivery;
     IpAddress address;
     absl::Time removed_at = absl::InfiniteFuture();  // InfiniteFuture(): in the configuration
     bool lingers() const { return removed_at != absl::InfiniteFuture(); }
@@ -59,7 +60,7 @@ class BackendRegistry {
   // The record of a backend of the configuration; allocates an index or revives a lingering one. If
   // all are taken the one that has lingered longest gives way. ResourceExhausted: none does.
   absl::StatusOr<Record*> Use(const std::string& key, const IpAddress& address,
-                              channel::Encapsulation encapsulation);
+                              const Delivery& delivery);
 
   // By key: those in the configuration and those that linger.
   const std::map<std::string, Record>& records() const { return records_; }

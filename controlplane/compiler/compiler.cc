@@ -35,11 +35,6 @@ channel::GlobalsBody CompileGlobals(const v1::Config& config) {
   return globals;
 }
 
-channel::Encapsulation EncapsulationOf(const v1::Pool& pool) {
-  return pool.encapsulation() == v1::IPIP ? channel::Encapsulation::kIpip
-                                          : channel::Encapsulation::kL2;
-}
-
 std::string KeyOf(const v1::Pool& pool, const v1::Backend& backend) {
   return BackendKey(pool.name(), backend.name(), backend.address());
 }
@@ -52,11 +47,10 @@ std::string PlaceBackend(const CompilerInput& input, const BackendRegistry::Reco
   body.index = record.index;
   body.incarnation = record.incarnation;
   body.keeps_known_flows = record.keeps_known_flows ? 1 : 0;
-  body.encapsulation = record.encapsulation;
   body.outer_destination = record.address;
   // The channel wants a host address of this family even while no packet can be sent for want of a
   // next hop; the backend's own serves.
-  body.outer_source = record.address;
+  SetDelivery(record.delivery, record.address, &body);
   body.next_hop = channel::kNoNextHop;
 
   ResolvedNextHop resolved;
@@ -66,15 +60,15 @@ std::string PlaceBackend(const CompilerInput& input, const BackendRegistry::Reco
              found != input.next_hops->end()) {
     resolved = found->second;
   }
-  const auto egress = MakeEgress(resolved, record.address, record.encapsulation, input.ports);
+  const auto egress = MakeEgress(resolved, record.address, record.delivery, input.ports);
   if (egress.ok()) {
     channel::NextHopBody next_hop = egress->next_hop;
     next_hop.index = next_hop_indices->Use(egress->key);
     next_hops_used->insert(egress->key);
     tables->next_hops[next_hop.index] = next_hop;
     body.next_hop = next_hop.index;
-    if (record.encapsulation == channel::Encapsulation::kIpip) {
-      body.outer_source = egress->outer_source;
+    if (IsTunnel(record.delivery.encapsulation)) {
+      SetDelivery(record.delivery, egress->outer_source, &body);
     }
   }
   tables->backends[record.index] = body;
@@ -136,7 +130,8 @@ absl::StatusOr<Compiled> Compiler::Compile(const CompilerInput& input) {
   for (const v1::Pool& pool : config.pools()) {
     for (const v1::Backend& backend : pool.backends()) {
       GW_ASSIGN_OR_RETURN(const IpAddress address, IpAddress::Parse(backend.address()));
-      const auto record = registry_->Use(KeyOf(pool, backend), address, EncapsulationOf(pool));
+      const auto record =
+          registry_->Use(KeyOf(pool, backend), address, DeliveryTo(address, pool, config));
       if (!record.ok()) return record.status();
     }
   }
@@ -204,9 +199,9 @@ absl::Status Compiler::CompilePool(const CompilerInput& input, const v1::Pool& p
     const HealthState health = input.health(key);
     const bool enabled = backend.state() == v1::ENABLED;
     const bool open = settling || (compiled.failed_open && enabled);
-    GW_ASSIGN_OR_RETURN(
-        BackendRegistry::Record * record,
-        registry_->Use(key, registry_->records().at(key).address, EncapsulationOf(pool)));
+    const IpAddress address = registry_->records().at(key).address;
+    GW_ASSIGN_OR_RETURN(BackendRegistry::Record * record,
+                        registry_->Use(key, address, DeliveryTo(address, pool, *input.config)));
     record->keeps_known_flows =
         backend.state() != v1::DISABLED && (open || health != HealthState::kUnhealthy);
     if (enabled && backend.weight() != 0 && (open || counts_as_healthy(health))) {

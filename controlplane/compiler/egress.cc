@@ -38,10 +38,10 @@ ResolvedNextHop StaticNextHop(const v1::Port& port, const IpAddress& address) {
 }
 
 absl::StatusOr<Egress> MakeEgress(const ResolvedNextHop& resolved, const IpAddress& address,
-                                  channel::Encapsulation encapsulation,
+                                  const Delivery& delivery,
                                   absl::Span<const channel::PortInfo> ports) {
   if (!resolved.problem.empty()) return absl::FailedPreconditionError(resolved.problem);
-  if (encapsulation == channel::Encapsulation::kL2 && !resolved.on_link) {
+  if (delivery.encapsulation == channel::Encapsulation::kL2 && !resolved.on_link) {
     return absl::FailedPreconditionError(
         absl::StrCat(address.ToString(), " is not on a segment of this host (its route goes via ",
                      resolved.gateway.ToString(), "): l2 cannot reach it"));
@@ -54,7 +54,7 @@ absl::StatusOr<Egress> MakeEgress(const ResolvedNextHop& resolved, const IpAddre
     return absl::FailedPreconditionError(
         absl::StrCat(resolved.interface, " is not a port of the data plane"));
   }
-  if (encapsulation == channel::Encapsulation::kIpip &&
+  if (IsTunnel(delivery.encapsulation) && !delivery.has_source_prefix() &&
       (resolved.source.IsUnspecified() || resolved.source.family() != address.family())) {
     return absl::FailedPreconditionError(absl::StrCat(
         "no source address for tunnels to ", address.ToString(), " on ", resolved.interface));

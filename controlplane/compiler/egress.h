@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "controlplane/compiler/delivery.h"
 #include "controlplane/resolver/next_hop.h"
 #include "lib/channel/layout.h"
 #include "lib/config/guideway.pb.h"
@@ -21,7 +22,7 @@ struct Egress {
 
 // Errors (FailedPrecondition) say in words why the backend at `address` cannot be reached.
 absl::StatusOr<Egress> MakeEgress(const ResolvedNextHop& resolved, const IpAddress& address,
-                                  channel::Encapsulation encapsulation,
+                                  const Delivery& delivery,
                                   absl::Span<const channel::PortInfo> ports);
 
 // The next hop that a port's static gateway is, for destinations of the family of `address`.

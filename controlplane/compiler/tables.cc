@@ -25,7 +25,10 @@ bool Same(const PoolSlots& a, const PoolSlots& b) {
 bool Same(const channel::BackendBody& a, const channel::BackendBody& b) {
   return a.incarnation == b.incarnation && a.keeps_known_flows == b.keeps_known_flows &&
          a.encapsulation == b.encapsulation && a.outer_source == b.outer_source &&
-         a.outer_destination == b.outer_destination && a.next_hop == b.next_hop;
+         a.outer_destination == b.outer_destination && a.next_hop == b.next_hop &&
+         a.gue_port == b.gue_port && a.gue_hop_list == b.gue_hop_list &&
+         a.gue_zero_checksum6 == b.gue_zero_checksum6 && a.source_flow_bits == b.source_flow_bits &&
+         a.dscp == b.dscp;
 }
 bool Same(const channel::NextHopBody& a, const channel::NextHopBody& b) {
   return a.port == b.port && a.mtu_bytes == b.mtu_bytes && a.destination_mac == b.destination_mac &&

@@ -1,7 +1,8 @@
 // HOT PATH: no allocation, lock, log, system call or exception.
 //
 // Last stage: the packet as it leaves. Nothing is written before it is certain that it leaves.
-#include "dataplane/path/path.h"
+// What IPIP and L2 need is here; the other encapsulations are in tunnel.cc.
+#include "dataplane/path/tunnel.h"
 #include "lib/net/checksum.h"
 #include "lib/net/encapsulation.h"
 #include "lib/net/headers.h"
@@ -9,10 +10,14 @@
 namespace guideway {
 namespace {
 
-uint32_t OuterBytes(const Backend& backend) {
-  return backend.encapsulation == channel::Encapsulation::kL2
-             ? 0
-             : OuterHeaderBytes(backend.outer_destination.family());
+using channel::Encapsulation;
+
+uint32_t OuterBytes(const Packet& packet) {
+  const Backend& backend = *packet.backend;
+  if (backend.encapsulation == Encapsulation::kL2) return 0;
+  const IpFamily outer_family = backend.outer_destination.family();
+  if (backend.encapsulation == Encapsulation::kIpip) return OuterHeaderBytes(outer_family);
+  return TunnelBytes(packet);
 }
 
 void DecrementTtl(IpFamily family, uint8_t* ip_header) {
@@ -21,43 +26,40 @@ void DecrementTtl(IpFamily family, uint8_t* ip_header) {
     return;
   }
   auto* ip = reinterpret_cast<Ipv4Header*>(ip_header);
-  const auto word = [&] {  // the checksummed word that the TTL is the high byte of
-    return Be16(static_cast<uint16_t>(ip->ttl << 8 | static_cast<uint8_t>(ip->protocol)));
-  };
-  const Be16 before = word();
   --ip->ttl;
-  ip->checksum = UpdateChecksum(ip->checksum, before, word());
+  // The TTL is the high byte of a checksummed word w: ~w + (w - 0x0100), whatever w is.
+  constexpr Be16 kDelta(0xfeff);
+  ip->checksum = UpdateChecksum(ip->checksum, uint64_t{kDelta.wire()});
 }
 
-void WriteOuter(uint8_t* outer, const uint8_t* ip_header, const Packet& packet, PathState& state) {
+// Returns the family that the Ethernet header announces.
+IpFamily WriteOuter(const Packet& packet, uint8_t* ip_header, uint32_t outer_bytes,
+                    PathState& state) {
   const Backend& backend = *packet.backend;
-  const InnerPacket inner = DescribeInner(packet.family, ip_header, packet.ip_length_bytes);
-  if (backend.outer_destination.IsIpv4()) {
-    const uint16_t identification = inner.dont_fragment ? uint16_t{0} : state.next_ipv4_id++;
-    WriteOuterIpv4(outer, inner, backend.outer_source.ipv4(), backend.outer_destination.ipv4(),
-                   identification);
-  } else {
-    WriteOuterIpv6(outer, inner, backend.outer_source, backend.outer_destination,
-                   static_cast<uint32_t>(packet.flow_hash));
+  if (backend.encapsulation == Encapsulation::kL2) return packet.family;
+  if (backend.encapsulation != Encapsulation::kIpip) {
+    return WriteTunnel(packet, ip_header, outer_bytes, state);
   }
+  const InnerPacket inner = DescribeInner(packet.family, ip_header, packet.ip_length_bytes);
+  return WriteOuterIp(packet, inner, ip_header - outer_bytes, state);
 }
 
 void Forward(Packet& packet, PathState& state) {
   const Backend& backend = *packet.backend;
   const NextHop& next_hop = backend.next_hop;
   if (next_hop.mtu_bytes == 0) return packet.Drop(DropReason::no_next_hop);
-  const uint32_t outer_bytes = OuterBytes(backend);
+  const uint32_t outer_bytes = OuterBytes(packet);
   const uint32_t out_bytes = outer_bytes + packet.ip_length_bytes;
   if (out_bytes > next_hop.mtu_bytes) return packet.Drop(DropReason::too_big);
   if (outer_bytes > packet.headroom_bytes) return packet.Drop(DropReason::no_headroom);
+  if (backend.encapsulation == Encapsulation::kL3dsr &&
+      packet.family != backend.outer_destination.family()) {
+    return packet.Drop(DropReason::l3dsr_family);
+  }
 
   uint8_t* ip_header = packet.frame + packet.l3_offset;
   DecrementTtl(packet.family, ip_header);
-  IpFamily family = packet.family;
-  if (outer_bytes != 0) {
-    WriteOuter(ip_header - outer_bytes, ip_header, packet, state);
-    family = backend.outer_destination.family();
-  }
+  const IpFamily family = WriteOuter(packet, ip_header, outer_bytes, state);
   // Only untagged frames get here, so the Ethernet header ends where the IP header begins.
   packet.frame -= outer_bytes;
   packet.headroom_bytes = static_cast<uint16_t>(packet.headroom_bytes - outer_bytes);

@@ -160,6 +160,7 @@ void Reset(Packet& packet) {
   packet.key = FlowKey{};
   packet.vip = kNoVip;
   packet.backend = nullptr;
+  packet.alternate = nullptr;
 }
 
 void ParseFrame(Packet& packet) {

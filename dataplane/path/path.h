@@ -19,10 +19,11 @@ void LookupVip(Burst& burst, const Snapshot& tables);
 // Flow hash; known flow -> backend. A flow is known if its entry's backend still is the same
 // backend and keeps its flows. A SYN without ACK is never known: it starts a flow anew.
 void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state);
-// Unknown flow -> Maglev slot -> backend, entered into the flow table (but not by a RST).
+// Unknown flow -> Maglev slot -> backend, entered into the flow table (but not by a RST, and not
+// while a second backend may own it: `alternate`).
 void SelectBackend(Burst& burst, const Snapshot& tables, PathState& state);
-// Cuts Ethernet padding; TTL or hop limit - 1 (also for L2: it is what ends loops), outer headers,
-// Ethernet addresses of the next hop, egress port.
+// Cuts Ethernet padding; TTL or hop limit - 1 (also for L2: it is what ends loops), outer headers
+// or L3DSR's rewrite, Ethernet addresses of the next hop, egress port.
 void Encapsulate(Burst& burst, PathState& state);
 
 inline void ProcessBurst(Burst& burst, const Snapshot& tables, PathState& state) {

@@ -20,6 +20,21 @@ const Backend* BackendOf(const channel::MaglevSlot& slot, const Snapshot& tables
   return backend.exists ? &backend : nullptr;
 }
 
+// A flow that goes on though this node does not know it may belong to the slot's last owner. The
+// backend passes on what it has no socket for, if it is told where to.
+const Backend* AlternateOf(const channel::MaglevSlot& slot, const Packet& packet,
+                           const Snapshot& tables) {
+  if (slot.previous == slot.current || !packet.backend->gue_hop_list) return nullptr;
+  if (packet.key.protocol != IpProtocol::kTcp || (packet.tcp_flags & kTcpSyn) != 0) return nullptr;
+  if (slot.previous >= tables.backends.size()) return nullptr;
+  const Backend& previous = tables.backends[slot.previous];
+  const bool reachable =
+      previous.exists && previous.keeps_known_flows &&
+      previous.encapsulation == channel::Encapsulation::kGue &&
+      previous.outer_destination.family() == packet.backend->outer_destination.family();
+  return reachable ? &previous : nullptr;
+}
+
 FlowState FirstState(const Packet& packet) {
   if (packet.key.protocol == IpProtocol::kUdp) return FlowState::kUdp;
   if ((packet.tcp_flags & kTcpFin) != 0) return FlowState::kClosing;
@@ -66,7 +81,9 @@ void SelectBackend(Burst& burst, const Snapshot& tables, PathState& state) {
       packet.Drop(DropReason::no_backend);
       continue;
     }
-    Remember(packet, tables, state);
+    packet.alternate = AlternateOf(*slots[i], packet, tables);
+    // Entered, the flow's next packets would go to `backend` alone.
+    if (packet.alternate == nullptr) Remember(packet, tables, state);
   }
 }
 

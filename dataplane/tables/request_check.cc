@@ -1,12 +1,15 @@
 #include "dataplane/tables/request_check.h"
 
+#include <bit>
 #include <cstring>
 #include <tuple>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "lib/hash/maglev.h"
+#include "lib/net/encapsulation.h"
 #include "lib/net/flow_key.h"
+#include "lib/net/l3dsr.h"
 
 namespace guideway {
 
@@ -56,6 +59,20 @@ bool IsHost(const IpAddress& address) {
   static const IpAddress kBroadcast = IpAddress::FromIpv4(Be32(0xffffffff));
   return !address.IsUnspecified() && !address.IsMulticast() && !address.IsLoopback() &&
          address != kBroadcast;
+}
+
+// The last 32 bits of an address of either family.
+uint32_t LowBits(const IpAddress& address) {
+  return std::bit_cast<IpAddressWords>(address).ipv4.host();
+}
+
+uint32_t MaskOf(uint8_t bits) { return static_cast<uint32_t>((uint64_t{1} << bits) - 1); }
+
+bool FlowBitsAreRight(const BackendBody& body) {
+  const uint8_t bits = body.source_flow_bits;
+  if (bits == 0) return true;
+  const uint8_t most = body.outer_destination.IsIpv4() ? kMaxFlowBitsIpv4 : kMaxFlowBits;
+  return IsTunnel(body.encapsulation) && bits >= kMinFlowBits && bits <= most;
 }
 
 bool IsStation(const MacAddress& address) {
@@ -133,16 +150,27 @@ Refusal CheckBackend(const BackendBody& body) {
   FieldCheck check(Indexed("backend", body.index));
   check.Require(body.index < kMaxBackends, "index", body.index)
       .Require(body.keeps_known_flows <= 1, "keeps_known_flows", body.keeps_known_flows)
-      .Require(body.encapsulation <= Encapsulation::kIpip, "encapsulation",
+      .Require(body.encapsulation <= Encapsulation::kL3dsr, "encapsulation",
                static_cast<uint8_t>(body.encapsulation))
       .Require(body.next_hop < kMaxNextHops || body.next_hop == kNoNextHop, "next_hop",
                body.next_hop);
+  const bool gue = body.encapsulation == Encapsulation::kGue;
+  const uint8_t max_dscp = body.encapsulation == Encapsulation::kL3dsr ? kMaxDscp : 0;
+  check.Require((body.gue_port == Be16(0)) != gue, "gue_port", body.gue_port.host())
+      .Require(body.gue_hop_list <= (gue ? 1 : 0), "gue_hop_list", body.gue_hop_list)
+      .Require(body.gue_zero_checksum6 <= (gue ? 1 : 0), "gue_zero_checksum6",
+               body.gue_zero_checksum6)
+      .Require(body.dscp <= max_dscp, "dscp", body.dscp)
+      .Require(FlowBitsAreRight(body), "source_flow_bits", body.source_flow_bits);
   if (body.encapsulation != Encapsulation::kL2) {
-    check
-        .Require(IsHost(body.outer_destination), "outer_destination",
-                 ValueOf(body.outer_destination))
-        .Require(IsHost(body.outer_source), "outer_source", ValueOf(body.outer_source))
+    check.Require(IsHost(body.outer_destination), "outer_destination",
+                  ValueOf(body.outer_destination));
+  }
+  if (IsTunnel(body.encapsulation)) {
+    check.Require(IsHost(body.outer_source), "outer_source", ValueOf(body.outer_source))
         .Require(body.outer_source.family() == body.outer_destination.family(), "outer_source",
+                 ValueOf(body.outer_source))
+        .Require((LowBits(body.outer_source) & MaskOf(body.source_flow_bits)) == 0, "outer_source",
                  ValueOf(body.outer_source));
   }
   return check.result();

@@ -31,10 +31,15 @@ struct alignas(kCacheLineBytes) Backend {
   bool exists = false;
   bool keeps_known_flows = false;  // false: unhealthy or disabled, its flows are selected anew
   channel::Encapsulation encapsulation = channel::Encapsulation::kL2;
-  uint8_t reserved = 0;
-  IpAddress outer_source;       // of tunnels; the family is the outer family
-  IpAddress outer_destination;  // the backend's address
+  uint8_t source_flow_bits = 0;  // of tunnels: low bits of outer_source that the flow gives, or 0
+  IpAddress outer_source;        // of tunnels; the family is the outer family
+  IpAddress outer_destination;   // the backend's address
   NextHop next_hop;
+  Be16 gue_port;                    // UDP destination port
+  bool gue_hop_list = false;        // second chance: see lib/net/gue.h
+  bool gue_zero_checksum6 = false;  // no UDP checksum over IPv6
+  uint8_t dscp = 0;                 // of L3DSR
+  uint8_t reserved[3] = {};
 };
 static_assert(sizeof(Backend) == kCacheLineBytes);
 

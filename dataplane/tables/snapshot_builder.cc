@@ -103,6 +103,11 @@ void OwnedSnapshot::FillBackends(const TableState& tables, absl::Span<Backend> b
     backend.encapsulation = body.encapsulation;
     backend.outer_source = body.outer_source;
     backend.outer_destination = body.outer_destination;
+    backend.source_flow_bits = body.source_flow_bits;
+    backend.gue_port = body.gue_port;
+    backend.gue_hop_list = body.gue_hop_list != 0;
+    backend.gue_zero_checksum6 = body.gue_zero_checksum6 != 0;
+    backend.dscp = body.dscp;
     if (body.next_hop >= tables.next_hops.size() || !tables.next_hops[body.next_hop].exists) {
       continue;  // mtu_bytes stays 0: not resolved
     }

@@ -33,7 +33,18 @@ struct MaglevSlot {
 };
 static_assert(sizeof(MaglevSlot) == 4);
 
-enum class Encapsulation : uint8_t { kL2 = 0, kIpip = 1 };
+// How packets get to a backend.
+enum class Encapsulation : uint8_t {
+  kL2 = 0,     // Ethernet addresses rewritten
+  kIpip = 1,   // tunnels: an outer IP header with
+  kGre = 2,    //   GRE
+  kGue = 3,    //   GUE variant 0 behind it
+  kL3dsr = 4,  // destination address and DSCP rewritten
+};
+constexpr bool IsTunnel(Encapsulation encapsulation) {
+  return encapsulation == Encapsulation::kIpip || encapsulation == Encapsulation::kGre ||
+         encapsulation == Encapsulation::kGue;
+}
 
 enum class MessageType : uint32_t {
   kNone = 0,
@@ -84,6 +95,13 @@ struct BackendBody {
   IpAddress outer_source;       // tunnels only; same family as outer_destination
   IpAddress outer_destination;  // the backend's address
   uint32_t next_hop;            // next-hop index; kNoNextHop = not resolved
+  Be16 gue_port;                // kGue: UDP destination port, not 0; else 0
+  uint8_t gue_hop_list;         // kGue: 1 = every packet has a hop list (second chance); else 0
+  uint8_t gue_zero_checksum6;   // kGue: 1 = no UDP checksum over IPv6 (RFC 6935); else 0
+  // Tunnels: so many low bits of outer_source, which are 0 there, come from the flow hash: 2..32,
+  // or 0 = none, and then at most 24 of an IPv4 address.
+  uint8_t source_flow_bits;
+  uint8_t dscp;  // kL3dsr: 0..63; else 0
 };
 inline constexpr uint32_t kNoNextHop = 0xffffffff;
 struct NextHopBody {

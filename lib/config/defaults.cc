@@ -43,6 +43,8 @@ void SetDefault(const FieldDescriptor& field, const std::string& text, Message* 
     reflection->SetEnum(message, &field, value);
   } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
     reflection->SetString(message, &field, text);
+  } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_BOOL) {
+    reflection->SetBool(message, &field, text == "true");
   } else {
     uint32_t value = 0;
     CHECK(absl::SimpleAtoi(text, &value)) << field.full_name();

@@ -81,8 +81,8 @@ class Page {
   void Row(const FieldDescriptor& field) {
     const v1::Rule& rule = RuleOf(field);
     std::string meaning = Comment(*pool_->FindFieldByName(field.full_name()));
-    if (!rule.only_with_type().empty()) {
-      absl::StrAppend(&meaning, " Only with `type: ", rule.only_with_type(), "`.");
+    if (!rule.only_with().empty()) {
+      absl::StrAppend(&meaning, " Only with `", rule.only_with(), "`.");
     }
     absl::StrAppend(&text_, "| `", field.name(), "` | ", meaning, " | ", AllowedText(field), " | ",
                     Required(field), " |\n");

@@ -15,11 +15,19 @@ bool IsPresent(const Message& message, const FieldDescriptor& field) {
   return message.GetReflection()->HasField(message, &field);
 }
 
+Condition ConditionOf(const FieldDescriptor& field) {
+  const std::string& text = RuleOf(field).only_with();
+  const size_t colon = text.find(": ");
+  if (colon == std::string::npos) return {};
+  return {.field = text.substr(0, colon), .value = text.substr(colon + 2)};
+}
+
 bool Applies(const Message& message, const FieldDescriptor& field) {
-  const std::string& wanted = RuleOf(field).only_with_type();
-  if (wanted.empty()) return true;
-  const FieldDescriptor* type = field.containing_type()->FindFieldByName("type");
-  return type != nullptr && EnumName(*message.GetReflection()->GetEnum(message, type)) == wanted;
+  const Condition condition = ConditionOf(field);
+  if (condition.field.empty()) return true;
+  const FieldDescriptor* selector = field.containing_type()->FindFieldByName(condition.field);
+  return selector != nullptr &&
+         EnumName(*message.GetReflection()->GetEnum(message, selector)) == condition.value;
 }
 
 std::string ValueText(const Message& message, const FieldDescriptor& field) {

@@ -12,7 +12,13 @@ namespace guideway {
 // Whether a singular field has a value: set, if the field has presence, else not zero or empty.
 bool IsPresent(const google::protobuf::Message& message,
                const google::protobuf::FieldDescriptor& field);
-// False if the field's rule says only_with_type and `type` beside it has another value.
+// The condition of the field's rule `only_with`; both empty: none.
+struct Condition {
+  std::string field;
+  std::string value;
+};
+Condition ConditionOf(const google::protobuf::FieldDescriptor& field);
+// False if there is such a condition and the field beside it has another value.
 bool Applies(const google::protobuf::Message& message,
              const google::protobuf::FieldDescriptor& field);
 // The value of a singular field that is not a group, as YAML spells it (strings unquoted).

@@ -10,6 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "lib/net/address.h"
+#include "lib/net/prefix.h"
 
 namespace guideway {
 
@@ -34,6 +35,20 @@ bool IsUsableIp(const std::string& text) {
          text != "255.255.255.255";
 }
 
+// Prefixes from which many addresses are taken.
+bool IsSourcePrefix(const std::string& text, IpFamily family, int shortest, int longest) {
+  const auto prefix = IpPrefix::Parse(text);
+  return prefix.ok() && prefix->address.family() == family && prefix->length_bits >= shortest &&
+         prefix->length_bits <= longest && IsUsableIp(prefix->address.ToString()) &&
+         !prefix->Contains(*IpAddress::Parse("127.0.0.1")) &&
+         !prefix->Contains(*IpAddress::Parse("224.0.0.0"));
+}
+
+bool IsIpv4Source(const std::string& text) { return IsSourcePrefix(text, IpFamily::kIpv4, 8, 30); }
+bool IsIpv6Source(const std::string& text) {
+  return IsSourcePrefix(text, IpFamily::kIpv6, 32, 126);
+}
+
 bool IsUsableMac(const std::string& text) {
   const auto mac = MacAddress::Parse(text);
   return mac.ok() && !mac->IsZero() && (mac->bytes[0] & 1) == 0;
@@ -53,6 +68,10 @@ struct Format {
   const char* text;
 };
 constexpr Format kFormats[] = {
+    {"ipv4-prefix", IsIpv4Source,
+     "an IPv4 unicast prefix with a length from 8 to 30, such as 10.255.0.0/16"},
+    {"ipv6-prefix", IsIpv6Source,
+     "an IPv6 unicast prefix with a length from 32 to 126, such as 2001:db8:1:2::/64"},
     {"name", IsName, "1 to 63 of the characters A-Z a-z 0-9 - _ . with a letter or digit first"},
     {"ip", IsUsableIp,
      "an IPv4 or IPv6 unicast address, such as 192.0.2.1 or 2001:db8::1, and not loopback"},

@@ -7,6 +7,7 @@
 #include "lib/channel/messages.h"
 #include "lib/config/defaults.h"
 #include "lib/config/schema.h"
+#include "lib/config/validate_delivery.h"
 #include "lib/config/validate_rules.h"
 #include "lib/net/address.h"
 
@@ -120,36 +121,6 @@ void CheckVips(const v1::Config& config, const absl::flat_hash_set<std::string>&
   }
 }
 
-// Which families tunnels need an outer source address for, with a static gateway.
-void CheckTunnelSources(const v1::Config& config, Problems* problems) {
-  for (int p = 0; p < config.ports_size(); ++p) {
-    const v1::StaticGateway& gateway = config.ports(p).static_gateway();
-    const std::string path = absl::StrCat("ports[", p, "].static_gateway");
-    const auto check_family = [&](const std::string& text, IpFamily family, const char* field) {
-      const auto address = IpAddress::Parse(text);
-      if (address.ok() && address->family() != family) {
-        problems->Add(path + field, absl::StrCat(text, " is of the other family; must be IPv",
-                                                 static_cast<int>(family)));
-      }
-    };
-    check_family(gateway.source_ipv4(), IpFamily::kIpv4, ".source_ipv4");
-    check_family(gateway.source_ipv6(), IpFamily::kIpv6, ".source_ipv6");
-    for (const v1::Pool& pool : config.pools()) {
-      if (pool.encapsulation() != v1::IPIP) continue;
-      for (const v1::Backend& backend : pool.backends()) {
-        const auto address = IpAddress::Parse(backend.address());
-        if (!address.ok()) continue;
-        const bool ipv4 = address->IsIpv4();
-        if ((ipv4 ? gateway.source_ipv4() : gateway.source_ipv6()).empty()) {
-          problems->Add(path + (ipv4 ? ".source_ipv4" : ".source_ipv6"),
-                        absl::StrCat("is missing; tunnels to backend ", backend.name(), " of pool ",
-                                     pool.name(), " need it"));
-        }
-      }
-    }
-  }
-}
-
 void CheckTogether(const v1::Config& config, Problems* problems) {
   Unique port_names(problems);
   for (int i = 0; i < config.ports_size(); ++i) {
@@ -181,7 +152,7 @@ void CheckTogether(const v1::Config& config, Problems* problems) {
                                         channel::kMaxBackends, " are allowed"));
   }
   CheckVips(config, pools, problems);
-  CheckTunnelSources(config, problems);
+  ValidateDelivery(config, problems);
 }
 
 }  // namespace

@@ -45,14 +45,15 @@ absl::Status CheckValue(const Message& message, const FieldDescriptor& field) {
 void ValidateSingular(const Message& message, const FieldDescriptor& field, const std::string& path,
                       Problems* problems) {
   if (!IsPresent(message, field)) {
-    if (RuleOf(field).required()) {
+    if (RuleOf(field).required() && Applies(message, field)) {
       problems->Add(path, absl::StrCat("is missing; must be ", AllowedText(field)));
     }
     return;
   }
   if (!Applies(message, field)) {
-    problems->Add(path, absl::StrCat("has a meaning only if type is ",
-                                     RuleOf(field).only_with_type(), "; leave it out"));
+    const Condition condition = ConditionOf(field);
+    problems->Add(path, absl::StrCat("has a meaning only if ", condition.field, " is ",
+                                     condition.value, "; leave it out"));
     return;
   }
   if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && !IsDuration(field)) {

@@ -130,6 +130,12 @@ class Reader {
       if (IsPrintableUtf8(node.scalar)) reflection->SetString(message, &field, node.scalar);
     } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM) {
       ReadEnum(node, path, field, message);
+    } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_BOOL) {
+      if (node.quoted || (node.scalar != "true" && node.scalar != "false")) {
+        Mismatch(node, path, field);
+        return;
+      }
+      reflection->SetBool(message, &field, node.scalar == "true");
     } else {
       ReadNumber(node, path, field, message);
     }

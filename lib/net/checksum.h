@@ -24,6 +24,13 @@ Be16 InternetChecksum(const uint8_t* data, size_t length_bytes);
 // (RFC 1624, equation 3).
 Be16 UpdateChecksum(Be16 checksum, Be16 before, Be16 after);
 
+// A change of the covered range, for words of 16 or 32 bits as they stand on the wire: deltas of
+// several words add up (of up to 2^30 words).
+constexpr uint64_t ChecksumDelta(uint32_t before, uint32_t after);
+constexpr uint64_t ChecksumDelta(Be16 before, Be16 after);
+// The checksum after that change (RFC 1624, equation 3).
+Be16 UpdateChecksum(Be16 checksum, uint64_t delta);
+
 // Whether the header checksum is right; header.header_bytes() (at least 20) bytes must be readable.
 bool Ipv4ChecksumIsRight(const Ipv4Header& header);
 
@@ -40,6 +47,19 @@ constexpr uint16_t FoldSum(uint64_t sum) {
 inline Be16 UpdateChecksum(Be16 checksum, Be16 before, Be16 after) {
   const uint64_t sum = uint64_t{static_cast<uint16_t>(~checksum.wire())} +
                        static_cast<uint16_t>(~before.wire()) + after.wire();
+  return Be16::FromWire(static_cast<uint16_t>(~FoldSum(sum)));
+}
+
+constexpr uint64_t ChecksumDelta(uint32_t before, uint32_t after) {
+  return uint64_t{~before} + after;
+}
+
+constexpr uint64_t ChecksumDelta(Be16 before, Be16 after) {
+  return uint64_t{static_cast<uint16_t>(~before.wire())} + after.wire();
+}
+
+inline Be16 UpdateChecksum(Be16 checksum, uint64_t delta) {
+  const uint64_t sum = uint64_t{static_cast<uint16_t>(~checksum.wire())} + delta;
   return Be16::FromWire(static_cast<uint16_t>(~FoldSum(sum)));
 }
 

@@ -1,17 +1,11 @@
 #include "lib/net/encapsulation.h"
 
+#include <bit>
 #include <cstring>
 
 #include "lib/net/checksum.h"
 
 namespace guideway {
-namespace {
-
-IpProtocol ProtocolOf(IpFamily inner_family) {
-  return inner_family == IpFamily::kIpv4 ? IpProtocol::kIpip : IpProtocol::kIpv6;
-}
-
-}  // namespace
 
 void WriteOuterIpv4(uint8_t* outer, const InnerPacket& inner, Be32 source, Be32 destination,
                     uint16_t identification) {
@@ -23,7 +17,7 @@ void WriteOuterIpv4(uint8_t* outer, const InnerPacket& inner, Be32 source, Be32 
                                                    ? uint32_t{Ipv4Header::kDontFragment.host()}
                                                    : uint32_t{identification} << 16;
   const uint32_t ttl_and_protocol =
-      uint32_t{kOuterTtl} << 24 | uint32_t{static_cast<uint8_t>(ProtocolOf(inner.family))} << 16;
+      uint32_t{kOuterTtl} << 24 | uint32_t{static_cast<uint8_t>(inner.protocol)} << 16;
   const auto checksum =
       static_cast<uint16_t>(~FoldSum(uint64_t{version_to_length} + identification_and_fragment +
                                      ttl_and_protocol + source.host() + destination.host()));
@@ -41,10 +35,24 @@ void WriteOuterIpv6(uint8_t* outer, const InnerPacket& inner, const IpAddress& s
   header->version_class_label =
       Be32(6u << 28 | uint32_t{inner.traffic_class} << 20 | (flow_label & 0xfffff));
   header->payload_length = Be16(inner.length_bytes);
-  header->next_header = ProtocolOf(inner.family);
+  header->next_header = inner.protocol;
   header->hop_limit = kOuterTtl;
   std::memcpy(header->source, source.bytes.data(), sizeof(header->source));
   std::memcpy(header->destination, destination.bytes.data(), sizeof(header->destination));
+}
+
+void WriteGre(uint8_t* gre, IpProtocol inner_protocol) {
+  const Be16 type = inner_protocol == IpProtocol::kIpip ? ether_type::kIpv4 : ether_type::kIpv6;
+  *reinterpret_cast<Be32*>(gre) = Be32(type.host());  // no flags, version 0
+}
+
+IpAddress SpreadSource(const IpAddress& prefix, uint32_t flow_bits, uint64_t flow_hash) {
+  const auto mask = static_cast<uint32_t>((uint64_t{1} << flow_bits) - 1);
+  uint32_t bits = static_cast<uint32_t>(flow_hash) & mask;
+  if (bits == 0 || bits == mask) bits ^= 1;
+  auto words = std::bit_cast<IpAddressWords>(prefix);
+  words.ipv4 = Be32(words.ipv4.host() | bits);  // an IPv6 address has its last bytes there
+  return std::bit_cast<IpAddress>(words);
 }
 
 }  // namespace guideway

@@ -1,5 +1,7 @@
-// IP-in-IP: the outer header of 4in4 (RFC 2003), 6in4 (RFC 4213), 4in6 and 6in6 (RFC 2473).
+// Outer IP headers of all tunnels, and the GRE header.
 //
+// Directly in front of the inner packet they are IP in IP: 4in4 (RFC 2003), 6in4 (RFC 4213), 4in6
+// and 6in6 (RFC 2473). With a shim between them, GRE (RFC 2784, RFC 7676) or GUE (gue.h).
 // Pure bytes: the caller provides room in front of the inner packet and writes the link layer.
 // DSCP and ECN are copied outward (RFC 2983 uniform model, RFC 6040 normal mode). Thread safety:
 // pure functions.
@@ -19,11 +21,11 @@ constexpr uint32_t OuterHeaderBytes(IpFamily outer_family) {
   return outer_family == IpFamily::kIpv4 ? sizeof(Ipv4Header) : sizeof(Ipv6Header);
 }
 
-// What the outer header takes over from the inner one.
+// What follows the outer header, and what that takes over from the inner one.
 struct InnerPacket {
-  IpFamily family = IpFamily::kIpv4;
-  uint16_t length_bytes = 0;  // the whole IP packet
-  uint8_t traffic_class = 0;  // DSCP and ECN
+  IpProtocol protocol = IpProtocol::kIpip;  // kIpip: IPv4, kIpv6: IPv6; else a shim's
+  uint16_t length_bytes = 0;                // the whole IP packet, and the shim if there is one
+  uint8_t traffic_class = 0;                // DSCP and ECN
   // The tunnel must not fragment: DF of an IPv4 packet; always so for IPv6, whose sender expects no
   // router to fragment (RFC 4213, section 3.2).
   bool dont_fragment = false;
@@ -42,10 +44,26 @@ void WriteOuterIpv4(uint8_t* outer, const InnerPacket& inner, Be32 source, Be32 
 void WriteOuterIpv6(uint8_t* outer, const InnerPacket& inner, const IpAddress& source,
                     const IpAddress& destination, uint32_t flow_label);
 
+// The same with a shim of `shim_bytes` in front of it.
+InnerPacket BehindShim(InnerPacket inner, IpProtocol shim_protocol, uint32_t shim_bytes);
+
+inline constexpr uint32_t kGreBytes = 4;
+// Writes the 4 bytes of a GRE header without checksum, key and sequence number in front of an inner
+// packet of `inner_protocol` (kIpip or kIpv6).
+void WriteGre(uint8_t* gre, IpProtocol inner_protocol);
+
+// Limits of the next function's `flow_bits`.
+inline constexpr uint8_t kMinFlowBits = 2, kMaxFlowBits = 32, kMaxFlowBitsIpv4 = 24;
+
+// The outer source address of a flow where `flow_bits` low bits of it come from the flow
+// hash, so that what spreads by source address at the backend (receive queues) spreads the flows of
+// one tunnel. Those bits are 0 in `prefix`. Never all zeros or all ones, which name no host.
+IpAddress SpreadSource(const IpAddress& prefix, uint32_t flow_bits, uint64_t flow_hash);
+
 // Inline: returned through memory it would cost as much as all of the rest.
 inline InnerPacket DescribeInner(IpFamily family, const uint8_t* ip_header, uint16_t length_bytes) {
   InnerPacket inner;
-  inner.family = family;
+  inner.protocol = family == IpFamily::kIpv4 ? IpProtocol::kIpip : IpProtocol::kIpv6;
   inner.length_bytes = length_bytes;
   if (family == IpFamily::kIpv4) {
     const auto* ip = reinterpret_cast<const Ipv4Header*>(ip_header);
@@ -55,6 +73,12 @@ inline InnerPacket DescribeInner(IpFamily family, const uint8_t* ip_header, uint
     inner.traffic_class = reinterpret_cast<const Ipv6Header*>(ip_header)->traffic_class();
     inner.dont_fragment = true;
   }
+  return inner;
+}
+
+inline InnerPacket BehindShim(InnerPacket inner, IpProtocol shim_protocol, uint32_t shim_bytes) {
+  inner.protocol = shim_protocol;
+  inner.length_bytes = static_cast<uint16_t>(inner.length_bytes + shim_bytes);
   return inner;
 }
 

@@ -18,6 +18,7 @@ enum class IpProtocol : uint8_t {
   kTcp = 6,
   kUdp = 17,
   kIpv6 = 41,
+  kGre = 47,
   kIcmpv6 = 58,
 };
 

@@ -1,6 +1,6 @@
 // Bursts of any frames through the whole path, with VIPs of every kind of pool in both families:
 // every packet gets a verdict, the counters balance, what is not forwarded is as it came, and what
-// is forwarded decapsulates to what came, apart from TTL and padding.
+// is forwarded decapsulates to what came, apart from TTL, padding and what L3DSR replaces.
 //
 // Input: packets, each as control (1 byte: what follows), length (2), frame. Control: bits 0-1
 // headroom 128, 40, 20 or the next byte; bit 2 make the IPv4 header checksum right; bit 3 the burst
@@ -25,7 +25,17 @@ std::unique_ptr<World> MakeWorld() {
   world->AddBackend(3, kIpip, "2001:db8:1b::1", "2001:db8:b::13").next_hop.port = 2;
   world->AddBackend(4, kIpip, "203.0.113.1", "203.0.113.14").next_hop.mtu_bytes = 0;
   world->AddBackend(5, kL2, "", "203.0.113.15").next_hop.mtu_bytes = 576;
-  for (uint16_t pool = 0; pool < 6; ++pool) world->SetPool(pool, pool);
+  world->AddBackend(7, channel::Encapsulation::kGre, "203.0.113.1", "203.0.113.17");
+  world->AddBackend(10, channel::Encapsulation::kGue, "2001:db8:1b::1", "2001:db8:b::20");
+  world->AddBackend(11, channel::Encapsulation::kGue, "203.0.113.1", "203.0.113.21");
+  world->AddBackend(12, channel::Encapsulation::kGue, "2001:db8:1b::1", "2001:db8:b::22");
+  for (const size_t gue : {10, 11, 12}) world->backends[gue].gue_port = Be16(6080);
+  world->backends[11].gue_hop_list = world->backends[12].gue_hop_list = true;
+  world->AddBackend(18, channel::Encapsulation::kL3dsr, "", "203.0.113.28").dscp = 63;
+  world->AddBackend(19, channel::Encapsulation::kL3dsr, "", "2001:db8:b::29").dscp = 10;
+  constexpr uint16_t kOwnPools[] = {0, 1, 2, 3, 4, 5, 7, 10, 11, 18, 19};
+  for (const uint16_t pool : kOwnPools) world->SetPool(pool, pool);
+  world->SetPool(22, 12, 10);  // with second chance
   world->SetPool(6, kNoBackend);
   const struct {
     const char* address;
@@ -39,6 +49,13 @@ std::unique_ptr<World> MakeWorld() {
   for (const auto& [address, pool] : kBothProtocols) {
     add(address, 443, IpProtocol::kTcp, pool);
     add(address, 443, IpProtocol::kUdp, pool);
+  }
+  constexpr uint16_t kTunnelPools[] = {7, 10, 11, 18, 19, 22};
+  for (const uint16_t pool : kTunnelPools) {
+    for (const IpProtocol protocol : {IpProtocol::kTcp, IpProtocol::kUdp}) {
+      add(("198.51.100." + std::to_string(100 + pool)).c_str(), 443, protocol, pool);
+      add(("2001:db8:a::" + std::to_string(100 + pool)).c_str(), 443, protocol, pool);
+    }
   }
   add("198.51.100.7", 0, IpProtocol::kUdp, 2);
   add("198.51.100.7", 53, IpProtocol::kUdp, 0);
@@ -76,7 +93,9 @@ std::vector<uint8_t> ExpectedInner(const std::vector<uint8_t>& frame) {
 
 // Takes the outer header off, after checking all of it that does not depend on the flow.
 void CheckAndCutOuter(std::vector<uint8_t>& ip_packet, const Backend& backend, bool inner_v4) {
-  const auto inner_protocol = static_cast<IpProtocol>(inner_v4 ? 4 : 41);
+  IpProtocol inner_protocol = inner_v4 ? IpProtocol::kIpip : IpProtocol::kIpv6;
+  if (backend.encapsulation == channel::Encapsulation::kGre) inner_protocol = IpProtocol::kGre;
+  if (backend.encapsulation == channel::Encapsulation::kGue) inner_protocol = IpProtocol::kUdp;
   size_t outer_bytes = 0;
   if (backend.outer_destination.IsIpv4()) {
     FUZZ_CHECK(ip_packet.size() > sizeof(Ipv4Header));
@@ -99,6 +118,44 @@ void CheckAndCutOuter(std::vector<uint8_t>& ip_packet, const Backend& backend, b
   ip_packet.erase(ip_packet.begin(), ip_packet.begin() + static_cast<ptrdiff_t>(outer_bytes));
 }
 
+void CheckAndCutShim(std::vector<uint8_t>& shim, const Backend& backend, bool inner_v4) {
+  size_t shim_bytes = 4;
+  FUZZ_CHECK(shim.size() > 12);
+  if (backend.encapsulation == channel::Encapsulation::kGre) {
+    FUZZ_CHECK(shim[0] == 0 && shim[1] == 0 && shim[2] == (inner_v4 ? 0x08 : 0x86));
+  } else {
+    const auto& udp = *reinterpret_cast<const UdpHeader*>(shim.data());
+    FUZZ_CHECK(udp.length.host() == shim.size() && udp.destination_port == backend.gue_port);
+    const bool ipv6 = !backend.outer_destination.IsIpv4();
+    FUZZ_CHECK((udp.checksum == Be16(0)) == !ipv6);
+    const size_t words = shim[8];
+    const size_t hop_words = ipv6 ? 4 : 1;
+    FUZZ_CHECK(words == 0 ? !backend.gue_hop_list : words == 1 + shim[15] * hop_words);
+    FUZZ_CHECK(shim[9] == (inner_v4 ? 4 : 41));
+    shim_bytes = 12 + words * 4;
+  }
+  shim.erase(shim.begin(), shim.begin() + static_cast<ptrdiff_t>(shim_bytes));
+}
+
+// Checks what L3DSR has replaced, and makes it the same in both.
+void CheckL3dsr(std::vector<uint8_t>& left, std::vector<uint8_t>& came, const Backend& backend,
+                bool v4) {
+  const size_t destination = v4 ? 16 : 24, address_bytes = v4 ? 4 : 16;
+  const size_t transport = v4 ? 20 : 40;
+  const size_t checksum = transport + (left[v4 ? 9 : 6] == 6 ? 16 : 6);
+  for (size_t i = 0; i < address_bytes; ++i) {
+    FUZZ_CHECK(left[destination + i] == backend.outer_destination.bytes[16 - address_bytes + i]);
+    came[destination + i] = left[destination + i];
+  }
+  const int dscp = v4 ? left[1] >> 2 : (left[0] & 15) << 2 | left[1] >> 6;
+  FUZZ_CHECK(dscp == backend.dscp);
+  const auto mask = static_cast<uint8_t>(v4 ? 0x03 : 0x3f);
+  left[1] &= mask;
+  came[1] &= mask;
+  if (!v4) left[0] = came[0] = 0x60;
+  left[checksum] = came[checksum] = left[checksum + 1] = came[checksum + 1] = 0;
+}
+
 void CheckForwarded(const std::vector<uint8_t>& came, const Packet& packet) {
   FUZZ_CHECK(packet.backend != nullptr && packet.backend->exists);
   const Backend& backend = *packet.backend;
@@ -113,12 +170,20 @@ void CheckForwarded(const std::vector<uint8_t>& came, const Packet& packet) {
 
   std::vector<uint8_t> expected = ExpectedInner(came);
   const bool v4 = expected[0] >> 4 == 4;
-  if (backend.encapsulation != channel::Encapsulation::kL2) CheckAndCutOuter(inner, backend, v4);
+  if (IsTunnel(backend.encapsulation)) {
+    CheckAndCutOuter(inner, backend, v4);
+    if (backend.encapsulation != channel::Encapsulation::kIpip) {
+      CheckAndCutShim(inner, backend, v4);
+    }
+  }
   FUZZ_CHECK(inner.size() == expected.size());
   if (v4) {
     // 0x0000 and 0xffff are the same sum: an incremental update may end at the other one.
     FUZZ_CHECK(Ipv4ChecksumIsRight(*reinterpret_cast<const Ipv4Header*>(inner.data())));
     inner[10] = inner[11] = expected[10] = expected[11] = 0;
+  }
+  if (backend.encapsulation == channel::Encapsulation::kL3dsr) {
+    CheckL3dsr(inner, expected, backend, v4);
   }
   FUZZ_CHECK(inner == expected);
 }

@@ -67,7 +67,13 @@ void CheckBackends(const Snapshot& snapshot, const Model& model) {
     FUZZ_CHECK(backend.keeps_known_flows == (body.keeps_known_flows == 1));
     FUZZ_CHECK(backend.encapsulation == body.encapsulation);
     FUZZ_CHECK(backend.outer_destination == body.outer_destination);
-    if (body.encapsulation != Encapsulation::kL2) {
+    FUZZ_CHECK(backend.gue_port == body.gue_port && backend.dscp == body.dscp);
+    FUZZ_CHECK((backend.gue_port != Be16(0)) == (body.encapsulation == Encapsulation::kGue));
+    FUZZ_CHECK(backend.dscp <= 63 && backend.source_flow_bits <= 32);
+    FUZZ_CHECK(backend.source_flow_bits == body.source_flow_bits);
+    FUZZ_CHECK(backend.gue_hop_list == (body.gue_hop_list == 1));
+    FUZZ_CHECK(backend.gue_zero_checksum6 == (body.gue_zero_checksum6 == 1));
+    if (IsTunnel(body.encapsulation)) {
       FUZZ_CHECK(backend.outer_source == body.outer_source);
       FUZZ_CHECK(backend.outer_source.family() == backend.outer_destination.family());
     }

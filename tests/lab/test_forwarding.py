@@ -1,12 +1,16 @@
 """Forwarding end to end: MAC rewrite and tunnels, IPv4 and IPv6, TCP and UDP, one port and two."""
 
+import itertools
+
 from lab import client, configuration, fixtures, guideway
+from lab.backends import L3DSR_DSCP
 from lab.process import wait_until
 from lab.replies import ReplyCounter
 from lab.topology import BACKENDS, CLIENT, CLIENT_ADDRESS, FAMILIES, TUNNEL_VIP, VIP
 
 FIXTURES = [fixtures.SEGMENT, fixtures.TWO_PORT]
 _COUNT = 60
+_FREE_PORTS = itertools.count(20000, _COUNT)
 
 
 class Fixture(fixtures.Running):
@@ -14,11 +18,23 @@ class Fixture(fixtures.Running):
         super().__init__(lab, configuration.tunnels(lab))
         self.replies = ReplyCounter(lab)
 
-    def use_tunnels(self, outer):
+    def use_tunnels(self, outer, encapsulation="ipip", spread=False, **details):
         """Points the tunnel VIPs at the pool whose backends have addresses of this family."""
+        for pool in self.config["pools"]:
+            if pool["name"].startswith("tunnel"):
+                for key in ("gue", "dscp", *configuration.SOURCE_PREFIXES):
+                    pool.pop(key, None)
+                pool["encapsulation"] = encapsulation
+                if details:
+                    pool["gue"] = details
+                if encapsulation == "l3dsr":
+                    pool["dscp"] = L3DSR_DSCP
+                if spread:
+                    pool.update(configuration.SOURCE_PREFIXES)
         for vip in self.config["vips"]:
             if vip["name"].startswith("tunnel"):
-                vip["pool"] = f"tunnel{outer}"
+                # L3DSR serves each VIP by backends of its own family.
+                vip["pool"] = f"tunnel{outer or vip['name'][len('tunnel')]}"
         self.guideway.write_config(self.config)
         self.guideway.cli("apply", "-f", self.guideway.config_path)
         self.guideway.wait_serving()
@@ -63,15 +79,20 @@ def test_a_udp_flow_keeps_its_backend(fixture):
         assert answers.failed == 0 and len(answers) == 1, answers
 
 
-def _tunnel_case(fixture, outer, inner):
-    kind = f"{inner}in{outer}"
-    fixture.use_tunnels(outer)
+def _free_ports():
+    """The first of _COUNT client ports that no case has used yet."""
+    return next(_FREE_PORTS)
+
+
+def _tunnel_case(fixture, outer, inner, encapsulation="ipip", **details):
+    kind = f"{encapsulation} {inner}in{outer}" if outer else f"{encapsulation} {inner}"
+    fixture.use_tunnels(outer, encapsulation, **details)
     before = [backend.decapsulated() for backend in fixture.backends]
     replies = fixture.replies.through_router()
     _assert_spread(client.http_requests(fixture.lab, TUNNEL_VIP[inner], _COUNT))
     # Ports that no earlier case used: a UDP flow that is still known would keep its old tunnel.
     _assert_spread(client.udp_requests(fixture.lab, TUNNEL_VIP[inner], _COUNT, step=1,
-                                       source_port=20000 + 1000 * outer + 100 * inner))
+                                       source_port=_free_ports()))
     _assert_direct(fixture, replies)
     for backend, old in zip(fixture.backends, before):
         new = backend.decapsulated()
@@ -94,6 +115,29 @@ def test_tunnel_4in6(fixture):
 
 def test_tunnel_6in6(fixture):
     _tunnel_case(fixture, outer=6, inner=6)
+
+
+def test_gre(fixture):
+    for outer in FAMILIES:
+        for inner in FAMILIES:
+            _tunnel_case(fixture, outer, inner, "gre")
+
+
+def test_gue(fixture):
+    for outer in FAMILIES:
+        for inner in FAMILIES:
+            _tunnel_case(fixture, outer, inner, "gue", second_chance=outer == inner)
+
+
+def test_l3dsr(fixture):
+    for family in FAMILIES:
+        _tunnel_case(fixture, None, family, "l3dsr")
+
+
+def test_tunnels_from_a_source_prefix(fixture):
+    """Backends take tunnels whose source addresses nobody has."""
+    for outer, encapsulation in ((4, "gue"), (6, "ipip")):
+        _tunnel_case(fixture, outer, 4, encapsulation, spread=True)
 
 
 def test_what_is_not_handled_is_a_counted_drop(fixture):

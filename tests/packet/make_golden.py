@@ -3,8 +3,9 @@
 Usage: make_golden.py OUTPUT ORACLE_DIRECTORY
 The output is read by golden_test.cc beside this file; first the tables, then the cases:
   secret TEXT
-  backend INDEX l2|ipip OUTER_SOURCE|- ADDRESS PORT MTU DESTINATION_MAC SOURCE_MAC
-  pool INDEX BACKEND|nobody
+  backend INDEX ENCAPSULATION OUTER_SOURCE|- ADDRESS PORT MTU DESTINATION_MAC SOURCE_MAC
+      GUE_PORT GUE_HOP_LIST GUE_ZERO_CHECKSUM6 SOURCE_FLOW_BITS DSCP   (on the same line)
+  pool INDEX BACKEND|nobody PREVIOUS_BACKEND|nobody
   vip INDEX ADDRESS PORT tcp|udp POOL
   case NAME
   headroom BYTES                          (128 if not given)
@@ -12,6 +13,8 @@ The output is read by golden_test.cc beside this file; first the tables, then th
   expect forward PORT HEX | expect to_kernel | expect drop REASON
   counters NAME=VALUE ...                 (all that are not 0, over the case)
 """
+import ipaddress
+import struct
 import sys
 import warnings
 
@@ -21,6 +24,7 @@ from flow_hash import flow_hash, key_from_secret  # noqa: E402
 from scapy.all import (ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, IPv6, Raw)  # noqa: E402
 from scapy.layers.inet6 import (ICMPv6EchoRequest, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment,  # noqa: E402
                                 IPv6ExtHdrHopByHop, IPv6ExtHdrRouting)
+from scapy.layers.l2 import GRE  # noqa: E402
 from scapy.layers.inet import IPOption_NOP  # noqa: E402
 
 SECRET = "golden"
@@ -40,6 +44,34 @@ BACKENDS = {
     5: ("l2", "203.0.113.15", 1, 576),
 }
 POOLS = {0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: None}
+NO_OPTIONS = dict(gue_port=0, hop_list=0, zero_checksum6=0, flow_bits=0, dscp=0)
+OPTIONS = {}  # by backend
+# name: (encapsulation, address, options). Each has the backend, the pool and the VIPs of one index.
+LB4_PREFIX, LB6_PREFIX = "10.255.0.0", "2001:db8:ffff:1::"
+TUNNELS = {
+    7: ("gre-in4", "gre", "203.0.113.17", {}),
+    8: ("gre-in6", "gre", "2001:db8:b::18", {}),
+    9: ("gue-in4", "gue", "203.0.113.19", dict(gue_port=6080)),
+    10: ("gue-in6", "gue", "2001:db8:b::20", dict(gue_port=6080)),
+    11: ("gue-hops-in4", "gue", "203.0.113.21", dict(gue_port=19523, hop_list=1)),
+    12: ("gue-hops-in6", "gue", "2001:db8:b::22", dict(gue_port=19523, hop_list=1)),
+    13: ("gue-zero-in6", "gue", "2001:db8:b::23", dict(gue_port=65535, zero_checksum6=1)),
+    14: ("spread-ipip-in4", "ipip", "203.0.113.24", dict(flow_bits=16)),
+    15: ("spread-ipip-in6", "ipip", "2001:db8:b::25", dict(flow_bits=32)),
+    16: ("spread-gre-in4", "gre", "203.0.113.26", dict(flow_bits=2)),
+    17: ("spread-gue-in6", "gue", "2001:db8:b::27", dict(gue_port=6080, flow_bits=32)),
+    18: ("l3dsr-v4", "l3dsr", "203.0.113.28", dict(dscp=63)),
+    19: ("l3dsr-v6", "l3dsr", "2001:db8:b::29", dict(dscp=10)),
+    20: ("l3dsr-dscp-0", "l3dsr", "203.0.113.30", {}),
+}
+# Pools whose slots have changed owners: index: (now, before).
+CHANGED = {21: (11, 9), 22: (12, 10)}
+for tunnel, (_, kind, tunnel_address, options) in TUNNELS.items():
+    BACKENDS[tunnel] = (kind, tunnel_address, 1, 1500)
+    OPTIONS[tunnel] = {**NO_OPTIONS, **options}
+    POOLS[tunnel] = tunnel
+for changed, (now, _) in CHANGED.items():
+    POOLS[changed] = now
 V4_L2, V6_L2, V4_IN4, V4_IN6, V6_IN4, V6_IN6 = (
     "198.51.100.1", "2001:db8:a::2", "198.51.100.3", "198.51.100.4", "2001:db8:a::5",
     "2001:db8:a::6")
@@ -51,6 +83,12 @@ for vip_address, vip_pool in ((V4_L2, 0), (V6_L2, 1), (V4_IN4, 2), (V4_IN6, 3), 
     VIPS += [(vip_address, 443, "tcp", vip_pool), (vip_address, 443, "udp", vip_pool)]
 VIPS += [(ANY, 0, "udp", 2), (ANY, 53, "udp", 0), (NO_HOP, 80, "tcp", 4), (SMALL, 80, "udp", 5),
          (NOBODY, 80, "tcp", 6)]
+TUNNEL_VIPS = {}  # (4 or 6, pool): address
+for vip_pool in list(TUNNELS) + list(CHANGED):
+    for family, vip_address in ((4, "198.51.100.%d" % (100 + vip_pool)),
+                                (6, "2001:db8:a::%d" % (100 + vip_pool))):
+        TUNNEL_VIPS[family, vip_pool] = vip_address
+        VIPS += [(vip_address, 443, "tcp", vip_pool), (vip_address, 443, "udp", vip_pool)]
 POOL_OF = {(a, p, proto): pool for a, p, proto, pool in VIPS}
 
 lines = []
@@ -61,7 +99,53 @@ def pad(frame, length):
     return frame + bytes(max(0, length - len(frame)))
 
 
-def forwarded(frame):
+def spread(prefix, bits, hashed):
+    mask = (1 << bits) - 1
+    host = hashed & mask
+    if host in (0, mask):
+        host ^= 1
+    return str(ipaddress.ip_address(int(ipaddress.ip_address(prefix)) | host))
+
+
+def gue(version, hashed, options, hop, ipv6_outer):
+    """UDP header without length and checksum, and the bytes behind it."""
+    data = b""
+    if options["hop_list"]:
+        data = struct.pack("!HBB", 1 if ipv6_outer else 0, 0, 0)
+    if hop is not None:
+        data = struct.pack("!HBB", 1 if ipv6_outer else 0, 0, 1) + ipaddress.ip_address(hop).packed
+    shim = struct.pack("!BBH", len(data) // 4, 4 if version == 4 else 41, 0) + data
+    return UDP(sport=49152 + (hashed >> 20) % 16384, dport=options["gue_port"]), shim
+
+
+def rewritten(inner, address, dscp):
+    """L3DSR's packet, checksums made anew by scapy."""
+    inner.dst = address
+    if inner.version == 4:
+        inner.tos = dscp << 2 | inner.tos & 3
+    else:
+        inner.tc = dscp << 2 | inner.tc & 3
+    if TCP in inner:
+        del inner[TCP].chksum
+    elif inner[UDP].chksum != 0:
+        del inner[UDP].chksum
+    return inner
+
+
+def tunnelled(version, inner, encapsulation, hashed, options, hop, ipv6_outer):
+    """(protocol of the outer header, what follows it)."""
+    inner_protocol = 4 if version == 4 else 41
+    if encapsulation == "gre":
+        return 47, GRE(proto=0x0800 if version == 4 else 0x86DD) / Raw(bytes(inner))
+    if encapsulation == "gue":
+        udp_header, shim = gue(version, hashed, options, hop, ipv6_outer)
+        if not ipv6_outer or options["zero_checksum6"]:
+            udp_header.chksum = 0
+        return 17, udp_header / Raw(shim + bytes(inner))
+    return inner_protocol, Raw(bytes(inner))
+
+
+def forwarded(frame, second_chance):
     """What must leave for `frame` (bytes), and the port."""
     global identification
     version = 4 if frame[12:14] == b"\x08\x00" else 6
@@ -82,23 +166,30 @@ def forwarded(frame):
         inner.hlim -= 1
         tos, df = inner.tc, True
     link = Ether(src=OUT_SOURCE, dst=OUT_GATEWAY % backend)
+    options = OPTIONS.get(backend, NO_OPTIONS)
     if encapsulation == "l2":
         return port, bytes(link / inner)
+    if encapsulation == "l3dsr":
+        return port, bytes(link / rewritten(inner, address, options["dscp"]))
+    hop = BACKENDS[CHANGED[pool][1]][1] if second_chance else None
+    protocol, content = tunnelled(version, inner, encapsulation, hashed, options, hop,
+                                  ":" in address)
     if ":" in address:
-        outer = IPv6(src=LB6, dst=address, hlim=64, tc=tos, fl=hashed & 0xFFFFF,
-                     nh=4 if version == 4 else 41)
+        source = spread(LB6_PREFIX, options["flow_bits"], hashed) if options["flow_bits"] else LB6
+        outer = IPv6(src=source, dst=address, hlim=64, tc=tos, fl=hashed & 0xFFFFF, nh=protocol)
     else:
         ip_id = 0
         if not df:
             ip_id = identification
             identification += 1
-        outer = IP(src=LB4, dst=address, ttl=64, tos=tos, flags="DF" if df else 0, id=ip_id,
-                   proto=4 if version == 4 else 41)
-    return port, bytes(link / outer / Raw(bytes(inner)))
+        source = spread(LB4_PREFIX, options["flow_bits"], hashed) if options["flow_bits"] else LB4
+        outer = IP(src=source, dst=address, ttl=64, tos=tos, flags="DF" if df else 0, id=ip_id,
+                   proto=protocol)
+    return port, bytes(link / outer / content)
 
 
 def case(name, *steps, headroom=None, **flow_counters):
-    """steps: (packet, "forward" | "to_kernel" | drop reason)."""
+    """steps: (packet, "forward" | "second_chance" | "to_kernel" | drop reason)."""
     counters = dict(flow_counters)
 
     def count(counter, by=1):
@@ -112,8 +203,8 @@ def case(name, *steps, headroom=None, **flow_counters):
         lines.append("packet " + (frame.hex() or "-"))
         count("received_packets")
         count("received_bytes", len(frame))
-        if expected == "forward":
-            port, out = forwarded(frame)
+        if expected in ("forward", "second_chance"):
+            port, out = forwarded(frame, expected == "second_chance")
             lines.append("expect forward %d %s" % (port, out.hex()))
             count("forwarded_packets")
             count("forwarded_bytes", len(out))
@@ -153,6 +244,10 @@ NEW = dict(flow_misses=1, flow_inserts=1)
 def forward_cases():
     names = {V4_L2: "l2-v4", V6_L2: "l2-v6", V4_IN4: "4in4", V4_IN6: "4in6", V6_IN4: "6in4",
              V6_IN6: "6in6"}
+    for index, (name, kind, address, _) in TUNNELS.items():
+        for family in (4, 6):
+            if kind != "l3dsr" or family == (6 if ":" in address else 4):
+                names[TUNNEL_VIPS[family, index]] = "%s-of-v%d" % (name, family)
     for vip, name in names.items():
         case(name + "-tcp-syn", (ip(vip) / tcp(), "forward"), **NEW)
         case(name + "-tcp-data", (ip(vip) / tcp("PA", sport=40001) / DATA, "forward"), **NEW)
@@ -177,7 +272,9 @@ def forward_cases():
         if room:
             case(name + "-no-headroom", (ip(vip) / udp(sport=9) / DATA, "no_headroom"),
                  headroom=room - 1, **NEW)
-    for vip in (V4_L2, V4_IN4, V4_IN6):
+    for vip in names:
+        if ":" in vip:
+            continue
         case(names[vip] + "-without-df", (v4(vip, flags=0) / udp(sport=10) / DATA, "forward"), **NEW)
         case(names[vip] + "-without-df-again",
              (v4(vip, flags=0) / udp(sport=11) / DATA, "forward"), **NEW)
@@ -196,9 +293,63 @@ def forward_cases():
     case("udp-without-checksum", (v4(V4_IN4) / udp(sport=18, chksum=0) / DATA, "forward"), **NEW)
 
 
+def second_chance_cases():
+    for pool, (now, _) in CHANGED.items():
+        for family in (4, 6):
+            vip = TUNNEL_VIPS[family, pool]
+            name = "second-chance-in%d-of-v%d" % (6 if ":" in BACKENDS[now][1] else 4, family)
+            # Not entered: the next packet must be offered to both as well.
+            case(name + "-data", (ip(vip) / tcp("PA", sport=60) / DATA, "second_chance"),
+                 (ip(vip) / tcp("A", sport=60), "second_chance"),
+                 (ip(vip) / tcp("FA", sport=60), "second_chance"),
+                 (ip(vip) / tcp("R", sport=60), "second_chance"), flow_misses=4)
+            case(name + "-new", (ip(vip) / tcp("S", sport=61), "forward"),
+                 (ip(vip) / tcp("A", sport=61), "forward"),
+                 flow_misses=1, flow_inserts=1, flow_hits=1)
+            case(name + "-udp", (ip(vip) / udp(sport=62) / DATA, "forward"), **NEW)
+            case(name + "-new-after-data", (ip(vip) / tcp("A", sport=63), "second_chance"),
+                 (ip(vip) / tcp("S", sport=63), "forward"),
+                 (ip(vip) / tcp("A", sport=63), "forward"),
+                 flow_misses=2, flow_inserts=1, flow_hits=1)
+            hop = 4 if ":" not in BACKENDS[now][1] else 16
+            room = (20 if hop == 4 else 40) + 16 + hop
+            fixed = (40 if family == 6 else 20) + 20
+            fits = Raw(bytes(1500 - fixed - room))
+            case(name + "-full-mtu", (ip(vip) / tcp("A", sport=64) / fits, "second_chance"),
+                 headroom=room, flow_misses=1)
+            case(name + "-one-byte-too-big",
+                 (ip(vip) / tcp("A", sport=64) / fits / Raw(b"1"), "too_big"), flow_misses=1)
+            case(name + "-no-headroom", (ip(vip) / tcp("A", sport=64), "no_headroom"),
+                 headroom=room - 1, flow_misses=1)
+
+
+def l3dsr_cases():
+    for pool, family in ((18, 4), (19, 6)):
+        vip = TUNNEL_VIPS[family, pool]
+        # Many, so that carries and both forms of zero occur in the incremental updates.
+        for port in range(70, 110):
+            data = Raw(struct.pack("!Q", port * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF))
+            case("l3dsr-v%d-udp-%d" % (family, port),
+                 (ip(vip) / udp(sport=port) / data, "forward"), **NEW)
+            case("l3dsr-v%d-tcp-%d" % (family, port),
+                 (ip(vip) / tcp("A", sport=port) / data, "forward"), **NEW)
+        case("l3dsr-v%d-odd-length" % family,
+             (ip(vip) / udp(sport=110) / Raw(b"odd"), "forward"), **NEW)
+        case("l3dsr-v%d-udp-without-checksum" % family,
+             (ip(vip) / udp(sport=111, chksum=0) / DATA, "forward"), **NEW)
+        case("l3dsr-v%d-other-family" % family,
+             (ip(TUNNEL_VIPS[10 - family, pool]) / tcp(), "l3dsr_family"), **NEW)
+
+
 def outer_bytes(vip):
-    encapsulation, address, _, _ = BACKENDS[POOLS[POOL_OF[(vip, 443, "udp")]]]
-    return 0 if encapsulation == "l2" else 40 if ":" in address else 20
+    backend = POOLS[POOL_OF[(vip, 443, "udp")]]
+    encapsulation, address, _, _ = BACKENDS[backend]
+    if encapsulation in ("l2", "l3dsr"):
+        return 0
+    shim = {"ipip": 0, "gre": 4, "gue": 12}[encapsulation]
+    if OPTIONS.get(backend, NO_OPTIONS)["hop_list"]:
+        shim += 4
+    return shim + (40 if ":" in address else 20)
 
 
 def fixed_bytes(vip):
@@ -317,17 +468,26 @@ def drop_cases():
 def tables():
     lines.append("secret " + SECRET)
     for index, (encapsulation, address, port, mtu) in BACKENDS.items():
-        source = "-" if encapsulation == "l2" else LB6 if ":" in address else LB4
-        lines.append("backend %d %s %s %s %d %d %s %s" % (
-            index, encapsulation, source, address, port, mtu, OUT_GATEWAY % index, OUT_SOURCE))
+        options = OPTIONS.get(index, NO_OPTIONS)
+        source = LB6 if ":" in address else LB4
+        if options["flow_bits"]:
+            source = LB6_PREFIX if ":" in address else LB4_PREFIX
+        if encapsulation in ("l2", "l3dsr"):
+            source = "-"
+        lines.append("backend %d %s %s %s %d %d %s %s %d %d %d %d %d" % (
+            index, encapsulation, source, address, port, mtu, OUT_GATEWAY % index, OUT_SOURCE,
+            *(options[name] for name in NO_OPTIONS)))
     for index, backend in POOLS.items():
-        lines.append("pool %d %s" % (index, "nobody" if backend is None else backend))
+        owner = "nobody" if backend is None else backend
+        lines.append("pool %d %s %s" % (index, owner, CHANGED.get(index, (0, owner))[1]))
     for index, (address, port, proto, pool) in enumerate(VIPS):
         lines.append("vip %d %s %d %s %d" % (index, address, port, proto, pool))
 
 
 tables()
 forward_cases()
+second_chance_cases()
+l3dsr_cases()
 kernel_cases()
 drop_cases()
 with open(sys.argv[1], "w") as out_file:

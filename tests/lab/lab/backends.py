@@ -1,6 +1,7 @@
 """The servers on the backends: nginx, UDP echo, and the decapsulation of tunnels."""
 
 import hashlib
+import ipaddress
 import json
 import os
 import random
@@ -14,7 +15,10 @@ UDP_PORT = 9000
 DOWNLOAD_BYTES = 3_000_000
 _RATE = "600k"  # a download takes about 5 s
 _HERE = os.path.dirname(os.path.abspath(__file__))
-_KINDS = ("4in4", "6in4", "4in6", "6in6")
+CARRIERS = ("ipip", "gre", "gue")
+_KINDS = tuple(f"{carrier} {what}" for carrier in CARRIERS
+               for what in ("4in4", "6in4", "4in6", "6in6")) + ("l3dsr 4", "l3dsr 6")
+L3DSR_DSCP = 46  # stands for the tunnel VIPs
 
 _NGINX = """\
 daemon off;
@@ -84,7 +88,7 @@ class Backend:
                              "sec", "xdp")
 
     def decapsulated(self):
-        """Tunnelled packets so far, by kind ("4in6": IPv4 in IPv6)."""
+        """Packets so far, by kind ("gre 4in6": IPv4 in GRE in IPv6, "l3dsr 4": to the tunnel VIP)."""
         link = json.loads(run("ip", "-j", "-n", self._lab.network.name(self.name), "link", "show",
                               "eth0").stdout)[0]
         program = _bpftool("prog", "show", "id", link["xdp"]["prog"]["id"])
@@ -102,8 +106,13 @@ def compile_decapsulation(directory):
     """Compiles the lab's decapsulation program; returns the object's path."""
     source = os.path.join(_HERE, "..", "bpf", "decapsulate.bpf.c")
     target = f"{directory}/decapsulate.o"
+    words = {family: [hex(int.from_bytes(packed[i:i + 4], "big")) for i in range(0, len(packed), 4)]
+             for family, packed in ((family, ipaddress.ip_address(TUNNEL_VIP[family]).packed)
+                                    for family in FAMILIES)}
     multiarch = run("gcc", "-print-multiarch").stdout.strip()
     run("clang", "-O2", "-g", "-Wall", "-Werror", "-target", "bpf", f"-I/usr/include/{multiarch}",
+        f"-DL3DSR_DSCP={L3DSR_DSCP}", f"-DL3DSR_VIP4={words[4][0]}",
+        f"-DL3DSR_VIP6={','.join(words[6])}",
         "-c", source, "-o", target)
     return target
 

@@ -17,6 +17,11 @@ def pool(lab, name, encapsulation="l2", family=4, backends=BACKENDS, probe=None)
     return made
 
 
+# A /24 of the bench range (RFC 2544) and a documentation prefix: nobody in the lab has them.
+SOURCE_PREFIXES = {"source_prefix_ipv4": "198.19.255.0/24",
+                   "source_prefix_ipv6": "2001:db8:ffff::/64"}
+
+
 def vips(name, address, pool_name):
     """A VIP for HTTP and one for the UDP echo."""
     return [{"name": f"{name}-http", "address": address, "port": HTTP_PORT, "protocol": "tcp",
@@ -62,4 +67,6 @@ def to_yaml(value, indent=0):
 
 
 def _scalar(value):
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return f'"{value}"' if isinstance(value, str) and (":" in value or " " in value) else value

@@ -72,6 +72,43 @@ TEST_CASE("what is printed reads back as the same configuration") {
   CHECK(MessageDifferencer::Equals(sparse, *sparse_again));
 }
 
+TEST_CASE("every encapsulation, with its details, reads, has its defaults and prints back") {
+  const auto config = ParseConfig(R"(flow_hash_secret: 0123456789abcdef
+source_prefix_ipv4: 10.255.0.0/16
+source_prefix_ipv6: 2001:db8:1:2::/64
+ports:
+- {name: p, static_gateway: {mac: 02:00:00:00:00:01}}
+pools:
+- {name: a, encapsulation: gre, backends: [{name: x, address: 10.0.0.1}]}
+- {name: b, encapsulation: gue, backends: [{name: x, address: 10.0.0.1}, {name: y, address: "::2"}]}
+- {name: c, encapsulation: gue, gue: {port: 19523, second_chance: true, zero_checksum6: true}}
+- name: d
+  encapsulation: l3dsr
+  dscp: 63
+  source_prefix_ipv4: 10.254.0.0/30
+  backends: [{name: x, address: 10.0.0.1}]
+- {name: e, encapsulation: l3dsr, dscp: 62, backends: [{name: x, address: 10.0.0.1}]}
+vips:
+- {name: v, address: 10.9.0.1, port: 1, protocol: tcp, pool: d}
+- {name: u, address: 10.9.0.1, port: 2, protocol: udp, pool: d}
+- {name: t, address: 10.9.0.2, protocol: tcp, pool: e}
+)",
+                                  "f");
+  INFO(config.status());
+  REQUIRE(config.ok());
+  CHECK(!config->pools(0).has_gue());
+  CHECK(config->pools(1).gue().port() == 6080);
+  CHECK(!config->pools(1).gue().second_chance());
+  CHECK(config->pools(2).gue().port() == 19523);
+  CHECK(config->pools(2).gue().second_chance());
+  CHECK(config->pools(2).gue().zero_checksum6());
+  CHECK(config->pools(3).dscp() == 63);
+  const auto again = ParseConfig(PrintYaml(*config), "printed");
+  INFO(again.status());
+  REQUIRE(again.ok());
+  CHECK(MessageDifferencer::Equals(*config, *again));
+}
+
 TEST_CASE("filling defaults twice is the same as once") {
   v1::Config once = Example();
   v1::Config twice = once;

@@ -78,7 +78,8 @@ const Case kCases[] = {
     {"vips:\n- protocol: TCP\n", "3:13: vips[0].protocol: ", "must be one of tcp, udp"},
     {"vips:\n- protocol: 6\n", "3:13: vips[0].protocol: ", "must be one of tcp, udp"},
     {"vips:\n- protocol: protocol_unspecified\n", "vips[0].protocol: ", "must be one of tcp, udp"},
-    {"pools:\n- {name: w, encapsulation: gue}\n", "pools[0].encapsulation: ", "one of l2, ipip"},
+    {"pools:\n- {name: w, encapsulation: vxlan}\n",
+     "pools[0].encapsulation: ", "one of l2, ipip, gre, gue, l3dsr"},
     {"pools:\n- {name: w, probe: {type: tcp_connect, port: 1}}\n",
      "probe.type: ", "one of tcp, http"},
     {"pools:\n- name: w\n  backends: [{name: a, address: 10.0.0.1, state: down}]\n",
@@ -161,6 +162,61 @@ const Case kCases[] = {
     {"ports:\n- {name: p, static_gateway: {mac: 02:00:00:00:00:01}}\n"
      "pools: [{name: w, encapsulation: ipip, backends: [{name: a, address: \"2001:db8::1\"}]}]\n",
      "ports[0].static_gateway.source_ipv6: ", "tunnels to backend a of pool w need it"},
+    // How packets get to backends.
+    {"pools: [{name: w, encapsulation: gre, gue: {port: 1}}]\n",
+     "pools[0].gue: ", "has a meaning only if encapsulation is gue"},
+    {"pools: [{name: w, gue: {}}]\n", "pools[0].gue: ", "only if encapsulation is gue"},
+    {"pools: [{name: w, encapsulation: gue, gue: {port: 0}}]\n",
+     "pools[0].gue.port: ", "must be a whole number from 1 to 65535"},
+    {"pools: [{name: w, encapsulation: gue, gue: {second_chance: yes}}]\n",
+     "pools[0].gue.second_chance: ", "\"yes\" is not allowed; must be true or false"},
+    {"pools: [{name: w, encapsulation: gue, gue: {zero_checksum6: \"true\"}}]\n",
+     "pools[0].gue.zero_checksum6: ", "is quoted text; must be true or false"},
+    {"pools: [{name: w, encapsulation: l3dsr}]\n",
+     "pools[0].dscp: ", "is missing; must be a whole number from 1 to 63"},
+    {"pools: [{name: w, encapsulation: l3dsr, dscp: 64}]\n", "pools[0].dscp: ", "out of range"},
+    {"pools: [{name: w, encapsulation: l3dsr, dscp: 0}]\n", "pools[0].dscp: ", "out of range"},
+    {"pools: [{name: w, encapsulation: ipip, dscp: 1}]\n",
+     "pools[0].dscp: ", "has a meaning only if encapsulation is l3dsr"},
+    {"source_prefix_ipv4: 10.255.0.1/16\n",
+     "source_prefix_ipv4: ", "is not valid; must be an IPv4"},
+    {"source_prefix_ipv4: 10.255.0.0\n", "source_prefix_ipv4: ", "such as 10.255.0.0/16"},
+    {"source_prefix_ipv4: 10.255.0.0/31\n", "source_prefix_ipv4: ", "from 8 to 30"},
+    {"source_prefix_ipv4: 10.0.0.0/7\n", "source_prefix_ipv4: ", "from 8 to 30"},
+    {"source_prefix_ipv4: 127.0.0.0/16\n", "source_prefix_ipv4: ", "is not valid"},
+    {"source_prefix_ipv4: 224.0.0.0/8\n", "source_prefix_ipv4: ", "is not valid"},
+    {"source_prefix_ipv4: \"2001:db8::/64\"\n", "source_prefix_ipv4: ", "is not valid"},
+    {"source_prefix_ipv6: 10.255.0.0/16\n",
+     "source_prefix_ipv6: ", "is not valid; must be an IPv6"},
+    {"source_prefix_ipv6: \"2001:db8::/127\"\n", "source_prefix_ipv6: ", "from 32 to 126"},
+    {"source_prefix_ipv6: \"2001::/31\"\n", "source_prefix_ipv6: ", "from 32 to 126"},
+    {"source_prefix_ipv6: \"2001:db8::1/64\"\n", "source_prefix_ipv6: ", "is not valid"},
+    {"source_prefix_ipv6: \"ff00::/64\"\n", "source_prefix_ipv6: ", "is not valid"},
+    {"ports:\n- {name: p, static_gateway: {mac: 02:00:00:00:00:01}}\n"
+     "pools: [{name: w, encapsulation: gue, backends: [{name: a, address: 10.0.0.1}]}]\n",
+     "ports[0].static_gateway.source_ipv4: ", "need it, or a source prefix"},
+    {"source_prefix_ipv4: 10.0.0.0/16\n"
+     "pools: [{name: w, encapsulation: gre, backends: [{name: a, address: 10.0.9.1}]}]\n",
+     "pools[0].backends[0].address: ", "10.0.9.1 lies in the source prefix 10.0.0.0/16"},
+    {"pools: [{name: w, encapsulation: gre, source_prefix_ipv6: \"2001:db8::/64\"}]\n"
+     "vips: [{name: v, address: \"2001:db8::5\", protocol: tcp, pool: w}]\n",
+     "vips[0].address: ", "lies in the source prefix 2001:db8::/64 of pool w"},
+    {"pools: [{name: w, encapsulation: gue, gue: {second_chance: true}, backends: [{name: a, "
+     "address: 10.0.0.1}, {name: b, address: \"2001:db8::1\"}]}]\n",
+     "pools[0].backends[1].address: ", "with second_chance all must be of one family"},
+    {"pools: [{name: w, encapsulation: l3dsr, dscp: 1}]\n"
+     "vips:\n- {name: v, address: 10.0.0.1, protocol: tcp, pool: w}\n"
+     "- {name: u, address: 10.0.0.2, protocol: tcp, pool: w}\n",
+     "vips[1].pool: ", "pool w uses l3dsr and serves 10.0.0.1; must be a pool of its own"},
+    {"pools: [{name: w, encapsulation: l3dsr, dscp: 1, backends: [{name: a, address: "
+     "10.0.0.9}]}]\nvips: [{name: v, address: \"2001:db8::1\", protocol: tcp, pool: w}]\n",
+     "pools[0].backends[0].address: ", "10.0.0.9 is IPv4; must be IPv6 as the VIP 2001:db8::1"},
+    {"pools:\n- {name: w, encapsulation: l3dsr, dscp: 7, backends: [{name: a, address: "
+     "10.0.0.9}]}\n"
+     "- {name: x, encapsulation: l3dsr, dscp: 7, backends: [{name: a, address: 10.0.0.9}]}\n"
+     "vips:\n- {name: v, address: 10.0.0.1, protocol: tcp, pool: w}\n"
+     "- {name: u, address: 10.0.0.2, protocol: tcp, pool: x}\n",
+     "pools[1].backends[0].address: ", "has dscp 7 in pool w for VIP 10.0.0.1 already"},
     // YAML itself.
     {"a: &x 1\n", "2:4: ", "anchors are not supported"},
     {"a: *x\n", "2:4: ", "is not valid YAML"},

@@ -31,7 +31,7 @@ expect "pool" guideway po
 expect "list show create delete" guideway pool ""
 expect "list" guideway pool l
 expect "list" guideway -o json pool l
-expect "l2 ipip" guideway pool create x --encapsulation ""
+expect "l2 ipip gre gue l3dsr" guideway pool create x --encapsulation ""
 expect "table json" guideway -o ""
 expect "--state" guideway backend add web --st
 expect "--socket" guideway backend add web --so

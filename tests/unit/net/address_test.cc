@@ -3,6 +3,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "lib/net/prefix.h"
+
 namespace guideway {
 namespace {
 
@@ -71,6 +73,33 @@ TEST_CASE("MAC addresses") {
     CAPTURE(text);
     CHECK_FALSE(MacAddress::Parse(text).ok());
   }
+}
+
+TEST_CASE("prefixes") {
+  for (const char* text : {"10.255.0.0/16", "0.0.0.0/0", "10.0.0.1/32", "2001:db8::/33", "::/0",
+                           "2001:db8::1/128", "10.128.0.0/9"}) {
+    CAPTURE(text);
+    REQUIRE(IpPrefix::Parse(text).ok());
+    CHECK(IpPrefix::Parse(text)->ToString() == text);
+  }
+  for (const char* text :
+       {"10.255.0.0", "10.255.0.0/", "10.255.0.0/33", "10.255.0.0/016", "10.255.0.0/-1", "/8",
+        "10.255.0.0/15", "2001:db8::/129", "2001:db8::1/127", "10.0.0.0/8/8", "10.0.0.0/ 8"}) {
+    CAPTURE(text);
+    CHECK(!IpPrefix::Parse(text).ok());
+  }
+  const auto contains = [](const char* prefix, const char* address) {
+    return IpPrefix::Parse(prefix)->Contains(IpAddress::Parse(address).value());
+  };
+  CHECK(contains("10.128.0.0/9", "10.255.255.255"));
+  CHECK_FALSE(contains("10.128.0.0/9", "10.127.255.255"));
+  CHECK(contains("10.0.0.1/32", "10.0.0.1"));
+  CHECK_FALSE(contains("10.0.0.1/32", "10.0.0.0"));
+  CHECK(contains("2001:db8::/33", "2001:db8:7fff::1"));
+  CHECK_FALSE(contains("2001:db8::/33", "2001:db8:8000::1"));
+  CHECK_FALSE(contains("::/0", "10.0.0.1"));
+  CHECK(contains("0.0.0.0/0", "10.0.0.1"));
+  CHECK_FALSE(contains("0.0.0.0/0", "2001:db8::1"));
 }
 
 }  // namespace

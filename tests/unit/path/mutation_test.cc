@@ -2,6 +2,7 @@
 // accounted for, and what leaves contains what came. Frames stand in buffers of their exact size,
 // so that a build with sanitizers sees every access outside of them.
 #include <catch2/catch.hpp>
+#include <map>
 #include <random>
 
 #include "tests/unit/path/packet_builder.h"
@@ -9,21 +10,60 @@
 namespace guideway {
 namespace {
 
-constexpr int kPackets = 200000;
+constexpr int kPackets = 400000;
+constexpr uint16_t kPools = 9;
+
+// Checksums as RFC 1071 words it, byte by byte: nothing of lib/net/checksum.h.
+uint16_t PlainSum(const std::vector<uint8_t>& bytes, size_t from, uint32_t sum = 0) {
+  for (size_t i = from; i < bytes.size(); ++i) {
+    sum += i % 2 == from % 2 ? bytes[i] * 256u : bytes[i];
+    if (sum > 0xffff) sum -= 0xffff;  // the end-around carry
+  }
+  return static_cast<uint16_t>(sum);
+}
+
+// The same over the transport header and payload of an IP packet without options or extension
+// headers, pseudo header included: 0xffff if its checksum is right. 0 and 0xffff are one value.
+uint16_t TransportSum(const std::vector<uint8_t>& packet) {
+  const bool v4 = packet[0] >> 4 == 4;
+  const size_t header_bytes = v4 ? 20 : 40, addresses = v4 ? 12 : 8;
+  std::vector<uint8_t> pseudo(packet.begin() + static_cast<ptrdiff_t>(addresses),
+                              packet.begin() + static_cast<ptrdiff_t>(header_bytes));
+  pseudo.push_back(0);
+  pseudo.push_back(packet[v4 ? 9 : 6]);
+  const size_t length = packet.size() - header_bytes;
+  pseudo.push_back(static_cast<uint8_t>(length >> 8));
+  pseudo.push_back(static_cast<uint8_t>(length));
+  const uint16_t sum = PlainSum(packet, header_bytes, PlainSum(pseudo, 0));
+  return sum == 0 ? 0xffff : sum;
+}
+
+size_t ChecksumOffset(const std::vector<uint8_t>& packet) {
+  const bool v4 = packet[0] >> 4 == 4;
+  return (v4 ? 20 : 40) + (packet[v4 ? 9 : 6] == 6 ? 16 : 6);
+}
+
+void FillTransportChecksum(std::vector<uint8_t>& frame) {
+  const std::vector<uint8_t> packet(frame.begin() + 14, frame.end());
+  const auto checksum = static_cast<uint16_t>(~TransportSum(packet));
+  frame[14 + ChecksumOffset(packet)] = static_cast<uint8_t>(checksum >> 8);
+  frame[14 + ChecksumOffset(packet) + 1] = static_cast<uint8_t>(checksum);
+}
 
 std::vector<std::vector<uint8_t>> Seeds() {
   std::vector<std::vector<uint8_t>> seeds;
   for (const bool v6 : {false, true}) {
-    for (int vip = 1; vip <= 3; ++vip) {
+    for (int vip = 1; vip <= kPools; ++vip) {
       for (const IpProtocol protocol : {IpProtocol::kTcp, IpProtocol::kUdp}) {
         PacketSpec spec;
         spec.source = v6 ? "2001:db8::1" : "192.0.2.1";
         spec.destination = (v6 ? "2001:db8:a::" : "198.51.100.") + std::to_string(vip);
         spec.protocol = protocol;
-        spec.payload_bytes = static_cast<uint16_t>(vip * 20);
+        spec.payload_bytes = static_cast<uint16_t>(vip * 17);  // odd lengths, too
         spec.dont_fragment = vip != 2;
         spec.tcp_flags = vip == 1 ? kTcpSyn : kTcpAck;
         seeds.push_back(Frame(spec));
+        if (vip % 3 != 0) FillTransportChecksum(seeds.back());
       }
     }
   }
@@ -31,7 +71,7 @@ std::vector<std::vector<uint8_t>> Seeds() {
   const uint8_t tag[] = {0x81, 0x00, 0x00, 0x05};
   tagged.insert(tagged.begin() + 12, tag, tag + 4);
   seeds.push_back(tagged);
-  std::vector<uint8_t> extended = seeds[7];
+  std::vector<uint8_t> extended = seeds[2 * kPools + 1];
   extended[14 + 6] = ipv6_extension::kHopByHop;
   extended[14 + 40] = ipv6_extension::kFragment;
   seeds.push_back(extended);
@@ -92,24 +132,111 @@ std::vector<uint8_t> ExpectedInner(const std::vector<uint8_t>& frame, const Pack
   return inner;
 }
 
-std::vector<uint8_t> Decapsulate(const Packet& packet) {
-  std::vector<uint8_t> out = FrameOf(packet);
-  size_t skip = 14;
-  if (packet.backend->encapsulation == channel::Encapsulation::kIpip) {
-    const bool outer_v4 = packet.backend->outer_destination.IsIpv4();
-    REQUIRE(out[12] == (outer_v4 ? 0x08 : 0x86));
-    REQUIRE(out[14 + (outer_v4 ? 9 : 6)] == (packet.family == IpFamily::kIpv4 ? 4 : 41));
-    if (outer_v4) {
-      const auto& outer = *reinterpret_cast<const Ipv4Header*>(&out[14]);
-      REQUIRE(Ipv4ChecksumIsRight(outer));
-      REQUIRE(outer.total_length.host() == out.size() - 14);
-    } else {
-      const auto& outer = *reinterpret_cast<const Ipv6Header*>(&out[14]);
-      REQUIRE(outer.payload_length.host() == out.size() - 54);
-    }
-    skip += outer_v4 ? 20 : 40;
+// Takes the outer IP header off; returns its protocol.
+uint8_t TakeOuter(std::vector<uint8_t>& out, const Backend& backend) {
+  const bool v4 = backend.outer_destination.IsIpv4();
+  REQUIRE(out[0] >> 4 == (v4 ? 4 : 6));
+  REQUIRE(out[v4 ? 2 : 4] * 256u + out[v4 ? 3 : 5] == out.size() - (v4 ? 0 : 40));
+  REQUIRE(out[v4 ? 8 : 7] == 64);
+  const IpAddress source =
+      v4 ? IpAddress::FromIpv4(Be32::FromWire(*reinterpret_cast<const uint32_t*>(&out[12])))
+         : IpAddress::FromIpv6(&out[8]);
+  if (backend.source_flow_bits == 0) {
+    REQUIRE(source == backend.outer_source);
+  } else {
+    REQUIRE(source != backend.outer_source);
+    const size_t kept = 16 - (backend.source_flow_bits + 7) / 8;
+    REQUIRE(std::equal(source.bytes.begin(), source.bytes.begin() + static_cast<ptrdiff_t>(kept),
+                       backend.outer_source.bytes.begin()));
   }
-  return {out.begin() + static_cast<ptrdiff_t>(skip), out.end()};
+  if (v4) REQUIRE(PlainSum({out.begin(), out.begin() + 20}, 0) == 0xffff);
+  const uint8_t protocol = out[v4 ? 9 : 6];
+  out.erase(out.begin(), out.begin() + (v4 ? 20 : 40));
+  return protocol;
+}
+
+void TakeGue(std::vector<uint8_t>& out, const Packet& packet) {
+  const Backend& backend = *packet.backend;
+  REQUIRE(out[0] >= 0xc0);  // source port
+  REQUIRE(out[2] * 256u + out[3] == backend.gue_port.host());
+  REQUIRE(out[4] * 256u + out[5] == out.size());
+  REQUIRE(out[8] < 0x20);  // variant 0, no control message
+  REQUIRE(out[9] == (packet.family == IpFamily::kIpv4 ? 4 : 41));
+  REQUIRE(out[10] * 256u + out[11] == 0);
+  const size_t list_bytes = out[8] * 4u;
+  if (!backend.gue_hop_list) {
+    REQUIRE(list_bytes == 0);
+  } else {
+    const bool v4 = backend.outer_destination.IsIpv4();
+    REQUIRE(out[12] * 256u + out[13] == (v4 ? 0 : 1));
+    REQUIRE(out[14] == 0);
+    REQUIRE(out[15] == (packet.alternate != nullptr ? 1 : 0));
+    REQUIRE(list_bytes == 4u + out[15] * (v4 ? 4u : 16u));
+    if (packet.alternate != nullptr) {
+      const IpAddress& hop = packet.alternate->outer_destination;
+      REQUIRE(std::equal(hop.bytes.begin() + (v4 ? 12 : 0), hop.bytes.end(), &out[16]));
+    }
+  }
+  out.erase(out.begin(), out.begin() + static_cast<ptrdiff_t>(12 + list_bytes));
+}
+
+std::vector<uint8_t> Decapsulate(const Packet& packet) {
+  using channel::Encapsulation;
+  std::vector<uint8_t> out = FrameOf(packet);
+  const Backend& backend = *packet.backend;
+  const bool tunnel = IsTunnel(backend.encapsulation);
+  const IpFamily outer = tunnel ? backend.outer_destination.family() : packet.family;
+  REQUIRE(out[12] * 256u + out[13] == (outer == IpFamily::kIpv4 ? 0x0800 : 0x86dd));
+  out.erase(out.begin(), out.begin() + 14);
+  if (!tunnel) return out;
+  const std::vector<uint8_t> whole = out;
+  const uint8_t protocol = TakeOuter(out, backend);
+  if (backend.encapsulation == Encapsulation::kIpip) {
+    REQUIRE(protocol == (packet.family == IpFamily::kIpv4 ? 4 : 41));
+  } else if (backend.encapsulation == Encapsulation::kGre) {
+    REQUIRE(protocol == 47);
+    REQUIRE(out[0] * 256u + out[1] == 0);
+    REQUIRE(out[2] * 256u + out[3] == (packet.family == IpFamily::kIpv4 ? 0x0800 : 0x86dd));
+    out.erase(out.begin(), out.begin() + 4);
+  } else {
+    REQUIRE(protocol == 17);
+    if (outer == IpFamily::kIpv4 || backend.gue_zero_checksum6) {
+      REQUIRE(out[6] * 256u + out[7] == 0);
+    } else {
+      REQUIRE(out[6] * 256u + out[7] != 0);
+      REQUIRE(TransportSum(whole) == 0xffff);
+    }
+    TakeGue(out, packet);
+  }
+  return out;
+}
+
+// Puts back what L3DSR has replaced, after a look at it.
+void UndoL3dsr(const std::vector<uint8_t>& expected, const Backend& backend,
+               std::vector<uint8_t>& inner) {
+  const bool v4 = inner[0] >> 4 == 4;
+  const size_t destination = v4 ? 16 : 24, length = v4 ? 4 : 16;
+  const auto at = [](size_t offset) { return static_cast<ptrdiff_t>(offset); };
+  REQUIRE(std::equal(inner.begin() + at(destination), inner.begin() + at(destination + length),
+                     backend.outer_destination.bytes.begin() + at(16 - length)));
+  const auto traffic_class = [v4](const std::vector<uint8_t>& ip) {
+    return v4 ? ip[1] : static_cast<uint8_t>(ip[0] << 4 | ip[1] >> 4);
+  };
+  REQUIRE(traffic_class(inner) >> 2 == backend.dscp);
+  REQUIRE((traffic_class(inner) & 3) == (traffic_class(expected) & 3));
+  const size_t checksum = ChecksumOffset(inner);
+  const bool none =
+      expected[v4 ? 9 : 6] == 17 && expected[checksum] == 0 && expected[checksum + 1] == 0;
+  const bool none_now = inner[v4 ? 9 : 6] == 17 && inner[checksum] == 0 && inner[checksum + 1] == 0;
+  REQUIRE(none == none_now);
+  // As right, or as wrong, as it came.
+  if (!none) REQUIRE(TransportSum(inner) == TransportSum(expected));
+  inner[0] = expected[0];
+  inner[1] = expected[1];
+  inner[checksum] = expected[checksum];
+  inner[checksum + 1] = expected[checksum + 1];
+  std::copy(expected.begin() + at(destination), expected.begin() + at(destination + length),
+            inner.begin() + at(destination));
 }
 
 void CheckForwarded(const std::vector<uint8_t>& frame, const Packet& packet) {
@@ -117,22 +244,40 @@ void CheckForwarded(const std::vector<uint8_t>& frame, const Packet& packet) {
   std::vector<uint8_t> inner = Decapsulate(packet);
   if (packet.family == IpFamily::kIpv4) {
     // 0x0000 and 0xffff are the same sum: an incremental update may end at the other one.
-    REQUIRE(Ipv4ChecksumIsRight(*reinterpret_cast<const Ipv4Header*>(inner.data())));
+    REQUIRE(PlainSum({inner.begin(), inner.begin() + 20}, 0) == 0xffff);
     inner[10] = inner[11] = expected[10] = expected[11] = 0;
+  }
+  if (packet.backend->encapsulation == channel::Encapsulation::kL3dsr) {
+    UndoL3dsr(expected, *packet.backend, inner);
   }
   REQUIRE(inner == expected);
 }
 
+void AddPools(World& world) {
+  using channel::Encapsulation;
+  world.AddBackend(1, Encapsulation::kL2, "", "203.0.113.1");
+  world.AddBackend(2, Encapsulation::kIpip, "203.0.113.100", "203.0.113.2");
+  world.AddBackend(3, Encapsulation::kIpip, "2001:db8:b::100", "2001:db8:b::3");
+  world.AddBackend(4, Encapsulation::kGre, "10.255.0.0", "203.0.113.4").source_flow_bits = 16;
+  world.AddBackend(5, Encapsulation::kGre, "2001:db8:b::100", "2001:db8:b::5");
+  world.AddBackend(6, Encapsulation::kGue, "203.0.113.100", "203.0.113.6").gue_hop_list = true;
+  world.AddBackend(7, Encapsulation::kGue, "2001:db8:f::", "2001:db8:b::7").source_flow_bits = 32;
+  world.AddBackend(8, Encapsulation::kL3dsr, "", "203.0.113.8").dscp = 46;
+  world.AddBackend(9, Encapsulation::kL3dsr, "", "2001:db8:b::9").dscp = 63;
+  // The last owners of the slots of pools 6 and 7.
+  world.AddBackend(10, Encapsulation::kGue, "203.0.113.100", "203.0.113.10");
+  world.AddBackend(11, Encapsulation::kGue, "2001:db8:b::100", "2001:db8:b::11");
+  for (const size_t gue : {6, 7, 10, 11}) world.backends[gue].gue_port = Be16(6080);
+  for (uint16_t i = 1; i <= kPools; ++i) world.SetPool(i, i);
+  world.SetPool(6, 6, 10);
+  world.SetPool(7, 7, 11);
+}
+
 TEST_CASE("mutated packets") {
   World world(1024);
-  const channel::Encapsulation kL2 = channel::Encapsulation::kL2;
-  const channel::Encapsulation kIpip = channel::Encapsulation::kIpip;
-  world.AddBackend(1, kL2, "", "203.0.113.1");
-  world.AddBackend(2, kIpip, "203.0.113.100", "203.0.113.2");
-  world.AddBackend(3, kIpip, "2001:db8:b::100", "2001:db8:b::3");
+  AddPools(world);
   uint32_t vip = 0;
-  for (uint16_t i = 1; i <= 3; ++i) {
-    world.SetPool(i, i);
+  for (uint16_t i = 1; i <= kPools; ++i) {
     for (const std::string prefix : {"198.51.100.", "2001:db8:a::"}) {
       for (const IpProtocol protocol : {IpProtocol::kTcp, IpProtocol::kUdp}) {
         const uint16_t port = i == 3 ? 0 : 80;
@@ -144,6 +289,8 @@ TEST_CASE("mutated packets") {
   const auto seeds = Seeds();
   std::mt19937_64 random(20260);
   CounterValues counters;
+  std::map<ptrdiff_t, int> forwarded_by;  // by backend
+  int second_chances = 0;
   std::vector<std::vector<uint8_t>> frames;
   std::vector<Buffer> buffers;
   Burst burst;
@@ -153,11 +300,13 @@ TEST_CASE("mutated packets") {
     burst.count = static_cast<uint32_t>(1 + random() % kBurstCapacity);
     for (uint32_t i = 0; i < burst.count; ++i) {
       frames.push_back(Mutate(seeds[random() % seeds.size()], random));
-      buffers.emplace_back(frames.back(), random() % 8 != 0 ? 64 : random() % 64);
+      buffers.emplace_back(frames.back(), random() % 8 != 0 ? 96 : random() % 96);
       buffers.back().Fill(burst.packets[i]);
     }
     world.state.counted = CounterValues{};
     world.state.now_s += random() % 3 == 0;
+    world.backends[7].gue_hop_list = random() % 2 != 0;
+    world.backends[7].gue_zero_checksum6 = random() % 4 == 0;
     ProcessBurst(burst, world.tables, world.state);
     for (uint32_t i = 0; i < burst.count; ++i) {
       const Packet& packet = burst.packets[i];
@@ -166,6 +315,8 @@ TEST_CASE("mutated packets") {
       REQUIRE(packet.frame - packet.headroom_bytes == buffers[i].bytes.get());
       if (packet.verdict == Verdict::kForward) {
         CheckForwarded(frames[i], packet);
+        ++forwarded_by[packet.backend - world.backends.data()];
+        second_chances += packet.alternate != nullptr;
       } else {
         REQUIRE(FrameOf(packet) == frames[i]);
       }
@@ -178,6 +329,11 @@ TEST_CASE("mutated packets") {
   CHECK(counters[Counter::forwarded_packets] > kPackets / 4);
   CHECK(counters[Counter::to_kernel_packets] > kPackets / 20);
   CHECK(counters[Counter::flow_hits] > 1000);
+  for (ptrdiff_t backend = 1; backend <= kPools; ++backend) {
+    CAPTURE(backend);
+    CHECK(forwarded_by[backend] > kPackets / 100);
+  }
+  CHECK(second_chances > kPackets / 100);
   for (size_t i = 0; i < kDropReasonCount; ++i) {
     const std::string name = kDropReasons[i].name;
     if (name == "no_backend" || name == "no_next_hop" || name == "too_big" ||

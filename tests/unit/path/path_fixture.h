@@ -18,7 +18,7 @@ inline MacAddress Mac(const std::string& text) { return MacAddress::Parse(text).
 
 // The snapshot that a worker would get, made by hand.
 struct World {
-  static constexpr size_t kMaxVips = 64, kMaxPools = 16, kMaxBackends = 16;
+  static constexpr size_t kMaxVips = 128, kMaxPools = 32, kMaxBackends = 32;
 
   explicit World(uint64_t flow_capacity = 4096)
       : cells(VipTable::CellsFor(kMaxVips)),
@@ -54,8 +54,9 @@ struct World {
     return backend;
   }
   // All slots of the pool are this backend's (kNoBackend: nobody's).
-  void SetPool(uint16_t index, uint16_t backend) {
-    slots[index].assign(7, {.current = backend, .previous = backend});
+  void SetPool(uint16_t index, uint16_t backend) { SetPool(index, backend, backend); }
+  void SetPool(uint16_t index, uint16_t backend, uint16_t previous) {
+    slots[index].assign(7, {.current = backend, .previous = previous});
     pools[index] = {.slots = slots[index].data(), .slot_count = 7};
   }
   bool AddVip(uint32_t index, const std::string& address, uint16_t port, IpProtocol protocol,

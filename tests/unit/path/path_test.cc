@@ -138,6 +138,68 @@ TEST_CASE("flows met in the middle: data enters established, FIN closing, RST no
   CHECK(f.Counted(Counter::flow_insert_failures) == 0);
 }
 
+// Two GUE backends; the slots of the pool have gone from 1 to 0.
+struct SecondChance : Fixture {
+  SecondChance() {
+    for (uint16_t i = 0; i < 2; ++i) {
+      Backend& backend = AddBackend(i, channel::Encapsulation::kGue, "203.0.113.100",
+                                    "203.0.113.1" + std::to_string(i));
+      backend.next_hop.port = i;
+      backend.gue_hop_list = true;
+      backend.gue_port = Be16(6080);
+    }
+    SetPool(0, 0, 1);
+  }
+  bool Offered(uint8_t flags) {
+    const Packet& packet = Tcp(flags);
+    REQUIRE(packet.verdict == Verdict::kForward);
+    CHECK(packet.transmit_port == 0);
+    CHECK((packet.alternate == nullptr || packet.alternate == &backends[1]));
+    return packet.alternate != nullptr;
+  }
+};
+
+TEST_CASE("second chance: unknown flows of a changed slot are offered to both owners") {
+  SecondChance f;
+  CHECK(f.Offered(kAck));
+  CHECK(f.Counted(Counter::flow_inserts) == 0);
+  CHECK(f.Entry() == nullptr);
+  CHECK(f.Offered(kFin));
+  CHECK(f.Offered(kRst));
+  CHECK_FALSE(f.Offered(kSyn));  // new, so it is the current owner's
+  CHECK_FALSE(f.Offered(kAck));
+  CHECK(f.Counted(Counter::flow_hits) == 1);
+  CHECK(f.Udp().alternate == nullptr);
+}
+
+TEST_CASE("second chance: a known flow of the last owner goes there and nowhere else") {
+  SecondChance f;
+  f.SetPool(0, 1);
+  f.Tcp(kSyn);
+  f.SetPool(0, 0, 1);
+  const Packet& packet = f.Tcp(kAck);
+  CHECK(packet.transmit_port == 1);
+  CHECK(packet.alternate == nullptr);
+}
+
+TEST_CASE("second chance: without somebody to pass it on to, the flow is entered") {
+  SecondChance f;
+  SECTION("slot never changed") { f.SetPool(0, 0); }
+  SECTION("nobody had it") { f.SetPool(0, 0, kNoBackend); }
+  SECTION("last owner is gone") { f.backends[1].exists = false; }
+  SECTION("last owner is to keep no flows") { f.backends[1].keeps_known_flows = false; }
+  SECTION("last owner is beyond the table") { f.tables.backends = f.tables.backends.first(1); }
+  SECTION("last owner takes no GUE") {
+    f.backends[1].encapsulation = channel::Encapsulation::kIpip;
+  }
+  SECTION("last owner is of the other family") {
+    f.backends[1].outer_destination = Address("2001:db8::1");
+  }
+  SECTION("switched off") { f.backends[0].gue_hop_list = false; }
+  CHECK_FALSE(f.Offered(kAck));
+  CHECK(f.Counted(Counter::flow_inserts) == 1);
+}
+
 TEST_CASE("a flow that timed out is new") {
   Fixture f;
   f.Udp();

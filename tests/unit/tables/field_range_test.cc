@@ -22,6 +22,20 @@ Request Tunnel() {
   return request;
 }
 
+Request Other(Encapsulation encapsulation) {
+  Request request = Tunnel();
+  request.body.backend.encapsulation = encapsulation;
+  if (encapsulation == Encapsulation::kGue) request.body.backend.gue_port = Be16(6080);
+  return request;
+}
+
+Request Spread(const char* prefix) {
+  Request request = Tunnel();
+  request.body.backend.outer_source = Address(prefix);
+  if (!Address(prefix).IsIpv4()) request.body.backend.outer_destination = Address("2001:db8::1");
+  return request;
+}
+
 struct Case {
   const char* field;
   Request request;
@@ -79,8 +93,58 @@ const Case kCases[] = {
     {"backend[16384].index", SetBackend(kMaxBackends, 0), [](auto*) {}, false, kMaxBackends},
     {"backend[1].keeps_known_flows", SetBackend(1, 0),
      [](auto* b) { b->backend.keeps_known_flows = 2; }, false, 2},
-    {"backend[1].encapsulation", SetBackend(1, 0),
-     [](auto* b) { b->backend.encapsulation = static_cast<Encapsulation>(2); }, false, 2},
+    {"backend[1].encapsulation", Other(Encapsulation::kL2),
+     [](auto* b) { b->backend.encapsulation = static_cast<Encapsulation>(5); }, false, 5},
+    {"backend[1].encapsulation", Other(Encapsulation::kGre), [](auto* b) {}, true},
+    {"backend[1].encapsulation", Other(Encapsulation::kL3dsr), [](auto* b) {}, true},
+    {"backend[1].gue_port", Other(Encapsulation::kGue), [](auto* b) {}, true},
+    {"backend[1].gue_port", Other(Encapsulation::kGue),
+     [](auto* b) { b->backend.gue_port = Be16(0); }, false, 0},
+    {"backend[1].gue_port", Tunnel(), [](auto* b) { b->backend.gue_port = Be16(1); }, false, 1},
+    {"backend[1].gue_hop_list", Other(Encapsulation::kGue),
+     [](auto* b) { b->backend.gue_hop_list = 1; }, true},
+    {"backend[1].gue_hop_list", Other(Encapsulation::kGue),
+     [](auto* b) { b->backend.gue_hop_list = 2; }, false, 2},
+    {"backend[1].gue_hop_list", Other(Encapsulation::kGre),
+     [](auto* b) { b->backend.gue_hop_list = 1; }, false, 1},
+    {"backend[1].gue_zero_checksum6", Other(Encapsulation::kGue),
+     [](auto* b) { b->backend.gue_zero_checksum6 = 1; }, true},
+    {"backend[1].gue_zero_checksum6", Other(Encapsulation::kGue),
+     [](auto* b) { b->backend.gue_zero_checksum6 = 2; }, false, 2},
+    {"backend[1].gue_zero_checksum6", Other(Encapsulation::kGre),
+     [](auto* b) { b->backend.gue_zero_checksum6 = 1; }, false, 1},
+    {"backend[1].dscp", Other(Encapsulation::kL3dsr), [](auto* b) { b->backend.dscp = 63; }, true},
+    {"backend[1].dscp", Other(Encapsulation::kL3dsr), [](auto* b) { b->backend.dscp = 64; }, false,
+     64},
+    {"backend[1].dscp", Tunnel(), [](auto* b) { b->backend.dscp = 1; }, false, 1},
+    {"backend[1].source_flow_bits", Spread("10.0.0.0"),
+     [](auto* b) { b->backend.source_flow_bits = 1; }, false, 1},
+    {"backend[1].source_flow_bits", Spread("10.0.0.0"),
+     [](auto* b) { b->backend.source_flow_bits = 2; }, true},
+    {"backend[1].source_flow_bits", Spread("10.0.0.0"),
+     [](auto* b) { b->backend.source_flow_bits = 24; }, true},
+    {"backend[1].source_flow_bits", Spread("10.0.0.0"),
+     [](auto* b) { b->backend.source_flow_bits = 25; }, false, 25},
+    {"backend[1].source_flow_bits", Spread("10.0.0.0"),
+     [](auto* b) { b->backend.source_flow_bits = 255; }, false, 255},
+    {"backend[1].source_flow_bits", Spread("2001:db8::"),
+     [](auto* b) { b->backend.source_flow_bits = 2; }, true},
+    {"backend[1].source_flow_bits", Spread("2001:db8::"),
+     [](auto* b) { b->backend.source_flow_bits = 32; }, true},
+    {"backend[1].source_flow_bits", Spread("2001:db8::"),
+     [](auto* b) { b->backend.source_flow_bits = 33; }, false, 33},
+    {"backend[1].source_flow_bits", Other(Encapsulation::kL3dsr),
+     [](auto* b) { b->backend.source_flow_bits = 8; }, false, 8},
+    {"backend[1].source_flow_bits", Other(Encapsulation::kL2),
+     [](auto* b) { b->backend.source_flow_bits = 8; }, false, 8},
+    {"backend[1].outer_source", Spread("10.0.255.0"),
+     [](auto* b) { b->backend.source_flow_bits = 8; }, true},
+    {"backend[1].outer_source", Spread("10.0.255.0"),
+     [](auto* b) { b->backend.source_flow_bits = 9; }, false, 0x0a00ff00},
+    {"backend[1].outer_destination", Other(Encapsulation::kL3dsr),
+     [](auto* b) { b->backend.outer_destination = Address("::1"); }, false, 0},
+    {"backend[1].outer_source", Other(Encapsulation::kL3dsr),
+     [](auto* b) { b->backend.outer_source = {}; }, true},
     {"backend[1].next_hop", SetBackend(1, kMaxNextHops - 1), [](auto*) {}, true},
     {"backend[1].next_hop", SetBackend(1, kMaxNextHops), [](auto*) {}, false, kMaxNextHops},
     {"backend[1].next_hop", SetBackend(1, kNoNextHop), [](auto*) {}, true},

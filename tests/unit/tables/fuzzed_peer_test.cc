@@ -100,7 +100,7 @@ class Dataplane {
       }
     }
     for (const Backend& backend : s.backends) {
-      if (backend.next_hop.port >= kPorts || backend.encapsulation > Encapsulation::kIpip) {
+      if (backend.next_hop.port >= kPorts || backend.encapsulation > Encapsulation::kL3dsr) {
         return false;
       }
     }

@@ -79,7 +79,12 @@ Request SetBackend(uint32_t index, uint32_t next_hop) {
                           .encapsulation = Encapsulation::kL2,
                           .outer_source = IpAddress::FromIpv4(Be32(0x0a000001)),
                           .outer_destination = IpAddress::FromIpv4(Be32(0x0a010000 + index)),
-                          .next_hop = next_hop};
+                          .next_hop = next_hop,
+                          .gue_port = Be16(0),
+                          .gue_hop_list = 0,
+                          .gue_zero_checksum6 = 0,
+                          .source_flow_bits = 0,
+                          .dscp = 0};
   return request;
 }
 
@@ -112,9 +117,12 @@ uint64_t DigestOf(const Snapshot& snapshot) {
     }
   }
   for (const Backend& backend : snapshot.backends) {
-    digest.Add(uint64_t{backend.id} << 3 | uint64_t{backend.exists} << 2 |
-               uint64_t{backend.keeps_known_flows} << 1 |
+    digest.Add(uint64_t{backend.id} << 5 | uint64_t{backend.exists} << 4 |
+               uint64_t{backend.keeps_known_flows} << 3 |
                static_cast<uint64_t>(backend.encapsulation));
+    digest.Add(uint64_t{backend.gue_port.host()} << 32 | uint64_t{backend.gue_hop_list} << 25 |
+               uint64_t{backend.gue_zero_checksum6} << 24 |
+               uint64_t{backend.source_flow_bits} << 8 | backend.dscp);
     digest.Add(backend.outer_source.bytes);
     digest.Add(backend.outer_destination.bytes);
     digest.Add(uint64_t{backend.next_hop.port} << 16 | backend.next_hop.mtu_bytes);

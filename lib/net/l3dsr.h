@@ -1,0 +1,26 @@
+// Layer-3 direct server return: the packet is sent to the backend's address as it is, with no outer
+// header; its DSCP tells the backend which VIP to put back and answer from.
+//
+// Pure bytes. IPv4, TCP and UDP checksums are updated incrementally (RFC 1624). Thread safety: pure
+// functions.
+#ifndef GUIDEWAY_LIB_NET_L3DSR_H_
+#define GUIDEWAY_LIB_NET_L3DSR_H_
+
+#include <cstdint>
+
+#include "lib/net/address.h"
+#include "lib/net/flow_key.h"
+
+namespace guideway {
+
+inline constexpr uint8_t kMaxDscp = 63;
+
+// Sets the DSCP (0..63; ECN stays) and the destination (of `family`) of a whole TCP or UDP packet
+// with a validated IP header without extension headers. A wrong checksum stays wrong by as much; a
+// UDP checksum of 0 (none) stays 0.
+void RewriteForL3dsr(IpFamily family, IpProtocol protocol, uint8_t* ip_header, uint8_t dscp,
+                     const IpAddress& destination);
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_LIB_NET_L3DSR_H_
