@@ -143,6 +143,16 @@ v1::GetStatsResponse MakeStats(const channel::CountersRegion& counters,
     port->set_receive_missed(values.receive_missed);
     port->set_receive_errors(values.receive_errors);
     port->set_from_kernel_packets(values.from_kernel_packets);
+    port->set_kernel_twin_lost_packets(values.kernel_twin_lost_packets);
+  }
+  for (uint32_t i = 0; i < welcome.worker_count; ++i) {
+    const CounterValues& values = counters.workers[i];
+    v1::WorkerStats* worker = stats.add_workers();
+    worker->set_worker(i);
+    worker->set_received_packets(values[Counter::received_packets]);
+    worker->set_forwarded_packets(values[Counter::forwarded_packets]);
+    worker->set_to_kernel_packets(values[Counter::to_kernel_packets]);
+    worker->set_drop_total(values.TotalDrops());
   }
   return stats;
 }

@@ -94,20 +94,21 @@ absl::Status ShowStatus(Cli* cli) {
   }
   const std::string generation = absl::StrCat(status.dataplane_generation(), " in force, ",
                                               status.wanted_generation(), " sent");
-  cli->out()
-      << "\n"
-      << KeyValues(
-             {{"serving", Summary(state)},
-              {"control plane",
-               absl::StrCat("version ", status.version(), ", up ", AgeText(status.uptime_ms()))},
-              {"configuration",
-               absl::StrCat("version ", status.config_version(), " from ", status.config_source())},
-              {"data plane", status.dataplane_connected()
-                                 ? absl::StrCat("connected, instance ", status.dataplane_instance(),
-                                                ", ", status.workers(), " workers")
-                                 : "not connected"},
-              {"tables", generation},
-              {"settling", status.settling() ? "yes: the first probe round is not over" : "no"}});
+  cli->out() << "\n"
+             << KeyValues(
+                    {{"serving", Summary(state)},
+                     {"control plane", absl::StrCat("version ", status.version(), ", up ",
+                                                    AgeText(status.uptime_ms()))},
+                     {"configuration", absl::StrCat("version ", status.config_version(), " from ",
+                                                    status.config_source())},
+                     {"data plane",
+                      status.dataplane_connected()
+                          ? absl::StrCat("connected, instance ", status.dataplane_instance(), ", ",
+                                         CountText(static_cast<int>(status.workers()), "worker"))
+                          : "not connected"},
+                     {"tables", generation},
+                     {"settling",
+                      status.settling() ? "yes: the first probe round is not over" : "no"}});
   if (status.ports_size() > 0) {
     Table ports({"port", "kernel interface", "mac", ">mtu"});
     for (const v1::PortStatus& port : status.ports()) {
@@ -129,10 +130,13 @@ Json StatsJson(const v1::GetStatsResponse& stats) {
   }
   Json ports = Json::List();
   for (const v1::PortStats& port : stats.ports()) ports.Append(Json::FromMessage(port));
+  Json workers = Json::List();
+  for (const v1::WorkerStats& worker : stats.workers()) workers.Append(Json::FromMessage(worker));
   json.Set("drops", std::move(drops))
       .Set("drop_total", Json::Number(stats.drop_total()))
       .Set("balanced", Json::Bool(stats.balanced()))
       .Set("ports", std::move(ports))
+      .Set("workers", std::move(workers))
       .Set("generation", Json::Number(stats.generation()));
   return json;
 }
@@ -167,11 +171,22 @@ std::string StatsTable(const v1::GetStatsResponse& stats, Reading* last, double 
 }
 
 std::string PortsTable(const v1::GetStatsResponse& stats) {
-  Table table({"port", ">received", ">sent", ">missed", ">errors", ">from kernel"});
+  Table table({"port", ">received", ">sent", ">missed", ">errors", ">from kernel", ">twin lost"});
   for (const v1::PortStats& port : stats.ports()) {
     table.Add({port.name(), absl::StrCat(port.received_packets()),
                absl::StrCat(port.sent_packets()), absl::StrCat(port.receive_missed()),
-               absl::StrCat(port.receive_errors()), absl::StrCat(port.from_kernel_packets())});
+               absl::StrCat(port.receive_errors()), absl::StrCat(port.from_kernel_packets()),
+               absl::StrCat(port.kernel_twin_lost_packets())});
+  }
+  return table.ToString();
+}
+
+std::string WorkersTable(const v1::GetStatsResponse& stats) {
+  Table table({">worker", ">received", ">forwarded", ">to kernel", ">dropped"});
+  for (const v1::WorkerStats& worker : stats.workers()) {
+    table.Add({absl::StrCat(worker.worker()), absl::StrCat(worker.received_packets()),
+               absl::StrCat(worker.forwarded_packets()), absl::StrCat(worker.to_kernel_packets()),
+               absl::StrCat(worker.drop_total())});
   }
   return table.ToString();
 }
@@ -198,6 +213,7 @@ absl::Status ShowStats(Cli* cli, const StatsOptions& options) {
                          ? "balanced: received = forwarded + to kernel + drops\n"
                          : "NOT BALANCED: received is not forwarded + to kernel + drops\n");
       if (stats.ports_size() > 0) cli->out() << "\n" << PortsTable(stats);
+      if (stats.workers_size() > 1) cli->out() << "\n" << WorkersTable(stats);
       if (options.watch_seconds > 0) cli->out() << "\n";
     }
     cli->out().flush();

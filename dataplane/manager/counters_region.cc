@@ -20,7 +20,9 @@ void FillCountersRegion(const Dataplane& dataplane, const TrafficTotals& traffic
     into.sent_packets = statistics.sent_packets;
     into.receive_missed = statistics.receive_missed;
     into.receive_errors = statistics.receive_errors;
-    into.from_kernel_packets = port.twin() == nullptr ? 0 : port.twin()->from_kernel_packets();
+    if (port.twin() == nullptr) continue;
+    into.from_kernel_packets = port.twin()->from_kernel_packets();
+    into.kernel_twin_lost_packets = port.twin()->lost_packets();
   }
   region->flow_capacity = dataplane.flow_capacity();
   for (uint32_t i = 0; i < channel::kMaxVips; ++i) region->vips[i] = traffic.Vip(i);

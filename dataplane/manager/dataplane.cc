@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "dataplane/ports/interface_lock.h"
 #include "lib/base/status.h"
 
 namespace guideway {
@@ -37,6 +38,10 @@ absl::StatusOr<std::unique_ptr<Dataplane>> Dataplane::Create(const DataplaneOpti
   for (const PortSpec& spec : options.ports) {
     GW_ASSIGN_OR_RETURN(const uint16_t mtu_bytes, Port::ExpectedMtu(spec));
     largest_mtu_bytes = std::max(largest_mtu_bytes, mtu_bytes);
+    if (spec.kind != PortKind::kAfXdp) continue;
+    // Before DPDK: its driver, even on the way out, takes any XDP program off the interface.
+    GW_ASSIGN_OR_RETURN(UniqueFd lock, LockInterface(spec.name));
+    dataplane->interface_locks_.push_back(std::move(lock));
   }
   GW_RETURN_IF_ERROR(dataplane->MapFlowTables(options));
 

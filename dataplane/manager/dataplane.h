@@ -45,6 +45,7 @@ class Dataplane {
   absl::Status MapFlowTables(const DataplaneOptions& options);
 
   // Destroyed from the last to the first: workers before what they use.
+  std::vector<UniqueFd> interface_locks_;
   std::unique_ptr<PlaceholderProgram> placeholder_;
   std::unique_ptr<Eal> eal_;
   rte_mempool* mempool_ = nullptr;  // EAL's

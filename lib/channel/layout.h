@@ -83,7 +83,8 @@ struct CountersRegion {
     uint64_t sent_packets = 0;
     uint64_t receive_missed = 0;  // lost by the NIC before a worker could take them
     uint64_t receive_errors = 0;
-    uint64_t from_kernel_packets = 0;  // sent by the kernel through its twin
+    uint64_t from_kernel_packets = 0;       // sent by the kernel through its twin
+    uint64_t kernel_twin_lost_packets = 0;  // on the way to or from the kernel twin
   } ports[kMaxPorts];
   uint64_t flow_capacity = 0;
   TrafficValues vips[kMaxVips];

@@ -72,7 +72,8 @@ def test_an_interface_has_one_data_plane(fixture):
         f"--flow_table_directory={fixture.lab.directory}/second", "--flows=4096", check=False,
         timeout_s=20)
     assert done.returncode == 1, done
-    assert "eth0" in done.stderr, done.stderr
+    assert "eth0: another data plane is using the interface" in done.stderr, done.stderr
+    assert fixture.programs() == ["eth0"]  # the first one's program was not touched
     assert client.http_requests(fixture.lab, VIP[4], 10).failed == 0
 
 

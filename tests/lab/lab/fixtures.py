@@ -8,16 +8,17 @@ from lab.topology import BACKENDS, VIP
 
 SEGMENT = ("segment", {})
 TWO_PORT = ("two-port", {"two_port": True})
+TWO_QUEUES = ("two-queues", {"queues": 2})
 
 
 class Running:
     """Backends, both daemons, all backends healthy. Subclasses choose the configuration."""
 
-    def __init__(self, lab, config=None):
+    def __init__(self, lab, config=None, workers=1):
         self.lab = lab
         self.backends = Backends(lab)
         self.config = config or configuration.l2(lab)
-        self.guideway = Guideway(lab, self.config).start()
+        self.guideway = Guideway(lab, self.config, workers).start()
 
     def check(self):
         """After every case: both daemons run and every packet is accounted for."""

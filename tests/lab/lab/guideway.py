@@ -20,7 +20,7 @@ _START_S = 30  # two cores, several processes
 class Guideway:
     """Both daemons on the lab's Guideway host. check() asserts that every packet is accounted for."""
 
-    def __init__(self, lab, config, workers=1):
+    def __init__(self, lab, config, workers=1, ports=None):
         for program in (DATAPLANE, CONTROLPLANE, CLI):
             if not os.access(program, os.X_OK):
                 raise LabError(f"{program} is missing; build it with scripts/build")
@@ -29,7 +29,7 @@ class Guideway:
         self.channel = f"{lab.directory}/dataplane.sock"
         self.socket = f"{lab.directory}/api.sock"
         self.write_config(config)
-        ports = [f"--port={interface}" for interface in lab.interfaces]
+        ports = ports or [f"--port={interface}" for interface in lab.interfaces]
         self.dataplane = lab.process(
             "dataplane", GUIDEWAY, DATAPLANE, *ports, f"--workers={workers}", "--idle=adaptive",
             f"--channel={self.channel}", f"--flow_table_directory={lab.flow_directory}",

@@ -104,10 +104,11 @@ class Network:
     def ip(self, host, *arguments):
         return run("ip", "-n", self.name(host), *arguments)
 
-    def link(self, host_a, interface_a, host_b, interface_b):
+    def link(self, host_a, interface_a, host_b, interface_b, queues=1):
         """A veth pair, up, without offloads: AF_XDP wants whole packets with real checksums."""
-        run("ip", "link", "add", interface_a, "netns", self.name(host_a), "type", "veth",
-            "peer", "name", interface_b, "netns", self.name(host_b))
+        several = ["numrxqueues", queues, "numtxqueues", queues] if queues > 1 else []
+        run("ip", "link", "add", interface_a, "netns", self.name(host_a), *several, "type", "veth",
+            "peer", "name", interface_b, "netns", self.name(host_b), *several)
         for host, interface in ((host_a, interface_a), (host_b, interface_b)):
             self.execute(host, "ethtool", "-K", interface, "tx", "off", "rx", "off", "tso", "off",
                          "gso", "off", "gro", "off")

@@ -33,9 +33,10 @@ FAMILIES = (4, 6)
 class Lab:
     """A standing lab. Owns its namespaces, its processes and its run directory."""
 
-    def __init__(self, prefix, two_port):
+    def __init__(self, prefix, two_port, queues=1):
         self.network = namespaces.Network(prefix)
         self.two_port = two_port
+        self.queues = queues
         self.directory = f"{namespaces.RUN_ROOT}/{prefix}"
         self.flow_directory = namespaces.flow_directory(prefix)
         self.interfaces = ["eth0", "eth1"] if two_port else ["eth0"]
@@ -73,14 +74,14 @@ class Lab:
         net.address(CLIENT, "eth0", *self._with_length(CLIENT_ADDRESS))
         self._join_segment(ROUTER, "segment")
         if self.two_port:
-            net.link(ROUTER, "front", GUIDEWAY, "eth0")
+            net.link(ROUTER, "front", GUIDEWAY, "eth0", self.queues)
             self._number(ROUTER, "front", _FRONT, _ROUTER_NUMBER)
             self._number(ROUTER, "segment", _BACK, _ROUTER_NUMBER)
-            self._join_segment(GUIDEWAY, "eth1")
+            self._join_segment(GUIDEWAY, "eth1", self.queues)
             self._number(GUIDEWAY, "eth1", _BACK, _GUIDEWAY_NUMBER)
         else:
             self._number(ROUTER, "segment", _FRONT, _ROUTER_NUMBER)
-            self._join_segment(GUIDEWAY, "eth0")
+            self._join_segment(GUIDEWAY, "eth0", self.queues)
         self._number(GUIDEWAY, "eth0", _FRONT, _GUIDEWAY_NUMBER)
         for index, backend in enumerate(BACKENDS):
             self._add_backend(backend, _FIRST_BACKEND_NUMBER + index)
@@ -98,8 +99,8 @@ class Lab:
         self.network.address(host, interface,
                              *[f"{net[family]}{number}/{_LENGTH[family]}" for family in FAMILIES])
 
-    def _join_segment(self, host, interface):
-        self.network.link(host, interface, SEGMENT, host)
+    def _join_segment(self, host, interface, queues=1):
+        self.network.link(host, interface, SEGMENT, host, queues)
         self.network.ip(SEGMENT, "link", "set", host, "master", "br0")
 
     def _add_backend(self, backend, number):
@@ -138,8 +139,11 @@ def end_in_order_on_signals():
 
 
 @contextlib.contextmanager
-def lab(two_port=False, keep=False):
-    """Builds a lab and takes it down in any case; `keep` leaves it after success."""
+def lab(two_port=False, keep=False, queues=1):
+    """Builds a lab and takes it down in any case; `keep` leaves it after success.
+
+    The Guideway host's interfaces have `queues` receive and transmit queues.
+    """
     namespaces.remove_leftovers()
     prefix = namespaces.KEPT if keep else namespaces.own_prefix()
     if any(name.startswith(prefix + "-") for name in namespaces.listed()):
@@ -147,7 +151,7 @@ def lab(two_port=False, keep=False):
     kept = False
     standing = None
     try:
-        standing = Lab(prefix, two_port)
+        standing = Lab(prefix, two_port, queues)
         standing.build()
         yield standing
         kept = keep

@@ -131,9 +131,11 @@ TEST_CASE("counters, exact to the last bit") {
       "sent_packets": 0,
       "receive_missed": 0,
       "receive_errors": 0,
-      "from_kernel_packets": 0
+      "from_kernel_packets": 0,
+      "kernel_twin_lost_packets": 0
     }
   ],
+  "workers": [],
   "generation": 0
 }
 )");

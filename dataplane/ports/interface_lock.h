@@ -1,0 +1,22 @@
+// Makes sure that one data plane only works on a kernel interface.
+//
+// Taking over an interface begins by removing the XDP program that a killed process left; that must
+// not happen to a living one. The lock is an abstract Unix socket: it is private to the network
+// namespace, as the interface is, and the kernel frees it when the process ends, however it ends.
+#ifndef GUIDEWAY_DATAPLANE_PORTS_INTERFACE_LOCK_H_
+#define GUIDEWAY_DATAPLANE_PORTS_INTERFACE_LOCK_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "lib/base/unique_fd.h"
+
+namespace guideway {
+
+// Held as long as the descriptor is open. FailedPrecondition, naming the interface, if another
+// process holds it.
+absl::StatusOr<UniqueFd> LockInterface(const std::string& interface_name);
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_DATAPLANE_PORTS_INTERFACE_LOCK_H_
