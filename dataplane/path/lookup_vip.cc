@@ -30,10 +30,6 @@ void LookupOther(Packet& packet, const VipTable& vips) {
   switch (packet.kind) {
     case PacketKind::kVlan:
       return packet.Drop(DropReason::vlan_unsupported);
-    case PacketKind::kIpOptions:
-      return packet.Drop(DropReason::ip_options_unsupported);
-    case PacketKind::kIpv6Extension:
-      return packet.Drop(DropReason::ipv6_extension_unsupported);
     case PacketKind::kFragment:
       return packet.Drop(DropReason::fragment_unsupported);
     case PacketKind::kIcmp:

@@ -27,11 +27,9 @@ enum class Verdict : uint8_t {
 // LookupVip: to the kernel if its destination is no VIP's address, else with a named drop reason -
 // except kOtherProtocol, which no VIP takes and which therefore is the kernel's.
 enum class PacketKind : uint8_t {
-  kPlain,  // a whole TCP or UDP packet, untagged, without IP options or extension headers
+  kPlain,  // a whole TCP or UDP packet, untagged
   kNotIp,  // ARP, LLDP ..., and IPv6 to an IPv4-mapped address: always the kernel's
   kVlan,   // tagged once or twice, whatever is inside
-  kIpOptions,
-  kIpv6Extension,
   kFragment,
   kIcmp,
   kOtherProtocol,
@@ -57,8 +55,9 @@ struct alignas(kCacheLineBytes) Packet {
   // LookupVip drops it then; else the kernel is to judge it.
   bool defective = false;
   DropReason defect = DropReason::l4_truncated;
-  bool ports_known = false;      // kPlain, and not truncated before the end of the ports
-  uint16_t ip_length_bytes = 0;  // of the IP packet; what follows in the frame is padding
+  bool ports_known = false;       // kPlain, and not truncated before the end of the ports
+  uint16_t transport_offset = 0;  // kPlain: from the IP header to the TCP or UDP header
+  uint16_t ip_length_bytes = 0;   // of the IP packet; what follows in the frame is padding
   uint64_t flow_hash = 0;
   FlowKey key;                       // addresses: every IP packet; ports: if ports_known
   uint32_t vip = kNoVip;             // VIP index, after LookupVip

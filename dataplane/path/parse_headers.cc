@@ -2,6 +2,7 @@
 //
 // First stage: bytes -> kind and FlowKey. Reads nothing beyond the frame, whatever lengths it
 // claims.
+#include "dataplane/path/header_chain.h"
 #include "dataplane/path/path.h"
 #include "lib/net/checksum.h"
 #include "lib/net/headers.h"
@@ -10,7 +11,6 @@ namespace guideway {
 namespace {
 
 constexpr uint32_t kMaxVlanTags = 2;
-constexpr uint32_t kMaxExtensionHeaders = 8;
 constexpr uint8_t kTcpFlagsMask = 0x3f;  // FIN to URG; the rest is congestion control
 
 struct Bytes {
@@ -55,6 +55,7 @@ void ParseTransport(Packet& packet, IpProtocol protocol, Bytes l4) {
     return;
   }
   packet.key.protocol = protocol;
+  packet.transport_offset = static_cast<uint16_t>(l4.at - packet.frame - packet.l3_offset);
   // TCP and UDP begin alike: with both ports.
   if (l4.length < 4) return packet.SetDefect(DropReason::l4_truncated);
   packet.key.source_port = l4.As<UdpHeader>().source_port;
@@ -98,28 +99,25 @@ void ParseIpv4(Packet& packet, Bytes l3) {
   if (ip.ttl <= 1) packet.SetDefect(DropReason::ttl_expired);
   if (ip.is_fragment()) {
     packet.kind = PacketKind::kFragment;
-  } else if (header_bytes > sizeof(Ipv4Header)) {
-    packet.kind = PacketKind::kIpOptions;
   } else {
+    const uint32_t options_bytes = header_bytes - uint32_t{sizeof(Ipv4Header)};
+    if (!Ipv4OptionsAreGood(l3.at + sizeof(Ipv4Header), options_bytes)) {
+      packet.SetDefect(DropReason::ip_options_bad);
+    }
     ParseTransport(packet, ip.protocol,
                    {l3.at + header_bytes, packet.ip_length_bytes - header_bytes});
   }
 }
 
-// Only looks whether one of the extension headers is a fragment header.
-PacketKind KindOfExtensions(uint8_t next_header, Bytes rest) {
-  for (uint32_t i = 0; i < kMaxExtensionHeaders && ipv6_extension::Is(next_header); ++i) {
-    if (next_header == ipv6_extension::kFragment) return PacketKind::kFragment;
-    if (rest.length < 8) break;
-    // Lengths count 8 bytes beyond the first 8, but 4 bytes beyond the first 8 in RFC 4302.
-    const uint32_t header_bytes = next_header == ipv6_extension::kAuthentication
-                                      ? (rest.at[1] + 2u) * 4
-                                      : (rest.at[1] + 1u) * 8;
-    if (rest.length < header_bytes) break;
-    next_header = rest.at[0];
-    rest.Skip(header_bytes);
+void ParseExtended(Packet& packet, uint8_t next_header, Bytes rest) {
+  const ExtensionHeaders headers = WalkExtensionHeaders(next_header, rest.at, rest.length);
+  if (headers.bad) return packet.SetDefect(DropReason::ipv6_extension_bad);
+  if (headers.fragment) {
+    packet.kind = PacketKind::kFragment;
+    return;
   }
-  return PacketKind::kIpv6Extension;
+  rest.Skip(headers.length_bytes);
+  ParseTransport(packet, headers.protocol, rest);
 }
 
 void ParseIpv6(Packet& packet, Bytes l3) {
@@ -144,7 +142,7 @@ void ParseIpv6(Packet& packet, Bytes l3) {
   const Bytes payload{l3.at + sizeof(Ipv6Header), ip.payload_length.host()};
   const auto next_header = static_cast<uint8_t>(ip.next_header);
   if (ipv6_extension::Is(next_header)) {
-    packet.kind = KindOfExtensions(next_header, payload);
+    ParseExtended(packet, next_header, payload);
   } else {
     ParseTransport(packet, ip.next_header, payload);
   }

@@ -60,8 +60,8 @@ IpFamily WriteTunnel(const Packet& packet, uint8_t* ip_header, uint32_t outer_by
     case Encapsulation::kGue:
       return WriteGueTunnel(packet, ip_header, outer_bytes, state);
     case Encapsulation::kL3dsr:
-      RewriteForL3dsr(packet.family, packet.key.protocol, ip_header, backend.dscp,
-                      backend.outer_destination);
+      RewriteForL3dsr(packet.family, packet.key.protocol, ip_header, packet.transport_offset,
+                      backend.dscp, backend.outer_destination);
       return packet.family;
     case Encapsulation::kL2:
     case Encapsulation::kIpip:

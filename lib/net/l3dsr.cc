@@ -45,18 +45,13 @@ uint64_t RewriteIpv6(Ipv6Header* ip, uint8_t dscp, const IpAddress& destination)
 
 }  // namespace
 
-void RewriteForL3dsr(IpFamily family, IpProtocol protocol, uint8_t* ip_header, uint8_t dscp,
-                     const IpAddress& destination) {
-  uint64_t delta;
-  uint8_t* transport;
-  if (family == IpFamily::kIpv4) {
-    auto* ip = reinterpret_cast<Ipv4Header*>(ip_header);
-    delta = RewriteIpv4(ip, dscp, destination.ipv4());
-    transport = ip_header + ip->header_bytes();
-  } else {
-    delta = RewriteIpv6(reinterpret_cast<Ipv6Header*>(ip_header), dscp, destination);
-    transport = ip_header + sizeof(Ipv6Header);
-  }
+void RewriteForL3dsr(IpFamily family, IpProtocol protocol, uint8_t* ip_header,
+                     uint32_t transport_offset_bytes, uint8_t dscp, const IpAddress& destination) {
+  const uint64_t delta =
+      family == IpFamily::kIpv4
+          ? RewriteIpv4(reinterpret_cast<Ipv4Header*>(ip_header), dscp, destination.ipv4())
+          : RewriteIpv6(reinterpret_cast<Ipv6Header*>(ip_header), dscp, destination);
+  uint8_t* transport = ip_header + transport_offset_bytes;
   if (protocol == IpProtocol::kTcp) {
     auto* tcp = reinterpret_cast<TcpHeader*>(transport);
     tcp->checksum = UpdateChecksum(tcp->checksum, delta);

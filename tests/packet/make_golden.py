@@ -25,7 +25,9 @@ from scapy.all import (ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, IPv6, Raw)  # noqa
 from scapy.layers.inet6 import (ICMPv6EchoRequest, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment,  # noqa: E402
                                 IPv6ExtHdrHopByHop, IPv6ExtHdrRouting)
 from scapy.layers.l2 import GRE  # noqa: E402
-from scapy.layers.inet import IPOption_NOP  # noqa: E402
+from scapy.layers.inet import IPOption_NOP, IPOption_Router_Alert, IPOption_RR  # noqa: E402
+from scapy.layers.inet6 import PadN  # noqa: E402
+from scapy.utils import checksum  # noqa: E402
 
 SECRET = "golden"
 KEY = key_from_secret(SECRET.encode())
@@ -241,6 +243,22 @@ DATA = Raw(b"0123456789abcdefghijklmnopqrstuvwxyz")
 NEW = dict(flow_misses=1, flow_inserts=1)
 
 
+def rare_headers(vip):
+    """(name, packet without transport) with each kind of header that may precede TCP and UDP."""
+    if ":" not in vip:
+        return [("options", v4(vip, options=[IPOption_NOP(), IPOption_Router_Alert()])),
+                ("most-options", v4(vip, options=[IPOption_RR(routers=["0.0.0.0"] * 9)]))]
+    eight = v6(vip)
+    for _ in range(8):
+        eight = eight / IPv6ExtHdrDestOpt()
+    return [("hop-by-hop", v6(vip) / IPv6ExtHdrHopByHop()),
+            ("routing-done", v6(vip) / IPv6ExtHdrRouting(segleft=0)),
+            ("long-options", v6(vip) / IPv6ExtHdrDestOpt(options=[PadN(optdata=bytes(60))])),
+            ("atomic-fragment", v6(vip) / IPv6ExtHdrFragment(id=7)),
+            ("hop-by-hop-and-atomic", v6(vip) / IPv6ExtHdrHopByHop() / IPv6ExtHdrFragment()),
+            ("eight-extensions", eight)]
+
+
 def forward_cases():
     names = {V4_L2: "l2-v4", V6_L2: "l2-v6", V4_IN4: "4in4", V4_IN6: "4in6", V6_IN4: "6in4",
              V6_IN6: "6in6"}
@@ -257,6 +275,9 @@ def forward_cases():
         ttl = dict(hlim=2) if ":" in vip else dict(ttl=2)
         case(name + "-ttl-2", (ip(vip, **ttl) / udp(sport=3) / DATA, "forward"), **NEW)
         case(name + "-padding", (pad(bytes(ip(vip) / udp(sport=4)), 90), "forward"), **NEW)
+        for header, packet in rare_headers(vip):
+            case("%s-%s" % (name, header), (packet / tcp(sport=5) / DATA, "forward"), **NEW)
+            case("%s-%s-udp" % (name, header), (packet / udp(sport=6) / DATA, "forward"), **NEW)
         case(name + "-conversation",
              (ip(vip) / tcp("S", sport=5), "forward"), (ip(vip) / tcp("A", sport=5), "forward"),
              (ip(vip) / tcp("PA", sport=5) / DATA, "forward"),
@@ -419,21 +440,36 @@ def drop_cases():
         drop("source-" + source, v4(V4_L2, src=source) / tcp(), "ip_source_bad")
     for source in ("ff02::1", "::", "::1", V6_L2, "::ffff:192.0.2.1"):
         drop("source-" + source, v6(V6_L2, src=source) / tcp(), "ip_source_bad")
-    drop("options", v4(V4_L2, options=[IPOption_NOP()]) / tcp(), "ip_options_unsupported")
-    for name, header in (("hop-by-hop", IPv6ExtHdrHopByHop()), ("routing", IPv6ExtHdrRouting()),
-                         ("destination", IPv6ExtHdrDestOpt())):
-        drop(name, v6(V6_L2) / header / tcp(), "ipv6_extension_unsupported")
-    drop("extension-cut", v6(V6_L2, nh=0) / Raw(b"\x2c"), "ipv6_extension_unsupported")
-    drop("extension-lies", v6(V6_L2, nh=0) / Raw(b"\x2c\xff" + bytes(30)),
-         "ipv6_extension_unsupported")
+    for name, options in (("no-length", b"\x07"), ("length-0", b"\x07\x00\x00\x00"),
+                          ("length-1", b"\x07\x01\x00\x00"), ("too-long", b"\x01\x07\x04\x04"),
+                          ("loose-route", b"\x83\x07\x04\x0a\x00\x00\x01\x00"),
+                          ("strict-route", b"\x01\x89\x07\x04\x0a\x00\x00\x01")):
+        # A no-operation on each missing byte's place in front, so that the end is the option's.
+        filled = b"\x01" * (-len(options) % 4) + options
+        header = v4(V4_L2, ihl=5 + len(filled) // 4, len=20 + len(filled) + 20, proto=6)
+        header = bytes(header)[:34] + filled
+        header = header[:24] + struct.pack("!H", checksum(header[14:24] + b"\0\0" +
+                                                          header[26:])) + header[26:]
+        drop("options-" + name, header + bytes(tcp()), "ip_options_bad")
+    drop("extension-cut", v6(V6_L2, nh=0) / Raw(b"\x2c"), "ipv6_extension_bad")
+    drop("extension-lies", v6(V6_L2, nh=0) / Raw(b"\x2c\xff" + bytes(30)), "ipv6_extension_bad")
+    drop("routed-on", v6(V6_L2) / IPv6ExtHdrRouting(segleft=1) / tcp(), "ipv6_extension_bad")
+    chain = v6(V6_L2)
+    for _ in range(9):
+        chain = chain / IPv6ExtHdrDestOpt()
+    drop("nine-extensions", chain / tcp(), "ipv6_extension_bad")
+    drop("extension-then-short-tcp", v6(V6_L2) / IPv6ExtHdrDestOpt(nh=6) / Raw(bytes(tcp())[:19]),
+         "l4_truncated")
+    drop("options-then-bad-tcp", v4(V4_L2, options=[IPOption_NOP()]) / tcp("SF"),
+         "tcp_header_bad")
     drop("first-fragment", v4(V4_L2, flags="MF") / udp() / DATA, "fragment_unsupported")
     drop("later-fragment", v4(V4_L2, flags=0, frag=100, proto=17) / DATA, "fragment_unsupported")
     drop("fragment-wrong-port", v4(V4_L2, flags="MF") / udp(dport=1) / DATA, "fragment_unsupported")
     drop("v6-fragment", v6(V6_L2) / IPv6ExtHdrFragment(m=1) / udp() / DATA, "fragment_unsupported")
-    drop("v6-atomic-fragment", v6(V6_L2) / IPv6ExtHdrFragment() / udp() / DATA,
+    drop("v6-later-fragment", v6(V6_L2) / IPv6ExtHdrFragment(offset=1, nh=17) / DATA,
          "fragment_unsupported")
-    drop("v6-fragment-after-options", v6(V6_L2) / IPv6ExtHdrHopByHop() / IPv6ExtHdrFragment() /
-         udp(), "fragment_unsupported")
+    drop("v6-fragment-after-options", v6(V6_L2) / IPv6ExtHdrHopByHop() /
+         IPv6ExtHdrFragment(m=1) / udp(), "fragment_unsupported")
     drop("icmp", v4(V4_L2) / ICMP(), "icmp_unsupported")
     drop("icmpv6", v6(V6_L2) / ICMPv6EchoRequest(), "icmp_unsupported")
     drop("vlan", Ether(**IN) / Dot1Q(vlan=5) / v4(V4_L2)[IP] / tcp(), "vlan_unsupported")

@@ -121,7 +121,7 @@ TEST_CASE("an L3DSR rewrite keeps a UDP checksum from becoming none") {
     packet[9] = 17;
     auto* udp = reinterpret_cast<UdpHeader*>(packet + 20);
     udp->checksum = Be16(static_cast<uint16_t>(checksum));
-    RewriteForL3dsr(IpFamily::kIpv4, IpProtocol::kUdp, packet, 46, backend);
+    RewriteForL3dsr(IpFamily::kIpv4, IpProtocol::kUdp, packet, 20, 46, backend);
     if ((checksum == 0) != (udp->checksum == Be16(0))) FAIL("checksum " << checksum);
     REQUIRE(packet[1] == (46 << 2 | 3));
   }
