@@ -10,88 +10,12 @@
 #include <iostream>
 
 #include "absl/strings/str_cat.h"
+#include "tests/unit/controlplane/compiler_bench.h"
 
 namespace guideway {
 namespace {
 
 using channel::MessageType;
-
-constexpr uint32_t kSlots = 1009;
-
-// A pool "web" with backends web-1.., all inputs at hand, and time that stands still.
-class Bench {
- public:
-  explicit Bench(int backends, uint32_t slot_count = kSlots) : registry(1000), compiler(&registry) {
-    config.set_flow_hash_secret("0123456789abcdef");
-    config.mutable_flow_timeouts()->mutable_half_open()->set_seconds(30);
-    config.mutable_flow_timeouts()->mutable_established()->set_seconds(3600);
-    config.mutable_flow_timeouts()->mutable_closing()->set_seconds(30);
-    config.mutable_flow_timeouts()->mutable_udp()->set_seconds(120);
-    v1::Pool* pool = config.add_pools();
-    pool->set_name("web");
-    pool->set_encapsulation(v1::L2);
-    pool->set_table_size(slot_count);
-    for (int i = 1; i <= backends; ++i) Add(i);
-    v1::Vip* vip = config.add_vips();
-    vip->set_name("www");
-    vip->set_address("192.0.2.1");
-    vip->set_port(80);
-    vip->set_protocol(v1::TCP);
-    vip->set_pool("web");
-    strcpy(port.name, "eth1");
-    strcpy(port.kernel_interface, "eth1");
-    port.mac = *MacAddress::Parse("02:00:00:00:00:01");
-    port.mtu_bytes = 1500;
-  }
-
-  static std::string Address(int i) { return absl::StrCat("10.0.", i / 256, ".", i % 256); }
-  static std::string Key(int i) { return absl::StrCat("web/web-", i, "/", Address(i)); }
-  v1::Pool* pool() { return config.mutable_pools(0); }
-  v1::Backend* backend(int i) { return pool()->mutable_backends(i - 1); }
-
-  void Add(int i) {
-    v1::Backend* added = pool()->add_backends();
-    added->set_name(absl::StrCat("web-", i));
-    added->set_address(Address(i));
-    added->set_weight(100);
-    added->set_state(v1::ENABLED);
-    health[Key(i)] = HealthState::kHealthy;
-    ResolvedNextHop next_hop;
-    next_hop.problem.clear();
-    next_hop.interface = "eth1";
-    next_hop.gateway = *IpAddress::Parse(Address(i));
-    next_hop.on_link = true;
-    next_hop.source_mac = port.mac;
-    next_hop.destination_mac = *MacAddress::Parse("02:00:00:00:01:01");
-    next_hop.destination_mac.bytes[5] = static_cast<uint8_t>(i);
-    next_hop.mtu_bytes = 1500;
-    next_hop.source = *IpAddress::Parse("10.0.255.254");
-    next_hops[next_hop.gateway] = next_hop;
-  }
-  void Remove(int position) { pool()->mutable_backends()->DeleteSubrange(position - 1, 1); }
-
-  Compiled Compile() {
-    CompilerInput input;
-    input.config = &config;
-    input.health = [this](const std::string& key) { return health.at(key); };
-    input.is_settling = [this](const std::string&) { return settling; };
-    input.next_hops = &next_hops;
-    input.ports = absl::MakeConstSpan(&port, 1);
-    input.now = now;
-    auto compiled = compiler.Compile(input);
-    REQUIRE(compiled.status().ToString() == "OK");
-    return *std::move(compiled);
-  }
-
-  v1::Config config;
-  std::map<std::string, HealthState> health;
-  std::map<IpAddress, ResolvedNextHop> next_hops;
-  channel::PortInfo port;
-  bool settling = false;
-  absl::Time now = absl::FromUnixSeconds(1000000);
-  BackendRegistry registry;
-  Compiler compiler;
-};
 
 uint32_t SlotsOf(const Compiled& compiled, uint16_t index) {
   uint32_t count = 0;
@@ -99,12 +23,6 @@ uint32_t SlotsOf(const Compiled& compiled, uint16_t index) {
     count += slot.current == index;
   }
   return count;
-}
-
-std::vector<MessageType> TypesOf(const std::vector<TableChange>& changes) {
-  std::vector<MessageType> types;
-  for (const TableChange& change : changes) types.push_back(change.request.type);
-  return types;
 }
 
 TEST_CASE("a healthy pool: every backend has its share, VIP and next hops refer to each other") {
@@ -274,98 +192,6 @@ TEST_CASE("next hops: why there is none is said in words, and moves no slot") {
     CHECK(after.backends.at(Bench::Key(2)).next_hop == "eth1 02:00:00:00:00:99");
     CHECK(after.tables.next_hops.begin()->second.source_mac == bench.port.mac);
     CHECK(after.tables.backends.at(1).outer_source.ToString() == "10.9.9.9");
-  }
-}
-
-TEST_CASE("every encapsulation gets to the data plane") {
-  Bench bench(1);
-  v1::Pool* pool = bench.pool();
-  const auto body = [&] { return bench.Compile().tables.backends.at(0); };
-  const Tables before = bench.Compile().tables;
-  SECTION("gre, from the address of the port") {
-    pool->set_encapsulation(v1::GRE);
-    CHECK(body().encapsulation == channel::Encapsulation::kGre);
-    CHECK(body().outer_source.ToString() == "10.0.255.254");
-    CHECK(body().source_flow_bits == 0);
-  }
-  SECTION("gue") {
-    pool->set_encapsulation(v1::GUE);
-    pool->mutable_gue()->set_port(19523);
-    CHECK(body().encapsulation == channel::Encapsulation::kGue);
-    CHECK(body().gue_port.host() == 19523);
-    CHECK(body().gue_hop_list == 0);
-    CHECK(body().gue_zero_checksum6 == 0);
-    const Tables plain = bench.Compile().tables;
-    SECTION("second chance") {
-      pool->mutable_gue()->set_second_chance(true);
-      CHECK(body().gue_hop_list == 1);
-    }
-    SECTION("no checksum") {
-      pool->mutable_gue()->set_zero_checksum6(true);
-      CHECK(body().gue_zero_checksum6 == 1);
-    }
-    SECTION("another port") { pool->mutable_gue()->set_port(1); }
-    SECTION("other sources") { bench.config.set_source_prefix_ipv4("10.255.0.0/16"); }
-    CHECK(TypesOf(Difference(&plain, bench.Compile().tables)) ==
-          std::vector<MessageType>{MessageType::kSetBackend});
-  }
-  SECTION("l3dsr needs no source, and no segment of its own") {
-    pool->set_encapsulation(v1::L3DSR);
-    pool->set_dscp(10);
-    ResolvedNextHop& hop = bench.next_hops.begin()->second;
-    hop.source = IpAddress{};
-    hop.on_link = false;
-    CHECK(body().encapsulation == channel::Encapsulation::kL3dsr);
-    CHECK(body().dscp == 10);
-    CHECK(body().next_hop != channel::kNoNextHop);
-    const Tables ten = bench.Compile().tables;
-    pool->set_dscp(11);
-    CHECK(TypesOf(Difference(&ten, bench.Compile().tables)) ==
-          std::vector<MessageType>{MessageType::kSetBackend});
-  }
-  SECTION("sources from a prefix: the pool's goes first, and the port needs no address") {
-    pool->set_encapsulation(v1::IPIP);
-    bench.config.set_source_prefix_ipv4("10.255.0.0/16");
-    bench.config.set_source_prefix_ipv6("2001:db8::/64");
-    bench.next_hops.begin()->second.source = IpAddress{};
-    CHECK(body().outer_source.ToString() == "10.255.0.0");
-    CHECK(body().source_flow_bits == 16);
-    CHECK(body().next_hop != channel::kNoNextHop);
-    pool->set_source_prefix_ipv4("10.254.8.0/22");
-    CHECK(body().outer_source.ToString() == "10.254.8.0");
-    CHECK(body().source_flow_bits == 10);
-  }
-  CHECK(!Difference(&before, bench.Compile().tables).empty());
-}
-
-TEST_CASE("an IPv6 prefix gives at most 32 bits to the flow") {
-  v1::Config config;
-  v1::Pool pool;
-  pool.set_encapsulation(v1::GRE);
-  channel::BackendBody body = {};
-  for (const auto& [text, bits] : {std::pair{"2001:db8::/64", 32}, {"2001:db8::/120", 8}}) {
-    config.set_source_prefix_ipv6(text);
-    SetDelivery(DeliveryTo(*IpAddress::Parse("2001:db8:b::1"), pool, config), {}, &body);
-    CHECK(body.source_flow_bits == bits);
-    CHECK(body.outer_source.ToString() == "2001:db8::");
-  }
-}
-
-TEST_CASE("deliveries survive in the file of backend indices, and nonsense does not") {
-  for (const char* text :
-       {"l2", "ipip", "gre", "gue/6080", "gue/1/hops", "gue/65535/zero6", "gue/6080/hops/zero6",
-        "l3dsr/63", "ipip@10.255.0.0/16", "gue/6080/hops@2001:db8:1:2::/64"}) {
-    const auto delivery = Delivery::Parse(text);
-    CAPTURE(text);
-    REQUIRE(delivery.ok());
-    CHECK(delivery->ToString() == text);
-  }
-  for (const char* text :
-       {"", "vxlan", "l2/1", "gue", "gue/0", "gue/65536", "gue/x", "gue/1/hop", "gue/1/hops/hops",
-        "l3dsr", "l3dsr/64", "l3dsr/-1", "ipip@", "ipip@10.255.0.1/16", "ipip@10.0.0.0/7",
-        "ipip@10.0.0.0/31", "l2@10.255.0.0/16", "l3dsr/1@10.255.0.0/16", "ipip@::/0"}) {
-    CAPTURE(text);
-    CHECK(!Delivery::Parse(text).ok());
   }
 }
 
