@@ -173,8 +173,6 @@ absl::StatusOr<size_t> ControlplaneEnd::PollResponses(absl::Span<Response> into)
     }
     ++next_response_;
   }
-  GW_ASSIGN_OR_RETURN(const uint32_t left, responses_.Available());
-  if (left > 0) RingDoorbell(response_doorbell_.get());
   return count;
 }
 

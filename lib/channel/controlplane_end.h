@@ -56,9 +56,10 @@ class ControlplaneEnd {
   // Requests that can be queued now without an error.
   absl::StatusOr<uint32_t> Room() const;
 
-  // Copies up to into.size() responses out, in the order of the requests; 0 if none. If more are
-  // left, doorbell_fd() stays readable. DataLoss if the ring is corrupt or a response does not
-  // belong to the oldest open request.
+  // Copies up to into.size() responses out, in the order of the requests; 0 if none. When
+  // doorbell_fd() is readable, call it until it returns 0: it takes the rings with the first
+  // response. DataLoss if the ring is corrupt or a response does not belong to the oldest open
+  // request.
   absl::StatusOr<size_t> PollResponses(absl::Span<Response> into);
   // Requests whose response is still to come.
   uint32_t open_requests() const { return next_sequence_ - next_response_; }
@@ -79,8 +80,8 @@ class ControlplaneEnd {
   UniqueFd socket_;
   bool ready_ = false;
   Welcome welcome_;
-  UniqueFd request_doorbell_;
-  UniqueFd response_doorbell_;
+  UniqueFd request_doorbell_;   // ringer
+  UniqueFd response_doorbell_;  // listener
   SharedMemory memory_;
   RingProducer<Request> requests_;
   RingConsumer<Response> responses_;

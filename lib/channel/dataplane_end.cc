@@ -107,6 +107,8 @@ DataplaneEnd::Events DataplaneEnd::HandleEvents() {
       Disconnect(std::string(status.message()));
       events.disconnected = true;
     } else if (fd == request_doorbell_.get() || fd == work_left_.get()) {
+      // Before the ring is looked at, so that no later request goes unnoticed.
+      if (fd == request_doorbell_.get()) ClearDoorbell(fd);
       events.requests = true;
     }
   }
@@ -184,20 +186,19 @@ Welcome DataplaneEnd::MakeWelcome() const {
 
 absl::Status DataplaneEnd::Connect(Pending pending) {
   GW_ASSIGN_OR_RETURN(SharedMemory memory, SharedMemory::Create(options_.capacities));
-  GW_ASSIGN_OR_RETURN(UniqueFd request_doorbell, NewEventFd());
-  GW_ASSIGN_OR_RETURN(UniqueFd response_doorbell, NewEventFd());
+  GW_ASSIGN_OR_RETURN(Doorbell request_doorbell, NewDoorbell());
+  GW_ASSIGN_OR_RETURN(Doorbell response_doorbell, NewDoorbell());
   Welcome welcome = MakeWelcome();
   welcome.accepted = 1;
   std::memcpy(memory.header(), &welcome, sizeof(welcome));
-  // Edge-triggered and never read: every ring is an event, and reading a descriptor whose flags the
-  // peer shares could block.
-  GW_RETURN_IF_ERROR(WatchFd(epoll_.get(), request_doorbell.get(), EPOLLIN | EPOLLET));
-  GW_RETURN_IF_ERROR(SendPacket(pending.socket.get(), BytesOf(welcome),
-                                {memory.file(), request_doorbell.get(), response_doorbell.get()}));
+  GW_RETURN_IF_ERROR(WatchFd(epoll_.get(), request_doorbell.listener.get(), EPOLLIN));
+  GW_RETURN_IF_ERROR(
+      SendPacket(pending.socket.get(), BytesOf(welcome),
+                 {memory.file(), request_doorbell.ringer.get(), response_doorbell.listener.get()}));
   peer_ = std::move(pending.socket);
   peer_process_id_ = pending.process_id;
-  request_doorbell_ = std::move(request_doorbell);
-  response_doorbell_ = std::move(response_doorbell);
+  request_doorbell_ = std::move(request_doorbell.listener);
+  response_doorbell_ = std::move(response_doorbell.ringer);
   memory_ = std::move(memory);
   requests_ = {memory_.request_ring(), options_.capacities.request_capacity, "request ring"};
   responses_ = {memory_.response_ring(), options_.capacities.response_capacity, "response ring"};
@@ -249,7 +250,7 @@ absl::Status DataplaneEnd::Lose(const absl::Status& why) {
 
 void DataplaneEnd::Disconnect(const std::string& why) {
   Log(absl::StrCat("control plane disconnected: process ", peer_process_id_, ": ", why));
-  // The peer may hold copies of the doorbell, which would keep it in the set.
+  // Descriptors that somebody else holds, too, stay in the set when they are closed here.
   epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, request_doorbell_.get(), nullptr);
   peer_.reset();
   peer_process_id_ = 0;

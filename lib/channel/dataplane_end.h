@@ -103,8 +103,8 @@ class DataplaneEnd {
 
   UniqueFd peer_;
   uint32_t peer_process_id_ = 0;
-  UniqueFd request_doorbell_;
-  UniqueFd response_doorbell_;
+  UniqueFd request_doorbell_;   // listener
+  UniqueFd response_doorbell_;  // ringer
   SharedMemory memory_;
   RingConsumer<Request> requests_;
   RingProducer<Response> responses_;

@@ -37,11 +37,19 @@ absl::StatusOr<Packet> ReceivePacket(int socket, absl::Span<uint8_t> into);
 absl::Status SendPacket(int socket, absl::Span<const uint8_t> packet,
                         absl::Span<const int> descriptors);
 
-// Rings an eventfd. The descriptor's flags are shared with the peer, who may have made it blocking;
-// set back here, so that a full counter cannot stop us.
-void RingDoorbell(int doorbell);
-// Takes the rings of an eventfd, in the same way.
-void ClearDoorbell(int doorbell);
+// One direction's doorbell: two ends of a datagram socket pair, one for each process. Not an
+// eventfd: its flags are shared with the peer, who could make it blocking at any moment and fill
+// it, whereas a send or receive on a socket can be told each time not to wait.
+struct Doorbell {
+  UniqueFd ringer;
+  UniqueFd listener;
+};
+absl::StatusOr<Doorbell> NewDoorbell();
+// Never blocks. A full doorbell needs no further ring.
+void RingDoorbell(int ringer);
+// Takes the rings that are there. Never blocks; bounded, so after more than a few hundred rings the
+// listener may stay readable.
+void ClearDoorbell(int listener);
 
 template <typename T>
 absl::Span<uint8_t> BytesOf(T* value) {

@@ -1,6 +1,6 @@
 // The shared memory of the channel: one memfd of sealed size, made by the data plane for each
 // connection and handed to the control plane over a Unix SOCK_SEQPACKET with SCM_RIGHTS, together
-// with one eventfd doorbell for each direction.
+// with one doorbell (a datagram socket pair) for each direction.
 //
 //   header | request ring | response ring | counters region | arena slots
 //
@@ -48,7 +48,7 @@ struct Hello {
 };
 
 // Data plane -> control plane. With accepted != 0 it carries three descriptors: the memfd, the
-// request doorbell (control plane writes), the response doorbell (data plane writes).
+// request doorbell (the control plane rings), the response doorbell (the data plane rings).
 struct Welcome {
   uint64_t magic = kMagic;
   uint32_t version = kProtocolVersion;

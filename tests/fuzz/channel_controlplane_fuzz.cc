@@ -5,7 +5,6 @@
 // Input: the Welcome as changes to a right one: how many (1 byte), each place (2), length (1),
 // bytes; its length off the right one (2); the descriptors: what they are (1). Then steps, each a
 // type (1 byte, modulo) and operands; see Step().
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include "lib/channel/controlplane_end.h"
@@ -35,7 +34,13 @@ class HostileDataplane {
     auto memory = SharedMemory::Create(kCapacities);
     FUZZ_CHECK(memory.ok());
     memory_ = *std::move(memory);
-    for (UniqueFd& doorbell : doorbells_) doorbell.reset(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+    auto request_bell = NewDoorbell();
+    auto response_bell = NewDoorbell();
+    FUZZ_CHECK(request_bell.ok() && response_bell.ok());
+    doorbells_[0] = std::move(request_bell->ringer);
+    doorbells_[1] = std::move(response_bell->listener);
+    ringer_ = std::move(response_bell->ringer);
+    request_listener_ = std::move(request_bell->listener);
   }
 
   void Run(fuzz::Input input) {
@@ -97,7 +102,7 @@ class HostileDataplane {
         fuzz::PokeBytes(memory_.response_ring(), RingBytes<Response>(kCapacity), input);
         break;
       case 3:
-        RingDoorbell(doorbells_[1].get());
+        RingDoorbell(ringer_.get());
         break;
       case 4:
         Send();
@@ -145,7 +150,9 @@ class HostileDataplane {
   std::unique_ptr<ControlplaneEnd> end_;
   UniqueFd socket_;
   SharedMemory memory_;
-  UniqueFd doorbells_[2];
+  UniqueFd doorbells_[2];  // what the control plane is given
+  UniqueFd ringer_;        // of the response doorbell
+  UniqueFd request_listener_;
   bool lost_ = false;
 };
 
