@@ -140,6 +140,8 @@ TEST_CASE("steering redirects what is for a VIP and leaves the rest to the kerne
       {"IPv6 hop-by-hop", Ipv6("2001:db8:f::10", 0, 0), true},
       {"ICMPv6", Ipv6("2001:db8:f::10", 58, 0), true},
       {"tagged", Tagged(Ipv4("203.0.113.10", kTcp, 443)), true},
+      {"tagged twice", Tagged(Tagged(Ipv4("203.0.113.10", kTcp, 443))), true},
+      {"IPv6 authentication header", Ipv6("2001:db8:f::10", 51, 0), true},
       {"tagged for nobody", Tagged(Ipv4("203.0.113.11", kTcp, 443)), false},
       {"truncated ports", Cut(Ipv4("203.0.113.10", kTcp, 443), 36), true},
       {"truncated IP header", Cut(Ipv4("203.0.113.10", kTcp, 443), 30), false},
