@@ -16,6 +16,8 @@
 
 #include "dataplane/bpf/steering_key.h"
 
+#define MAX_VLAN_TAGS 2
+
 struct {
   __uint(type, BPF_MAP_TYPE_XSKMAP);
   __uint(max_entries, GW_STEERING_MAX_QUEUES);
@@ -85,6 +87,7 @@ static __always_inline int steer_ipv6(struct xdp_md *ctx, const struct ipv6hdr *
     case IPPROTO_HOPOPTS:
     case IPPROTO_ROUTING:
     case IPPROTO_FRAGMENT:
+    case IPPROTO_AH:
     case IPPROTO_DSTOPTS:
       return to_socket(ctx);
     default:
@@ -101,16 +104,18 @@ int gw_steering(struct xdp_md *ctx) {
 
   __be16 ether_type = ethernet->h_proto;
   const void *payload = ethernet + 1;
-  int tagged = 0;
-  if (ether_type == bpf_htons(ETH_P_8021Q) || ether_type == bpf_htons(ETH_P_8021AD)) {
+  int tags = 0;
+#pragma unroll
+  for (int i = 0; i < MAX_VLAN_TAGS; ++i) {
+    if (ether_type != bpf_htons(ETH_P_8021Q) && ether_type != bpf_htons(ETH_P_8021AD)) break;
     const struct vlan_tag *tag = payload;
     if ((const void *)(tag + 1) > end) return XDP_PASS;
     ether_type = tag->ether_type;
     payload = tag + 1;
-    tagged = 1;
+    ++tags;
   }
-  if (ether_type == bpf_htons(ETH_P_IP)) return steer_ipv4(ctx, payload, end, tagged);
-  if (ether_type == bpf_htons(ETH_P_IPV6)) return steer_ipv6(ctx, payload, end, tagged);
+  if (ether_type == bpf_htons(ETH_P_IP)) return steer_ipv4(ctx, payload, end, tags != 0);
+  if (ether_type == bpf_htons(ETH_P_IPV6)) return steer_ipv6(ctx, payload, end, tags != 0);
   return XDP_PASS;
 }
 

@@ -22,7 +22,10 @@ void FillCountersRegion(const Dataplane& dataplane, const TrafficTotals& traffic
     into.receive_errors = statistics.receive_errors;
     if (port.twin() == nullptr) continue;
     into.from_kernel_packets = port.twin()->from_kernel_packets();
-    into.kernel_twin_lost_packets = port.twin()->lost_packets();
+    // Worker 0 sends what the kernel hands over.
+    into.kernel_twin_lost_packets =
+        port.twin()->lost_packets() +
+        dataplane.workers()[0]->from_kernel_lost(static_cast<uint32_t>(i));
   }
   region->flow_capacity = dataplane.flow_capacity();
   for (uint32_t i = 0; i < channel::kMaxVips; ++i) region->vips[i] = traffic.Vip(i);

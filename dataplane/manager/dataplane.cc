@@ -126,6 +126,11 @@ void Dataplane::Stop() {
   }
   for (const std::unique_ptr<Worker>& worker : workers_) worker->RequestStop();
   for (uint32_t i = 0; i < workers_.size(); ++i) rte_eal_wait_lcore(WorkerLcore(i));
+  for (const std::unique_ptr<Port>& port : ports_) {
+    // What the workers have counted as handed to the kernel shall get there.
+    while (port->twin() != nullptr && port->twin()->MoveToKernel()) {
+    }
+  }
 }
 
 uint64_t Dataplane::flow_capacity() const {

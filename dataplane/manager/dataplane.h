@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "dataplane/bpf/steering.h"
 #include "dataplane/manager/eal.h"
+#include "dataplane/manager/hugepage_memory.h"
 #include "dataplane/manager/options.h"
 #include "dataplane/manager/publisher.h"
 #include "dataplane/ports/port.h"
@@ -33,6 +34,8 @@ class Dataplane {
   void Stop();
 
   Publisher& publisher() { return *publisher_; }
+  // Where tables and snapshots live; outlives both.
+  TableMemory* table_memory() { return &table_memory_; }
   const std::vector<std::unique_ptr<Port>>& ports() const { return ports_; }
   const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
   // Flows that all tables together can hold.
@@ -52,6 +55,7 @@ class Dataplane {
   std::vector<std::unique_ptr<Port>> ports_;
   std::vector<FlowMemory> flow_memories_;
   std::vector<std::unique_ptr<FlowTable>> flow_tables_;
+  HugepageMemory table_memory_;
   std::unique_ptr<Publisher> publisher_;
   std::vector<std::unique_ptr<Worker>> workers_;
   bool running_ = false;

@@ -6,9 +6,13 @@
 #include <rte_mbuf.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <csignal>
 #include <filesystem>
 #include <utility>
 
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "dataplane/ports/port.h"
 #include "lib/base/status.h"
 
@@ -21,6 +25,23 @@ std::string LcoreMap(const DataplaneOptions& options) {
     absl::StrAppend(&map, ",", WorkerLcore(i), "@", options.worker_cpus[i]);
   }
   return map;
+}
+
+constexpr char kRuntimeRoot[] = "/var/run/dpdk";
+constexpr char kPrefix[] = "guideway-";  // and the process id
+
+// What killed processes that ran without hugepages left behind.
+void RemoveLeftovers() {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(kRuntimeRoot, ignored)) {
+    const std::string name = entry.path().filename();
+    pid_t process = 0;
+    if (!absl::StartsWith(name, kPrefix) ||
+        !absl::SimpleAtoi(name.substr(sizeof(kPrefix) - 1), &process)) {
+      continue;
+    }
+    if (kill(process, 0) != 0 && errno == ESRCH) std::filesystem::remove_all(entry.path(), ignored);
+  }
 }
 
 }  // namespace
@@ -41,9 +62,10 @@ absl::StatusOr<Eal> Eal::Start(const DataplaneOptions& options,
   if (options.hugepages) {
     arguments.push_back("--in-memory");
   } else {
-    const std::string prefix = absl::StrCat("guideway-", getpid());
+    RemoveLeftovers();
+    const std::string prefix = absl::StrCat(kPrefix, getpid());
     arguments.insert(arguments.end(), {"--no-huge", "-m", "512", "--file-prefix=" + prefix});
-    eal.runtime_directory_ = "/var/run/dpdk/" + prefix;
+    eal.runtime_directory_ = absl::StrCat(kRuntimeRoot, "/", prefix);
   }
   arguments.insert(arguments.end(), port_arguments.begin(), port_arguments.end());
 

@@ -70,7 +70,7 @@ absl::StatusOr<std::unique_ptr<Manager>> Manager::Create(Dataplane* dataplane,
     manager->has_twins_ = manager->has_twins_ || port->twin() != nullptr;
   }
   manager->draft_ = std::make_unique<TableDraft>(
-      &manager->memory_, static_cast<uint32_t>(options.ports.size()),
+      dataplane->table_memory(), static_cast<uint32_t>(options.ports.size()),
       [raw = manager.get()](const TableState& tables) { return raw->Publish(tables); });
   GW_ASSIGN_OR_RETURN(manager->channel_, channel::DataplaneEnd::Listen(std::move(options)));
   manager->signals_ = std::move(stop_signals);
@@ -142,7 +142,7 @@ channel::Response Manager::Handle(const channel::Request& request) {
 
 absl::Status Manager::Publish(const TableState& tables) {
   GW_ASSIGN_OR_RETURN(std::unique_ptr<OwnedSnapshot> snapshot,
-                      OwnedSnapshot::Build(tables, &memory_));
+                      OwnedSnapshot::Build(tables, dataplane_->table_memory()));
   traffic_.Follow(tables);
   dataplane_->publisher().Publish(std::move(snapshot));
   channel_->SetGeneration(tables.generation);
@@ -152,6 +152,7 @@ absl::Status Manager::Publish(const TableState& tables) {
 }
 
 void Manager::UpdateSteering(const TableState& tables) {
+  steering_complete_ = true;
   std::vector<SteeredVip> vips;
   for (const TableEntry<channel::VipBody>& vip : tables.vips) {
     if (!vip.exists) continue;
@@ -162,13 +163,16 @@ void Manager::UpdateSteering(const TableState& tables) {
   for (const std::unique_ptr<Port>& port : dataplane_->ports()) {
     if (port->steering() == nullptr) continue;
     const absl::Status status = port->steering()->SetVips(vips);
-    if (!status.ok()) LOG(ERROR) << status;
+    if (status.ok()) continue;
+    steering_complete_ = false;
+    LOG(ERROR) << status << "; trying again";
   }
 }
 
 // Somebody else may have taken the program off (ip link set dev X xdp off): packets for VIPs would
 // silently go to the kernel.
 void Manager::CheckSteering() {
+  if (!steering_complete_) UpdateSteering(draft_->committed());
   for (const std::unique_ptr<Port>& port : dataplane_->ports()) {
     if (port->steering() == nullptr || port->steering()->IsAttached()) continue;
     const absl::Status status = port->steering()->Attach();

@@ -12,7 +12,6 @@
 
 #include "absl/status/statusor.h"
 #include "dataplane/manager/dataplane.h"
-#include "dataplane/manager/hugepage_memory.h"
 #include "dataplane/manager/traffic_totals.h"
 #include "dataplane/tables/snapshot_builder.h"
 #include "dataplane/tables/table_draft.h"
@@ -61,7 +60,7 @@ class Manager {
   bool has_twins_ = false;
 
   TrafficTotals traffic_;
-  HugepageMemory memory_;
+  bool steering_complete_ = true;  // false: some VIP did not get into a steering map
   std::unique_ptr<TableDraft> draft_;
 };
 

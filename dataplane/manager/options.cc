@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <set>
 
 #include "absl/strings/numbers.h"
@@ -192,6 +193,13 @@ absl::StatusOr<DataplaneOptions> ParseOptions(int* argc, char*** argv) {
       "forwards packets for VIPs to their backends\n\nusage: "
       "guideway-dataplane --port=NIC [--port=NIC ...] [flags]");
   gflags::SetVersionString(GUIDEWAY_VERSION);
+  // gflags' own --help ends with 1.
+  for (int i = 1; i < *argc; ++i) {
+    const std::string argument = (*argv)[i];
+    if (argument != "--help" && argument != "-help" && argument != "-h") continue;
+    gflags::ShowUsageWithFlagsRestrict((*argv)[0], "dataplane/");
+    std::exit(0);
+  }
   gflags::ParseCommandLineFlags(argc, argv, true);
   if (*argc > 1) {
     return absl::InvalidArgumentError(absl::StrCat("unexpected argument ", (*argv)[1]));

@@ -43,6 +43,8 @@ class KernelTwin {
   }
   // Manager: moves what waits, at most a few hundred packets each way; true if anything moved.
   bool Poll();
+  // The workers' half of Poll() only; true if anything moved.
+  bool MoveToKernel();
 
   const std::string& interface_name() const { return interface_name_; }
   uint64_t from_kernel_packets() const { return from_kernel_packets_; }
@@ -51,7 +53,6 @@ class KernelTwin {
 
  private:
   KernelTwin() = default;
-  bool MoveToKernel();
   bool MoveFromKernel();
 
   // Constant after Create().

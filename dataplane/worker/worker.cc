@@ -177,7 +177,9 @@ void Worker::SendFromKernel(uint32_t port) {
   const PortQueue queue = ports_[port].queue;
   const uint32_t sent =
       rte_eth_tx_burst(queue.device, queue.queue, packets, static_cast<uint16_t>(count));
-  if (sent < count) rte_pktmbuf_free_bulk(packets + sent, count - sent);
+  if (sent == count) return;
+  rte_pktmbuf_free_bulk(packets + sent, count - sent);
+  from_kernel_lost_[port].fetch_add(count - sent, std::memory_order_relaxed);
 }
 
 }  // namespace guideway

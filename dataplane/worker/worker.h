@@ -10,6 +10,7 @@
 #include <rte_mbuf.h>
 #include <rte_rcu_qsbr.h>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -41,6 +42,10 @@ class Worker {
 
   const WorkerCounters& counters() const { return counters_; }
   const Traffic& traffic() const { return *traffic_; }
+  // The kernel's own packets that a transmit queue did not take.
+  uint64_t from_kernel_lost(uint32_t port) const {
+    return from_kernel_lost_[port].load(std::memory_order_relaxed);
+  }
 
  private:
   // Packets that leave by one port.
@@ -80,6 +85,7 @@ class Worker {
   // Written by the worker, read by the manager.
   WorkerCounters counters_;
   std::unique_ptr<Traffic> traffic_;
+  std::array<std::atomic<uint64_t>, channel::kMaxPorts> from_kernel_lost_{};
 
   // Written by the manager.
   alignas(kCacheLineBytes) std::atomic<bool> stop_{false};
