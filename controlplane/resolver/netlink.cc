@@ -19,7 +19,8 @@
 namespace guideway {
 namespace {
 
-constexpr size_t kBufferBytes = size_t{32} * 1024;  // a dump's messages reach 32 KiB on current kernels
+constexpr size_t kBufferBytes =
+    size_t{32} * 1024;  // a dump's messages reach 32 KiB on current kernels
 constexpr int kEventSocketBytes = 4 << 20;
 
 // libmnl's own loop macro does not compile as C++ under our warnings.
