@@ -1,4 +1,4 @@
-// HOT PATH (Find, Touch, Insert): no allocation, lock, log, system call or exception.
+// HOT PATH (Find, Peek, Touch, Insert): no allocation, lock, log, system call or exception.
 #include "lib/flow/flow_table.h"
 
 #include <bit>
@@ -150,6 +150,22 @@ FlowEntry* FlowTable::Find(uint64_t flow_hash, uint32_t now_s, const FlowTimeout
     bucket = &NeighbourOf(flow_hash);
   }
   return nullptr;
+}
+
+std::optional<BackendId> FlowTable::Peek(uint64_t flow_hash, uint32_t now_s,
+                                         const FlowTimeouts& timeouts) const {
+  for (const FlowBucket* bucket : {&BucketOf(flow_hash), &NeighbourOf(flow_hash)}) {
+    for (const FlowEntry& entry : bucket->entries) {
+      const uint32_t seen = entry.seen.load(std::memory_order_acquire);
+      if (TagOf(entry) != flow_hash) continue;
+      const BackendId backend = entry.backend.load(std::memory_order_relaxed);
+      std::atomic_thread_fence(std::memory_order_acquire);
+      // As in ForEach: whoever rewrites the entry sets `seen` to 0 first, and then another tag.
+      if (entry.seen.load(std::memory_order_acquire) == 0 || TagOf(entry) != flow_hash) continue;
+      if (IsLive(seen, now_s, timeouts)) return backend;
+    }
+  }
+  return std::nullopt;
 }
 
 void FlowTable::Touch(FlowEntry* entry, FlowState state, uint32_t now_s) {
