@@ -152,6 +152,7 @@ v1::GetStatsResponse MakeStats(const channel::CountersRegion& counters,
     worker->set_received_packets(values[Counter::received_packets]);
     worker->set_forwarded_packets(values[Counter::forwarded_packets]);
     worker->set_to_kernel_packets(values[Counter::to_kernel_packets]);
+    worker->set_answered_packets(values[Counter::answered_packets]);
     worker->set_drop_total(values.TotalDrops());
   }
   return stats;

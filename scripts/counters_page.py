@@ -31,7 +31,7 @@ _HEAD = """\
 not edit. -->
 
 `guideway stats` shows them summed over the workers; `guideway stats -o json` has the same names.
-At any moment and exactly: `received_packets` = `forwarded_packets` + `to_kernel_packets` + all drops.
+At any moment and exactly: `received_packets` = `forwarded_packets` + `to_kernel_packets` + `answered_packets` + all drops.
 
 ## Counters
 

@@ -183,11 +183,11 @@ std::string PortsTable(const v1::GetStatsResponse& stats) {
 }
 
 std::string WorkersTable(const v1::GetStatsResponse& stats) {
-  Table table({">worker", ">received", ">forwarded", ">to kernel", ">dropped"});
+  Table table({">worker", ">received", ">forwarded", ">to kernel", ">answered", ">dropped"});
   for (const v1::WorkerStats& worker : stats.workers()) {
     table.Add({absl::StrCat(worker.worker()), absl::StrCat(worker.received_packets()),
                absl::StrCat(worker.forwarded_packets()), absl::StrCat(worker.to_kernel_packets()),
-               absl::StrCat(worker.drop_total())});
+               absl::StrCat(worker.answered_packets()), absl::StrCat(worker.drop_total())});
   }
   return table.ToString();
 }
@@ -209,10 +209,11 @@ absl::Status ShowStats(Cli* cli, const StatsOptions& options) {
       cli->out() << StatsJson(stats).ToString();
     } else {
       const double seconds = i == 0 ? 0 : absl::ToDoubleSeconds(now - last_time);
-      cli->out() << StatsTable(stats, &last, seconds)
-                 << (stats.balanced()
-                         ? "balanced: received = forwarded + to kernel + drops\n"
-                         : "NOT BALANCED: received is not forwarded + to kernel + drops\n");
+      cli->out()
+          << StatsTable(stats, &last, seconds)
+          << (stats.balanced()
+                  ? "balanced: received = forwarded + to kernel + answered + drops\n"
+                  : "NOT BALANCED: received is not forwarded + to kernel + answered + drops\n");
       if (stats.ports_size() > 0) cli->out() << "\n" << PortsTable(stats);
       if (stats.workers_size() > 1) cli->out() << "\n" << WorkersTable(stats);
       if (options.watch_seconds > 0) cli->out() << "\n";

@@ -3,8 +3,8 @@
 // kernel - also while no socket is there (the redirect's fallback is XDP_PASS).
 //
 // Redirected are TCP and UDP for a VIP and, for a VIP's address, what belongs to its flows or cannot
-// be told apart here: fragments, ICMP, IP options, extension headers, VLAN-tagged and truncated
-// packets. The data plane decides about those and counts them.
+// be told apart here: fragments, ICMP echo requests and errors, IP options, extension headers,
+// VLAN-tagged and truncated packets. The data plane decides about those and counts them.
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
@@ -33,6 +33,10 @@ struct {
   __type(value, __u8);
 } vips SEC(".maps");
 
+// Types of RFC 792 and RFC 4443; the kernel's own headers for them need a libc's.
+enum { ICMP_UNREACHABLE = 3, ICMP_ECHO = 8, ICMP_TIME_EXCEEDED = 11, ICMP_PARAMETER_PROBLEM = 12 };
+enum { ICMPV6_FIRST_ERROR = 1, ICMPV6_LAST_ERROR = 4, ICMPV6_ECHO = 128 };
+
 struct vlan_tag {
   __be16 tci;
   __be16 ether_type;
@@ -57,6 +61,26 @@ static __always_inline int steer_ports(struct xdp_md *ctx, struct gw_steering_ke
   return bpf_map_lookup_elem(&vips, key) ? to_socket(ctx) : XDP_PASS;
 }
 
+// Echo requests and errors are the data plane's, all else is the kernel's: neighbour discovery, too.
+static __always_inline int steer_icmp(struct xdp_md *ctx, const __u8 *type, const void *end) {
+  if ((const void *)(type + 1) > end) return to_socket(ctx);
+  switch (*type) {
+    case ICMP_ECHO:
+    case ICMP_UNREACHABLE:
+    case ICMP_TIME_EXCEEDED:
+    case ICMP_PARAMETER_PROBLEM:
+      return to_socket(ctx);
+    default:
+      return XDP_PASS;
+  }
+}
+
+static __always_inline int steer_icmpv6(struct xdp_md *ctx, const __u8 *type, const void *end) {
+  if ((const void *)(type + 1) > end) return to_socket(ctx);
+  const int error = *type >= ICMPV6_FIRST_ERROR && *type <= ICMPV6_LAST_ERROR;
+  return error || *type == ICMPV6_ECHO ? to_socket(ctx) : XDP_PASS;
+}
+
 static __always_inline int steer_ipv4(struct xdp_md *ctx, const struct iphdr *ip, const void *end,
                                       int tagged) {
   struct gw_steering_key key = {};
@@ -65,7 +89,7 @@ static __always_inline int steer_ipv4(struct xdp_md *ctx, const struct iphdr *ip
   key.address[3] = ip->daddr;
   if (!bpf_map_lookup_elem(&vips, &key)) return XDP_PASS;
   if (tagged || ip->ihl != 5 || (ip->frag_off & bpf_htons(0x3fff))) return to_socket(ctx);
-  if (ip->protocol == IPPROTO_ICMP) return to_socket(ctx);
+  if (ip->protocol == IPPROTO_ICMP) return steer_icmp(ctx, (const __u8 *)(ip + 1), end);
   if (ip->protocol != IPPROTO_TCP && ip->protocol != IPPROTO_UDP) return XDP_PASS;
   key.protocol = ip->protocol;
   return steer_ports(ctx, &key, (const struct ports *)(ip + 1), end);
@@ -84,6 +108,7 @@ static __always_inline int steer_ipv6(struct xdp_md *ctx, const struct ipv6hdr *
       key.protocol = ip->nexthdr;
       return steer_ports(ctx, &key, (const struct ports *)(ip + 1), end);
     case IPPROTO_ICMPV6:
+      return steer_icmpv6(ctx, (const __u8 *)(ip + 1), end);
     case IPPROTO_HOPOPTS:
     case IPPROTO_ROUTING:
     case IPPROTO_FRAGMENT:

@@ -70,7 +70,11 @@ absl::StatusOr<std::unique_ptr<Dataplane>> Dataplane::Create(const DataplaneOpti
                            .published = dataplane->publisher_->pointer(),
                            .quiescence = dataplane->publisher_->quiescence(),
                            .flows = dataplane->flow_tables_[i].get(),
+                           .peers = {},
                            .ports = {}};
+    for (uint32_t peer = 0; peer < workers; ++peer) {
+      if (peer != i) worker.peers.push_back(dataplane->flow_tables_[peer].get());
+    }
     for (const std::unique_ptr<Port>& port : dataplane->ports_) worker.ports.push_back(port.get());
     dataplane->workers_.push_back(std::make_unique<Worker>(std::move(worker)));
   }

@@ -194,7 +194,8 @@ std::string Manager::AccountingSummary() const {
   }
   return absl::StrCat("received ", total[Counter::received_packets], " = forwarded ",
                       total[Counter::forwarded_packets], " + to kernel ",
-                      total[Counter::to_kernel_packets], " + dropped ", total.TotalDrops(),
+                      total[Counter::to_kernel_packets], " + answered ",
+                      total[Counter::answered_packets], " + dropped ", total.TotalDrops(),
                       total.Balanced() ? "" : ": DOES NOT ADD UP");
 }
 

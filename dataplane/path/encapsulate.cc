@@ -74,10 +74,9 @@ void Forward(Packet& packet, PathState& state) {
 
 }  // namespace
 
-void Encapsulate(Burst& burst, PathState& state) {
-  for (uint32_t i = 0; i < burst.count; ++i) {
-    Packet& packet = burst.packets[i];
-    if (packet.pending()) Forward(packet, state);
+void Encapsulate(Packet* packets, uint32_t count, PathState& state) {
+  for (uint32_t i = 0; i < count; ++i) {
+    if (packets[i].pending()) Forward(packets[i], state);
   }
 }
 

@@ -48,7 +48,11 @@ ExtensionHeaders WalkExtensionHeaders(uint8_t next_header, const uint8_t* at,
     if (next_header == ipv6_extension::kRouting && header[3] != 0) return {.bad = true};
     if (next_header == ipv6_extension::kFragment) {
       const bool offset = header[2] != 0 || (header[3] & kOffsetLowMask) != 0;
-      if (offset || (header[3] & kMoreFragments) != 0) return {.fragment = true};
+      if (offset || (header[3] & kMoreFragments) != 0) {
+        result.fragment = true;
+        result.protocol = static_cast<IpProtocol>(header[0]);
+        return result;
+      }
     }
     next_header = header[0];
     result.length_bytes += header_bytes;

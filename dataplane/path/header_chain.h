@@ -20,10 +20,10 @@ struct ExtensionHeaders {
   // is not the packet's destination then). The fields below say nothing.
   bool bad = false;
   // Of a datagram in several pieces. An atomic fragment is a whole packet (RFC 6946), hence not
-  // one.
+  // one. The walk ends at the fragment header then.
   bool fragment = false;
-  IpProtocol protocol = IpProtocol::kTcp;  // what follows
-  uint32_t length_bytes = 0;               // of all extension headers
+  IpProtocol protocol = IpProtocol::kTcp;  // what follows, behind the fragment header if `fragment`
+  uint32_t length_bytes = 0;  // of all extension headers; of those before the one of a fragment
 };
 
 // Walks the extension headers that begin at `at` with one of type `next_header` (RFC 8200, 4302).

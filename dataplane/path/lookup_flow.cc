@@ -1,6 +1,7 @@
 // HOT PATH: no allocation, lock, log, system call or exception.
 //
 // Third stage: the flow hash of every packet, and the backend of flows that are known.
+#include "dataplane/path/backend_of.h"
 #include "dataplane/path/path.h"
 
 namespace guideway {
@@ -8,15 +9,6 @@ namespace {
 
 bool StartsFlow(const Packet& packet) {
   return (packet.tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn;
-}
-
-// The backend the flow was given to, if it is still there (not another one under its index) and is
-// to keep its flows.
-const Backend* KnownBackend(const Snapshot& tables, BackendId id) {
-  const uint16_t index = BackendIndex(id);
-  if (index >= tables.backends.size()) return nullptr;
-  const Backend& backend = tables.backends[index];
-  return backend.exists && backend.keeps_known_flows && backend.id == id ? &backend : nullptr;
 }
 
 // Closing is for good: what comes after a FIN or RST refreshes the entry but does not reopen it.

@@ -1,6 +1,7 @@
 // HOT PATH: no allocation, lock, log, system call or exception.
 //
 // Second stage: is this packet for a VIP, and do we forward packets like it?
+#include "dataplane/path/icmp.h"
 #include "dataplane/path/path.h"
 
 namespace guideway {
@@ -23,17 +24,17 @@ void LookupPlain(Packet& packet, const VipTable& vips) {
   if (packet.defective) packet.Drop(packet.defect);
 }
 
-void LookupOther(Packet& packet, const VipTable& vips) {
+void LookupOther(Packet& packet, const Snapshot& tables, PathState& state) {
   packet.verdict = Verdict::kToKernel;
   if (packet.kind == PacketKind::kNotIp || packet.kind == PacketKind::kOtherProtocol) return;
-  if (!vips.HasAddress(packet.key.destination)) return;
+  if (!tables.vips.HasAddress(packet.key.destination)) return;
   switch (packet.kind) {
     case PacketKind::kVlan:
       return packet.Drop(DropReason::vlan_unsupported);
     case PacketKind::kFragment:
       return packet.Drop(DropReason::fragment_unsupported);
     case PacketKind::kIcmp:
-      return packet.Drop(DropReason::icmp_unsupported);
+      return HandleIcmp(packet, tables, state);
     case PacketKind::kPlain:
     case PacketKind::kNotIp:
     case PacketKind::kOtherProtocol:
@@ -43,14 +44,14 @@ void LookupOther(Packet& packet, const VipTable& vips) {
 
 }  // namespace
 
-void LookupVip(Burst& burst, const Snapshot& tables) {
+void LookupVip(Burst& burst, const Snapshot& tables, PathState& state) {
   for (uint32_t i = 0; i < burst.count; ++i) {
     Packet& packet = burst.packets[i];
     if (!packet.pending()) continue;
     if (packet.kind == PacketKind::kPlain) {
       LookupPlain(packet, tables.vips);
     } else {
-      LookupOther(packet, tables.vips);
+      LookupOther(packet, tables, state);
     }
   }
 }

@@ -20,18 +20,20 @@ enum class Verdict : uint8_t {
   kPending,   // the next stage decides
   kForward,   // send out of transmit_port
   kToKernel,  // not ours: hand to the kernel twin
+  kAnswer,    // ours to answer: send the frame, which is the answer now, out of receive_port
   kDrop,      // count drop_reason and free
 };
 
 // What a packet is, as far as the plain path cares. Everything but kPlain leaves the hot loop in
 // LookupVip: to the kernel if its destination is no VIP's address, else with a named drop reason -
-// except kOtherProtocol, which no VIP takes and which therefore is the kernel's.
+// except kIcmp, which icmp.h decides about, and kOtherProtocol, which no VIP takes and which
+// therefore is the kernel's.
 enum class PacketKind : uint8_t {
   kPlain,  // a whole TCP or UDP packet, untagged
   kNotIp,  // ARP, LLDP ..., and IPv6 to an IPv4-mapped address: always the kernel's
   kVlan,   // tagged once or twice, whatever is inside
   kFragment,
-  kIcmp,
+  kIcmp,  // ICMP in IPv4, ICMPv6 in IPv6; a fragment of it has the defect icmp_bad
   kOtherProtocol,
 };
 
@@ -56,10 +58,12 @@ struct alignas(kCacheLineBytes) Packet {
   bool defective = false;
   DropReason defect = DropReason::l4_truncated;
   bool ports_known = false;       // kPlain, and not truncated before the end of the ports
-  uint16_t transport_offset = 0;  // kPlain: from the IP header to the TCP or UDP header
+  uint16_t transport_offset = 0;  // kPlain, kIcmp: from the IP header to TCP, UDP or ICMP
   uint16_t ip_length_bytes = 0;   // of the IP packet; what follows in the frame is padding
   uint64_t flow_hash = 0;
-  FlowKey key;                       // addresses: every IP packet; ports: if ports_known
+  // Addresses: every IP packet; ports: if ports_known. Of an ICMP error that is forwarded: the key
+  // of the flow that it is about.
+  FlowKey key;
   uint32_t vip = kNoVip;             // VIP index, after LookupVip
   uint16_t pool = 0;                 // pool index, after LookupVip
   const Backend* backend = nullptr;  // after LookupFlow or SelectBackend
@@ -87,9 +91,11 @@ struct Burst {
 // What the stages of one worker keep from burst to burst. Owned and used by that worker only.
 struct PathState {
   FlowTable* flows = nullptr;  // borrowed
-  uint32_t now_s = 0;          // set by the worker before each burst (CLOCK_BOOTTIME seconds)
-  uint16_t next_ipv4_id = 0;   // identification of outer IPv4 headers that may be fragmented
-  CounterValues counted;       // what this burst adds to the counters (flow_* counters by stages)
+  // The other workers' flow tables, to Peek() into; borrowed.
+  absl::Span<const FlowTable* const> peers;
+  uint32_t now_s = 0;         // set by the worker before each burst (CLOCK_BOOTTIME seconds)
+  uint16_t next_ipv4_id = 0;  // identification of outer IPv4 headers that may be fragmented
+  CounterValues counted;      // what this burst adds to the counters (flow_* counters by stages)
 };
 
 }  // namespace guideway

@@ -47,15 +47,21 @@ void ParseUdp(Packet& packet, Bytes l4) {
   }
 }
 
+void SetFragment(Packet& packet, IpProtocol protocol) {
+  packet.kind = PacketKind::kFragment;
+  if (protocol != IcmpOf(packet.family)) return;
+  packet.kind = PacketKind::kIcmp;
+  packet.SetDefect(DropReason::icmp_bad);
+}
+
 void ParseTransport(Packet& packet, IpProtocol protocol, Bytes l4) {
+  packet.transport_offset = static_cast<uint16_t>(l4.at - packet.frame - packet.l3_offset);
   if (protocol != IpProtocol::kTcp && protocol != IpProtocol::kUdp) {
-    const IpProtocol icmp =
-        packet.family == IpFamily::kIpv4 ? IpProtocol::kIcmp : IpProtocol::kIcmpv6;
-    packet.kind = protocol == icmp ? PacketKind::kIcmp : PacketKind::kOtherProtocol;
+    const bool icmp = protocol == IcmpOf(packet.family);
+    packet.kind = icmp ? PacketKind::kIcmp : PacketKind::kOtherProtocol;
     return;
   }
   packet.key.protocol = protocol;
-  packet.transport_offset = static_cast<uint16_t>(l4.at - packet.frame - packet.l3_offset);
   // TCP and UDP begin alike: with both ports.
   if (l4.length < 4) return packet.SetDefect(DropReason::l4_truncated);
   packet.key.source_port = l4.As<UdpHeader>().source_port;
@@ -96,9 +102,8 @@ void ParseIpv4(Packet& packet, Bytes l3) {
   packet.key.source = IpAddress::FromIpv4(ip.source);
   packet.key.destination = IpAddress::FromIpv4(ip.destination);
   if (Ipv4SourceIsBad(ip.source, ip.destination)) packet.SetDefect(DropReason::ip_source_bad);
-  if (ip.ttl <= 1) packet.SetDefect(DropReason::ttl_expired);
   if (ip.is_fragment()) {
-    packet.kind = PacketKind::kFragment;
+    SetFragment(packet, ip.protocol);
   } else {
     const uint32_t options_bytes = header_bytes - uint32_t{sizeof(Ipv4Header)};
     if (!Ipv4OptionsAreGood(l3.at + sizeof(Ipv4Header), options_bytes)) {
@@ -107,13 +112,15 @@ void ParseIpv4(Packet& packet, Bytes l3) {
     ParseTransport(packet, ip.protocol,
                    {l3.at + header_bytes, packet.ip_length_bytes - header_bytes});
   }
+  // Last: it is then the only defect, and none if the packet ends here.
+  if (ip.ttl <= 1) packet.SetDefect(DropReason::ttl_expired);
 }
 
 void ParseExtended(Packet& packet, uint8_t next_header, Bytes rest) {
   const ExtensionHeaders headers = WalkExtensionHeaders(next_header, rest.at, rest.length);
   if (headers.bad) return packet.SetDefect(DropReason::ipv6_extension_bad);
   if (headers.fragment) {
-    packet.kind = PacketKind::kFragment;
+    SetFragment(packet, headers.protocol);
     return;
   }
   rest.Skip(headers.length_bytes);
@@ -138,14 +145,11 @@ void ParseIpv6(Packet& packet, Bytes l3) {
     return;
   }
   if (Ipv6SourceIsBad(packet.key)) packet.SetDefect(DropReason::ip_source_bad);
-  if (ip.hop_limit <= 1) packet.SetDefect(DropReason::ttl_expired);
   const Bytes payload{l3.at + sizeof(Ipv6Header), ip.payload_length.host()};
   const auto next_header = static_cast<uint8_t>(ip.next_header);
-  if (ipv6_extension::Is(next_header)) {
-    ParseExtended(packet, next_header, payload);
-  } else {
-    ParseTransport(packet, ip.next_header, payload);
-  }
+  ipv6_extension::Is(next_header) ? ParseExtended(packet, next_header, payload)
+                                  : ParseTransport(packet, ip.next_header, payload);
+  if (ip.hop_limit <= 1) packet.SetDefect(DropReason::ttl_expired);  // last, as above
 }
 
 void Reset(Packet& packet) {

@@ -15,7 +15,9 @@ namespace guideway {
 void ParseHeaders(Burst& burst);
 // (destination address, port, protocol) -> VIP; what is not for a VIP goes to the kernel: all of it
 // while nothing is configured. Drops what is for a VIP but defective or of a kind not handled yet.
-void LookupVip(Burst& burst, const Snapshot& tables);
+// ICMP for a VIP's address gets its verdict here: the flow it may be about is neither entered nor
+// touched, so the later stages have nothing to do with it (icmp.h).
+void LookupVip(Burst& burst, const Snapshot& tables, PathState& state);
 // Flow hash; known flow -> backend. A flow is known if its entry's backend still is the same
 // backend and keeps its flows. A SYN without ACK is never known: it starts a flow anew.
 void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state);
@@ -24,14 +26,14 @@ void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state);
 void SelectBackend(Burst& burst, const Snapshot& tables, PathState& state);
 // Cuts Ethernet padding; TTL or hop limit - 1 (also for L2: it is what ends loops), outer headers
 // or L3DSR's rewrite, Ethernet addresses of the next hop, egress port.
-void Encapsulate(Burst& burst, PathState& state);
+void Encapsulate(Packet* packets, uint32_t count, PathState& state);
 
 inline void ProcessBurst(Burst& burst, const Snapshot& tables, PathState& state) {
   ParseHeaders(burst);
-  LookupVip(burst, tables);
+  LookupVip(burst, tables, state);
   LookupFlow(burst, tables, state);
   SelectBackend(burst, tables, state);
-  Encapsulate(burst, state);
+  Encapsulate(burst.packets, burst.count, state);
 }
 
 }  // namespace guideway

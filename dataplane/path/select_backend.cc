@@ -1,24 +1,11 @@
 // HOT PATH: no allocation, lock, log, system call or exception.
 //
 // Fourth stage: the Maglev table gives unknown flows a backend, the flow table remembers it.
+#include "dataplane/path/backend_of.h"
 #include "dataplane/path/path.h"
 
 namespace guideway {
 namespace {
-
-const channel::MaglevSlot* SlotFor(const Packet& packet, const Snapshot& tables) {
-  if (packet.pool >= tables.pools.size()) return nullptr;
-  const Pool& pool = tables.pools[packet.pool];
-  if (pool.slot_count == 0) return nullptr;
-  return &pool.slots[SlotOf(packet.flow_hash, pool.slot_count)];
-}
-
-const Backend* BackendOf(const channel::MaglevSlot& slot, const Snapshot& tables) {
-  // "Nobody" is an index that no backend has.
-  if (slot.current >= tables.backends.size()) return nullptr;
-  const Backend& backend = tables.backends[slot.current];
-  return backend.exists ? &backend : nullptr;
-}
 
 // A flow that goes on though this node does not know it may belong to the slot's last owner. The
 // backend passes on what it has no socket for, if it is told where to.

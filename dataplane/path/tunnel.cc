@@ -41,6 +41,11 @@ IpFamily WriteGueTunnel(const Packet& packet, uint8_t* ip_header, uint32_t outer
   return family;
 }
 
+// The key of an ICMP error is that of the flow it is about.
+IpProtocol TransportProtocol(const Packet& packet) {
+  return packet.kind == PacketKind::kIcmp ? IcmpOf(packet.family) : packet.key.protocol;
+}
+
 }  // namespace
 
 uint32_t TunnelBytes(const Packet& packet) {
@@ -60,7 +65,7 @@ IpFamily WriteTunnel(const Packet& packet, uint8_t* ip_header, uint32_t outer_by
     case Encapsulation::kGue:
       return WriteGueTunnel(packet, ip_header, outer_bytes, state);
     case Encapsulation::kL3dsr:
-      RewriteForL3dsr(packet.family, packet.key.protocol, ip_header, packet.transport_offset,
+      RewriteForL3dsr(packet.family, TransportProtocol(packet), ip_header, packet.transport_offset,
                       backend.dscp, backend.outer_destination);
       return packet.family;
     case Encapsulation::kL2:

@@ -12,8 +12,6 @@ namespace {
 
 // After RequestStop() queues are emptied for at most this many rounds.
 constexpr uint32_t kStopRounds = 10000;
-// A full transmit queue is tried again this often: the driver frees sent buffers at each try.
-constexpr uint32_t kTransmitTries = 4;
 
 uint32_t BootTimeSeconds() {
   timespec now{};
@@ -28,8 +26,10 @@ Worker::Worker(const Options& options)
       idle_mode_(options.idle),
       published_(options.published),
       quiescence_(options.quiescence),
+      peers_(options.peers),
       traffic_(std::make_unique<Traffic>()) {
   state_.flows = options.flows;
+  state_.peers = peers_;
   for (Port* port : options.ports) {
     ports_.push_back({.queue = port->queue(index_), .twin = port->twin()});
   }
@@ -109,64 +109,6 @@ void Worker::LoadBurst(rte_mbuf** packets, uint32_t count, uint32_t port) {
   }
   state_.counted[Counter::received_packets] += count;
   state_.counted[Counter::received_bytes] += bytes;
-}
-
-void Worker::Dispatch(rte_mbuf** packets, uint32_t receive_port) {
-  for (uint32_t i = 0; i < burst_.count; ++i) {
-    Packet& packet = burst_.packets[i];
-    rte_mbuf* mbuf = packets[i];
-    if (packet.verdict == Verdict::kForward) {
-      traffic_->vips[packet.vip].Add(mbuf->pkt_len, packet.new_flow);
-      traffic_->backends[BackendIndex(packet.backend->id)].Add(mbuf->pkt_len, packet.new_flow);
-      mbuf->data_off = static_cast<uint16_t>(packet.frame - static_cast<uint8_t*>(mbuf->buf_addr));
-      mbuf->data_len = static_cast<uint16_t>(packet.length_bytes);
-      mbuf->pkt_len = packet.length_bytes;
-      Outbox& outbox = outboxes_[packet.transmit_port];
-      outbox.packets[outbox.count++] = mbuf;
-    } else if (packet.verdict == Verdict::kToKernel && ports_[receive_port].twin != nullptr) {
-      to_kernel_.packets[to_kernel_.count++] = mbuf;
-    } else {
-      const bool wanted_kernel = packet.verdict == Verdict::kToKernel;
-      ++state_.counted[wanted_kernel ? DropReason::no_kernel_twin : packet.drop_reason];
-      drops_.packets[drops_.count++] = mbuf;
-    }
-  }
-  for (uint32_t port = 0; port < ports_.size(); ++port) {
-    if (outboxes_[port].count > 0) Transmit(port);
-  }
-  if (to_kernel_.count > 0) HandToKernel(receive_port);
-  if (drops_.count > 0) rte_pktmbuf_free_bulk(drops_.packets, drops_.count);
-  drops_.count = 0;
-}
-
-void Worker::Transmit(uint32_t port) {
-  Outbox& outbox = outboxes_[port];
-  const PortQueue queue = ports_[port].queue;
-  uint64_t bytes = 0;
-  for (uint32_t i = 0; i < outbox.count; ++i) bytes += outbox.packets[i]->pkt_len;
-  uint32_t sent = 0;
-  for (uint32_t tries = 0; tries < kTransmitTries && sent < outbox.count; ++tries) {
-    sent += rte_eth_tx_burst(queue.device, queue.queue, outbox.packets + sent,
-                             static_cast<uint16_t>(outbox.count - sent));
-  }
-  for (uint32_t i = sent; i < outbox.count; ++i) {
-    bytes -= outbox.packets[i]->pkt_len;
-    drops_.packets[drops_.count++] = outbox.packets[i];
-  }
-  state_.counted[Counter::forwarded_packets] += sent;
-  state_.counted[Counter::forwarded_bytes] += bytes;
-  state_.counted[DropReason::transmit_queue_full] += outbox.count - sent;
-  outbox.count = 0;
-}
-
-void Worker::HandToKernel(uint32_t port) {
-  const uint32_t taken = ports_[port].twin->EnqueueToKernel(to_kernel_.packets, to_kernel_.count);
-  for (uint32_t i = taken; i < to_kernel_.count; ++i) {
-    drops_.packets[drops_.count++] = to_kernel_.packets[i];
-  }
-  state_.counted[Counter::to_kernel_packets] += taken;
-  state_.counted[DropReason::kernel_queue_full] += to_kernel_.count - taken;
-  to_kernel_.count = 0;
 }
 
 // The kernel's own packets; they are not "received" and take no part in the accounting of bursts.

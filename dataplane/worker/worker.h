@@ -31,6 +31,7 @@ class Worker {
     const std::atomic<const Snapshot*>* published = nullptr;  // borrowed; never null inside
     rte_rcu_qsbr* quiescence = nullptr;                       // borrowed; thread id = index
     FlowTable* flows = nullptr;                               // borrowed
+    std::vector<const FlowTable*> peers;                      // borrowed; the other workers'
     std::vector<Port*> ports;                                 // borrowed; by port index
   };
 
@@ -53,6 +54,10 @@ class Worker {
     uint32_t count = 0;
     rte_mbuf* packets[kBurstCapacity];
   };
+  struct Sent {
+    uint32_t packets = 0;
+    uint64_t bytes = 0;
+  };
 
   // Constant after construction.
   struct PortAccess {
@@ -64,7 +69,8 @@ class Worker {
   uint32_t ReceiveBurst(uint32_t port, const Snapshot& tables);
   void LoadBurst(rte_mbuf** packets, uint32_t count, uint32_t port);
   void Dispatch(rte_mbuf** packets, uint32_t receive_port);
-  void Transmit(uint32_t port);
+  void Forward(uint32_t port);
+  Sent Transmit(uint32_t port, Outbox* outbox);
   void HandToKernel(uint32_t port);
   void SendFromKernel(uint32_t port);
   void FollowFlowKey(const Snapshot& tables);
@@ -73,12 +79,14 @@ class Worker {
   const IdleMode idle_mode_;
   const std::atomic<const Snapshot*>* const published_;
   rte_rcu_qsbr* const quiescence_;
+  const std::vector<const FlowTable*> peers_;
   std::vector<PortAccess> ports_;
 
   // The worker's own.
   Burst burst_;
   PathState state_;
   Outbox outboxes_[channel::kMaxPorts];
+  Outbox answers_;  // leave by the port they came from
   Outbox to_kernel_;
   Outbox drops_;
 

@@ -1,16 +1,9 @@
-// HOT PATH (Find, Touch, Insert): no allocation, lock, log, system call or exception.
+// HOT PATH (Find, Peek, Touch, Insert): no allocation, lock, log, system call or exception.
 #include "lib/flow/flow_table.h"
-
-#include <bit>
-
-#include "absl/strings/str_cat.h"
 
 namespace guideway {
 namespace {
 
-constexpr uint64_t kMagic = 0x776f6c6679617767;  // "gwayflow" in memory
-constexpr uint32_t kLayoutVersion = 1;           // of header, bucket and entry
-constexpr uint64_t kMinBuckets = 2;              // a bucket and its neighbour
 constexpr uint32_t kSeenMask = 0x0fffffff;
 
 uint32_t Pack(FlowState state, uint32_t now_s) {
@@ -89,55 +82,6 @@ bool HasUnused(const FlowBucket& bucket) {
 
 }  // namespace
 
-// Two cache lines, so that a bucket and its neighbour share an aligned pair of lines.
-struct alignas(2 * kCacheLineBytes) FlowTable::Header {
-  uint64_t magic;
-  uint32_t layout_version;
-  uint32_t reserved;
-  uint64_t bucket_count;
-  uint64_t key_digest;
-};
-
-size_t FlowTable::BytesFor(uint64_t flows) {
-  uint64_t buckets = (flows + kFlowsPerBucket - 1) / kFlowsPerBucket;
-  if (buckets < kMinBuckets) buckets = kMinBuckets;
-  return sizeof(Header) + std::bit_ceil(buckets) * sizeof(FlowBucket);
-}
-
-absl::Status FlowTable::Attach(void* memory, size_t bytes, bool* kept) {
-  *kept = false;
-  if (memory == nullptr || reinterpret_cast<uintptr_t>(memory) % kCacheLineBytes != 0) {
-    return absl::InvalidArgumentError("flow table: memory is not 64-byte aligned");
-  }
-  if (bytes < BytesFor(1)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("flow table: ", bytes, " bytes of memory, at least ", BytesFor(1), " needed"));
-  }
-  header_ = static_cast<Header*>(memory);
-  buckets_ = reinterpret_cast<FlowBucket*>(static_cast<uint8_t*>(memory) + sizeof(Header));
-  bucket_count_ = std::bit_floor((bytes - sizeof(Header)) / sizeof(FlowBucket));
-  *kept = header_->magic == kMagic && header_->layout_version == kLayoutVersion &&
-          header_->bucket_count == bucket_count_;
-  if (!*kept) Clear(/*key_digest=*/0);
-  return absl::OkStatus();
-}
-
-void FlowTable::Clear(uint64_t key_digest) {
-  header_->magic = 0;  // not a table until it is whole
-  std::atomic_thread_fence(std::memory_order_release);
-  for (uint64_t i = 0; i < bucket_count_; ++i) {
-    for (FlowEntry& entry : buckets_[i].entries) Write(entry, 0, 0, 0);
-  }
-  header_->layout_version = kLayoutVersion;
-  header_->reserved = 0;
-  header_->bucket_count = bucket_count_;
-  header_->key_digest = key_digest;
-  std::atomic_thread_fence(std::memory_order_release);
-  header_->magic = kMagic;
-}
-
-uint64_t FlowTable::key_digest() const { return header_->key_digest; }
-
 FlowEntry* FlowTable::Find(uint64_t flow_hash, uint32_t now_s, const FlowTimeouts& timeouts) {
   FlowBucket* bucket = &BucketOf(flow_hash);
   for (int i = 0; i < 2; ++i) {
@@ -150,6 +94,22 @@ FlowEntry* FlowTable::Find(uint64_t flow_hash, uint32_t now_s, const FlowTimeout
     bucket = &NeighbourOf(flow_hash);
   }
   return nullptr;
+}
+
+std::optional<BackendId> FlowTable::Peek(uint64_t flow_hash, uint32_t now_s,
+                                         const FlowTimeouts& timeouts) const {
+  for (const FlowBucket* bucket : {&BucketOf(flow_hash), &NeighbourOf(flow_hash)}) {
+    for (const FlowEntry& entry : bucket->entries) {
+      const uint32_t seen = entry.seen.load(std::memory_order_acquire);
+      if (TagOf(entry) != flow_hash) continue;
+      const BackendId backend = entry.backend.load(std::memory_order_relaxed);
+      std::atomic_thread_fence(std::memory_order_acquire);
+      // As in ForEach: whoever rewrites the entry sets `seen` to 0 first, and then another tag.
+      if (entry.seen.load(std::memory_order_acquire) == 0 || TagOf(entry) != flow_hash) continue;
+      if (IsLive(seen, now_s, timeouts)) return backend;
+    }
+  }
+  return std::nullopt;
 }
 
 void FlowTable::Touch(FlowEntry* entry, FlowState state, uint32_t now_s) {

@@ -2,7 +2,8 @@
 //
 // Fixed size, allocated by the owner as one block of memory that may outlive the process (named
 // memory with a layout version); 16 bytes a flow, four flows in a 64-byte bucket, one cache line a
-// lookup. Single writer: the worker calls everything below; ForEach may be called by any thread.
+// lookup. Single writer: the worker calls everything below; Peek and ForEach may be called by any
+// thread.
 //
 // Where a flow stands: in the bucket of its hash's low bits, or, entered while that one was full,
 // in the neighbour (index ^ 1). Entries are overwritten, never freed, so a bucket that is full
@@ -18,6 +19,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "lib/base/hot.h"
@@ -85,6 +87,10 @@ class FlowTable {
   void Prefetch(uint64_t flow_hash) const { PrefetchWrite(&BucketOf(flow_hash)); }
   // The live entry of the flow, or nullptr. Expired entries are not found.
   FlowEntry* Find(uint64_t flow_hash, uint32_t now_s, const FlowTimeouts& timeouts);
+  // Any thread: the backend of the flow's live entry, if it has one. Writes nothing. An entry that
+  // changes meanwhile may be missed.
+  std::optional<BackendId> Peek(uint64_t flow_hash, uint32_t now_s,
+                                const FlowTimeouts& timeouts) const;
   // Records a packet of a found flow.
   static void Touch(FlowEntry* entry, FlowState state, uint32_t now_s);
   static FlowState State(const FlowEntry& entry);

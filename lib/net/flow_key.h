@@ -22,6 +22,11 @@ enum class IpProtocol : uint8_t {
   kIcmpv6 = 58,
 };
 
+// The ICMP of a family.
+constexpr IpProtocol IcmpOf(IpFamily family) {
+  return family == IpFamily::kIpv4 ? IpProtocol::kIcmp : IpProtocol::kIcmpv6;
+}
+
 struct FlowKey {
   IpAddress source;       // the client
   IpAddress destination;  // the VIP's address

@@ -1,8 +1,8 @@
-// Packet headers as they stand on the wire: Ethernet, 802.1Q, IPv4, IPv6, TCP, UDP.
+// Packet headers as they stand on the wire: Ethernet, 802.1Q, IPv4, IPv6, TCP, UDP, ICMP.
 //
 // Every multi-byte field is a Be type of alignment 1, so a header may be laid over any address
-// inside a packet once its length has been checked. Sources: RFC 791, 8200, 9293, 768; IEEE 802.3,
-// 802.1Q. Thread safety: plain data.
+// inside a packet once its length has been checked. Sources: RFC 791, 8200, 9293, 768, 792, 4443;
+// IEEE 802.3, 802.1Q. Thread safety: plain data.
 #ifndef GUIDEWAY_LIB_NET_HEADERS_H_
 #define GUIDEWAY_LIB_NET_HEADERS_H_
 
@@ -104,6 +104,15 @@ struct UdpHeader {
   Be16 checksum;
 };
 static_assert(sizeof(UdpHeader) == 8 && alignof(UdpHeader) == 1);
+
+// What all ICMP and ICMPv6 messages begin with.
+struct IcmpHeader {
+  uint8_t type;
+  uint8_t code;
+  Be16 checksum;  // over the message; of ICMPv6 over its pseudo header, too
+  Be32 rest;      // the type decides
+};
+static_assert(sizeof(IcmpHeader) == 8 && alignof(IcmpHeader) == 1);
 
 }  // namespace guideway
 

@@ -57,6 +57,12 @@ void RewriteForL3dsr(IpFamily family, IpProtocol protocol, uint8_t* ip_header,
     tcp->checksum = UpdateChecksum(tcp->checksum, delta);
     return;
   }
+  if (protocol == IpProtocol::kIcmp) return;  // its checksum covers no addresses
+  if (protocol == IpProtocol::kIcmpv6) {
+    auto* icmp = reinterpret_cast<IcmpHeader*>(transport);
+    icmp->checksum = UpdateChecksum(icmp->checksum, delta);
+    return;
+  }
   auto* udp = reinterpret_cast<UdpHeader*>(transport);
   if (udp->checksum == Be16(0)) return;
   udp->checksum = UpdateChecksum(udp->checksum, delta);

@@ -16,7 +16,8 @@ uint64_t CounterValues::TotalDrops() const {
 
 bool CounterValues::Balanced() const {
   return (*this)[Counter::received_packets] ==
-         (*this)[Counter::forwarded_packets] + (*this)[Counter::to_kernel_packets] + TotalDrops();
+         (*this)[Counter::forwarded_packets] + (*this)[Counter::to_kernel_packets] +
+             (*this)[Counter::answered_packets] + TotalDrops();
 }
 
 namespace {

@@ -58,7 +58,7 @@ struct CounterValues {
   uint64_t operator[](DropReason r) const { return drops[static_cast<size_t>(r)]; }
   CounterValues& operator+=(const CounterValues& other);
   uint64_t TotalDrops() const;
-  // The accounting invariant: received = forwarded + to kernel + drops, exactly.
+  // The accounting invariant: received = forwarded + to kernel + answered + drops, exactly.
   bool Balanced() const;
 };
 

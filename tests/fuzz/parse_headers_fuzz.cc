@@ -15,14 +15,17 @@ void CheckParsed(const Packet& packet, size_t size) {
   FUZZ_CHECK(size_t{packet.l3_offset} + packet.ip_length_bytes <= size);
   FUZZ_CHECK((packet.family == IpFamily::kIpv4) == packet.key.destination.IsIpv4());
   FUZZ_CHECK(packet.ports_known || packet.defective || packet.kind != PacketKind::kPlain);
+  if (packet.kind == PacketKind::kIcmp && !packet.defective) {
+    FUZZ_CHECK(packet.transport_offset <= packet.ip_length_bytes);
+  }
   if (packet.kind != PacketKind::kPlain || packet.defective) return;
   const bool tcp = packet.key.protocol == IpProtocol::kTcp;
   FUZZ_CHECK(tcp || packet.key.protocol == IpProtocol::kUdp);
-  const size_t ip_header = packet.family == IpFamily::kIpv4 ? 20 : 40;
-  FUZZ_CHECK(packet.transport_offset >= ip_header);  // options and extension headers between them
-  FUZZ_CHECK(packet.ip_length_bytes >= packet.transport_offset + (tcp ? 20 : 8));
+  const size_t ip_header = packet.transport_offset;  // options and extension headers included
+  FUZZ_CHECK(ip_header >= (packet.family == IpFamily::kIpv4 ? 20 : 40));
+  FUZZ_CHECK(packet.ip_length_bytes >= ip_header + (tcp ? 20 : 8));
   // The ports of the key are those on the wire.
-  const uint8_t* ports = packet.frame + packet.l3_offset + packet.transport_offset;
+  const uint8_t* ports = packet.frame + packet.l3_offset + ip_header;
   FUZZ_CHECK(packet.key.source_port.host() == (ports[0] << 8 | ports[1]));
   FUZZ_CHECK(packet.key.destination_port.host() == (ports[2] << 8 | ports[3]));
 }

@@ -1,13 +1,15 @@
 // Bursts of any frames through the whole path, with VIPs of every kind of pool in both families:
-// every packet gets a verdict, the counters balance, what is not forwarded is as it came, and what
-// is forwarded decapsulates to what came, apart from TTL, padding and what L3DSR replaces.
+// every packet gets a verdict, the counters balance, what does not leave is as it came, what is
+// forwarded decapsulates to what came, apart from TTL, padding and what L3DSR replaces, and what is
+// answered is the answer to it.
 //
 // Input: packets, each as control (1 byte: what follows), length (2), frame. Control: bits 0-1
 // headroom 128, 40, 20 or the next byte; bit 2 make the IPv4 header checksum right; bit 3 the burst
-// ends here; bit 4 seconds that pass before the burst (2 bytes).
+// ends here; bit 4 seconds that pass before the burst (2 bytes); bit 5 make an ICMP checksum right.
 #include "lib/net/checksum.h"
 #include "lib/net/headers.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/unit/path/echo_answer.h"
 #include "tests/unit/path/path_fixture.h"
 
 namespace guideway {
@@ -73,6 +75,16 @@ void MakeIpv4ChecksumRight(std::vector<uint8_t>& frame) {
   }
   ip->checksum = Be16(0);
   ip->checksum = InternetChecksum(&frame[14], ip->header_bytes());
+}
+
+// Only behind IP headers without options and extension headers.
+void MakeIcmpChecksumRight(std::vector<uint8_t>& frame) {
+  if (frame.size() < 62) return;
+  const bool v4 = frame[12] == 0x08 && frame[14] == 0x45 && frame[23] == 1;
+  const bool v6 = frame[12] == 0x86 && frame[20] == 58;
+  const size_t end = 14u + (v4 ? frame[16] << 8 | frame[17] : 40 + (frame[18] << 8 | frame[19]));
+  const size_t icmp_at = v4 ? 34 : 54;
+  if ((v4 || v6) && icmp_at + 4 <= end && end <= frame.size()) FixIcmpChecksum(frame, icmp_at);
 }
 
 // Reads an IP packet's own length and lowers its TTL, as the path must have done.
@@ -216,6 +228,7 @@ class Traffic {
     const uint16_t headroom_bytes = headroom < 3 ? kHeadrooms[headroom] : input.U8();
     frames_.push_back(input.Bytes(input.U16()));
     if ((control & 4) != 0) MakeIpv4ChecksumRight(frames_.back());
+    if ((control & 32) != 0) MakeIcmpChecksumRight(frames_.back());
     buffers_.emplace_back(frames_.back(), headroom_bytes);
   }
 
@@ -231,6 +244,9 @@ class Traffic {
       CountVerdict(packet, buffers_[i].length, counters_);
       if (packet.verdict == Verdict::kForward) {
         CheckForwarded(frames_[i], packet);
+      } else if (packet.verdict == Verdict::kAnswer) {
+        const size_t icmp_at = size_t{packet.l3_offset} + packet.transport_offset;
+        FUZZ_CHECK(FrameOf(packet) == ExpectedAnswer(frames_[i], icmp_at));
       } else {
         FUZZ_CHECK(FrameOf(packet) == frames_[i]);
       }

@@ -94,9 +94,10 @@ class Demo:
         stats = self.guideway.stats()
         received, forwarded = stats["received_packets"], stats["forwarded_packets"]
         to_kernel, drops = stats["to_kernel_packets"], sum(stats["drops"].values())
-        right = received == forwarded + to_kernel + drops
+        answered = stats["answered_packets"]
+        right = received == forwarded + to_kernel + answered + drops
         print(f"   received {received} {'=' if right else 'IS NOT'} forwarded {forwarded} "
-              f"+ to kernel {to_kernel} + drops {drops}")
+              f"+ to kernel {to_kernel} + answered {answered} + drops {drops}")
         self.expect(right and stats["balanced"], "an account of every packet")
         self.expect(forwarded > MANY, "forwarded packets")
 

@@ -1,6 +1,7 @@
 """Forwarding end to end: MAC rewrite and tunnels, IPv4 and IPv6, TCP and UDP, one port and two."""
 
 import itertools
+import sys
 
 from lab import client, configuration, fixtures, guideway
 from lab.backends import L3DSR_DSCP
@@ -11,6 +12,11 @@ from lab.topology import BACKENDS, CLIENT, CLIENT_ADDRESS, FAMILIES, TUNNEL_VIP,
 FIXTURES = [fixtures.SEGMENT, fixtures.TWO_PORT]
 _COUNT = 60
 _FREE_PORTS = itertools.count(20000, _COUNT)
+_LONG_DATAGRAM = """
+import socket, sys
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+socket.socket(family, socket.SOCK_DGRAM).sendto(bytes(3000), (sys.argv[1], 9000))
+"""
 
 
 class Fixture(fixtures.Running):
@@ -141,14 +147,37 @@ def test_tunnels_from_a_source_prefix(fixture):
 
 
 def test_what_is_not_handled_is_a_counted_drop(fixture):
-    """ICMP and fragments for a VIP are dropped under their own names."""
+    """Fragments for a VIP are dropped under their own names: those of ICMP, and all others."""
     before = fixture.guideway.stats()["drops"]
-    for arguments in (["-s", "56", VIP[4]], ["-s", "3000", VIP[4]], ["-6", VIP[6]]):
-        done = fixture.lab.execute(CLIENT, "ping", "-c", "1", "-W", "1", *arguments, check=False)
+    for family in FAMILIES:
+        done = fixture.lab.execute(CLIENT, "ping", "-c", "1", "-W", "1", "-s", "3000", VIP[family],
+                                   check=False)
         assert done.returncode == 1, done.stdout
+        fixture.lab.execute(CLIENT, sys.executable, "-c", _LONG_DATAGRAM, VIP[family])
     after = fixture.guideway.stats()["drops"]
-    assert after["icmp_unsupported"] == before["icmp_unsupported"] + 2, (before, after)
-    assert after["fragment_unsupported"] >= before["fragment_unsupported"] + 2, (before, after)
+    assert after["icmp_bad"] >= before["icmp_bad"] + 4, (before, after)
+    assert after["fragment_unsupported"] >= before["fragment_unsupported"] + 4, (before, after)
+
+
+def test_ping(fixture):
+    """The VIP answers, to odd sizes, too, and with a TTL of its own."""
+    before = fixture.guideway.stats()
+    for vip in (VIP[4], VIP[6], TUNNEL_VIP[4], TUNNEL_VIP[6]):
+        for size in ("8", "56", "777"):
+            done = fixture.lab.execute(CLIENT, "ping", "-c", "3", "-i", "0.05", "-W", "2", "-s",
+                                       size, vip)
+            assert " 3 received, 0% packet loss" in done.stdout, done.stdout
+            assert "ttl=63" in done.stdout, done.stdout  # one router in between
+    after = fixture.guideway.check_balance()
+    assert after["answered_packets"] == before["answered_packets"] + 36, (before, after)
+    assert after["drops"] == before["drops"], (before, after)
+
+
+def test_an_echo_request_may_end_at_the_vip(fixture):
+    """As the last one of a traceroute does: what is answered goes no further."""
+    for family in FAMILIES:
+        done = fixture.lab.execute(CLIENT, "ping", "-c", "1", "-W", "2", "-t", "2", VIP[family])
+        assert " 1 received" in done.stdout, done.stdout
 
 
 def test_a_download_through_either_family(fixture):

@@ -103,10 +103,10 @@ class Guideway:
         self.wait_in_step()
 
     def check_balance(self):
-        """received = forwarded + to kernel + drops, exactly."""
+        """received = forwarded + to kernel + answered + drops, exactly."""
         stats = self.stats()
         accounted = (stats["forwarded_packets"] + stats["to_kernel_packets"]
-                     + sum(stats["drops"].values()))
+                     + stats["answered_packets"] + sum(stats["drops"].values()))
         assert stats["received_packets"] == accounted, stats
         assert stats["balanced"] is True, stats
         return stats

@@ -142,7 +142,8 @@ TEST_CASE("counters, exact to the last bit") {
   const std::string table = daemon.Run({"stats"}).out;
   CHECK(absl::StrContains(table, "drop: no_backend "));
   CHECK(!absl::StrContains(table, "too_big"));
-  CHECK(absl::StrContains(table, "\nbalanced: received = forwarded + to kernel + drops\n"));
+  CHECK(absl::StrContains(table,
+                          "\nbalanced: received = forwarded + to kernel + answered + drops\n"));
   CHECK_RESULT(daemon.Run({"stats", "--watch", "0.1", "--count", "2"}), 0, "A SECOND");
   CHECK_RESULT(daemon.Run({"stats", "--count", "1", "--watch"}), 0, "received_packets");
   daemon.stats_fail = true;

@@ -62,6 +62,12 @@ Bytes Ipv6(const std::string& destination, uint8_t next_header, uint16_t port) {
   return frame;
 }
 
+// The first byte of TCP's ports is the type of ICMP.
+Bytes Icmp(Bytes frame, uint8_t type) {
+  frame[frame[12] == 0x08 ? 34 : 54] = type;
+  return frame;
+}
+
 Bytes Tagged(Bytes frame) {
   const Bytes tag = {0x81, 0x00, 0x00, 0x05};
   frame.insert(frame.begin() + 12, tag.begin(), tag.end());
@@ -133,12 +139,26 @@ TEST_CASE("steering redirects what is for a VIP and leaves the rest to the kerne
       {"first fragment", Ipv4("203.0.113.10", kTcp, 443, 0x2000), true},
       {"later fragment", Ipv4("203.0.113.10", kTcp, 443, 0x0010), true},
       {"fragment for nobody", Ipv4("203.0.113.11", kTcp, 443, 0x2000), false},
-      {"ICMP", Ipv4("203.0.113.10", 1, 0), true},
+      {"ICMP echo", Icmp(Ipv4("203.0.113.10", 1, 0), 8), true},
+      {"ICMP unreachable", Icmp(Ipv4("203.0.113.10", 1, 0), 3), true},
+      {"ICMP time exceeded", Icmp(Ipv4("203.0.113.10", 1, 0), 11), true},
+      {"ICMP parameter problem", Icmp(Ipv4("203.0.113.10", 1, 0), 12), true},
+      {"ICMP redirect", Icmp(Ipv4("203.0.113.10", 1, 0), 5), false},
+      {"ICMP echo reply", Icmp(Ipv4("203.0.113.10", 1, 0), 0), false},
+      {"ICMP without a type", Cut(Ipv4("203.0.113.10", 1, 0), 34), true},
+      {"ICMP echo for nobody", Icmp(Ipv4("203.0.113.11", 1, 0), 8), false},
       {"GRE", Ipv4("203.0.113.10", 47, 0), false},
       {"IP options", Ipv4("203.0.113.10", kTcp, 443, 0, 0x46), true},
       {"IPv6 fragment", Ipv6("2001:db8:f::10", 44, 0), true},
       {"IPv6 hop-by-hop", Ipv6("2001:db8:f::10", 0, 0), true},
-      {"ICMPv6", Ipv6("2001:db8:f::10", 58, 0), true},
+      {"ICMPv6 echo", Icmp(Ipv6("2001:db8:f::10", 58, 0), 128), true},
+      {"ICMPv6 unreachable", Icmp(Ipv6("2001:db8:f::10", 58, 0), 1), true},
+      {"ICMPv6 too big", Icmp(Ipv6("2001:db8:f::10", 58, 0), 2), true},
+      {"ICMPv6 parameter problem", Icmp(Ipv6("2001:db8:f::10", 58, 0), 4), true},
+      {"ICMPv6 reserved", Icmp(Ipv6("2001:db8:f::10", 58, 0), 0), false},
+      {"ICMPv6 echo reply", Icmp(Ipv6("2001:db8:f::10", 58, 0), 129), false},
+      {"ICMPv6 neighbour solicitation", Icmp(Ipv6("2001:db8:f::10", 58, 0), 135), false},
+      {"ICMPv6 echo for nobody", Icmp(Ipv6("2001:db8:f::11", 58, 0), 128), false},
       {"tagged", Tagged(Ipv4("203.0.113.10", kTcp, 443)), true},
       {"tagged twice", Tagged(Tagged(Ipv4("203.0.113.10", kTcp, 443))), true},
       {"IPv6 authentication header", Ipv6("2001:db8:f::10", 51, 0), true},

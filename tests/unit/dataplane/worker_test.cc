@@ -14,6 +14,7 @@
 
 #include "dataplane/manager/publisher.h"
 #include "dataplane/manager/traffic_totals.h"
+#include "tests/unit/path/icmp_builder.h"
 #include "tests/unit/path/packet_builder.h"
 #include "tests/unit/path/path_fixture.h"
 
@@ -88,6 +89,7 @@ struct Bench {
                                                  .published = &published,
                                                  .quiescence = publisher->quiescence(),
                                                  .flows = &world.flows,
+                                                 .peers = {&peer.flows},
                                                  .ports = {front->port.get(), back->port.get()}});
     worker_in_use = worker.get();
   }
@@ -136,6 +138,7 @@ struct Bench {
 
   rte_mempool* mempool = nullptr;
   World world;
+  World peer;  // whose flow table stands for another worker's
   std::unique_ptr<RingPort> front;
   std::unique_ptr<RingPort> back;
   std::atomic<const Snapshot*> published{nullptr};
@@ -264,6 +267,71 @@ TEST_CASE("what a full transmit queue does not take is a named drop and no lost 
   CHECK(counters[DropReason::transmit_queue_full] == 32 - kRoom);
   CHECK(counters.Balanced());
   CHECK(rte_mempool_in_use_count(bench.mempool) == buffers_in_use - (32 - kRoom));
+}
+
+TEST_CASE("an echo request is answered out of the port that it came from") {
+  Bench bench;
+  const std::vector<uint8_t> echo = EchoRequest("198.51.100.9", "192.0.2.80");
+  bench.Send(echo);
+  bench.Send(VipFrame(1));
+  bench.Start();
+  bench.AwaitReceived(2);
+  const CounterValues counters = bench.Counters();
+  CHECK(counters[Counter::answered_packets] == 1);
+  CHECK(counters[Counter::forwarded_packets] == 1);
+  CHECK(counters[Counter::forwarded_bytes] == VipFrame(1).size() + 20);
+  CHECK(counters.Balanced());
+  CHECK(rte_ring_count(bench.back->transmit) == 1);
+  void* first = nullptr;
+  REQUIRE(rte_ring_dequeue(bench.front->transmit, &first) == 0);
+  auto* mbuf = static_cast<rte_mbuf*>(first);
+  const auto* bytes = rte_pktmbuf_mtod(mbuf, const uint8_t*);
+  CHECK(std::vector<uint8_t>(bytes, bytes + rte_pktmbuf_pkt_len(mbuf)) == ExpectedAnswer(echo, 34));
+  rte_pktmbuf_free(mbuf);
+}
+
+TEST_CASE("answers that a full transmit queue does not take are named drops") {
+  Bench bench;
+  bench.Start();
+  constexpr uint32_t kEchoes = kRingEntries + 10;
+  for (uint32_t i = 0; i < kEchoes; ++i) {
+    bench.Send(EchoRequest("198.51.100.9", "192.0.2.80"));
+    bench.AwaitReceived(i + 1);  // one by one: the receive ring is small
+  }
+  const CounterValues counters = bench.Counters();
+  CHECK(counters[Counter::answered_packets] == kRingEntries);
+  CHECK(counters[DropReason::transmit_queue_full] == 10);
+  CHECK(counters.Balanced());
+}
+
+TEST_CASE("an ICMP error goes to the backend that a peer's flow table names") {
+  Bench bench;
+  bench.world.AddBackend(4, channel::Encapsulation::kIpip, "10.0.0.1", "10.0.0.4");
+  // A packet that the peer gets while its slots are another backend's.
+  bench.peer.AddBackend(4, channel::Encapsulation::kIpip, "10.0.0.1", "10.0.0.4");
+  bench.peer.SetPool(0, 4);
+  REQUIRE(bench.peer.AddVip(5, "192.0.2.80", 80, IpProtocol::kTcp, 0));
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  bench.peer.state.now_s = static_cast<uint32_t>(now.tv_sec);
+  Buffer buffer(VipFrame(1), 64);
+  Burst burst;
+  burst.count = 1;
+  buffer.Fill(burst.packets[0]);
+  ProcessBurst(burst, bench.peer.tables, bench.peer.state);
+  REQUIRE(burst.packets[0].new_flow);
+
+  bench.Send(ErrorAbout(VipFrame(1)));
+  bench.Send(ErrorAbout(VipFrame(2)));
+  bench.Start();
+  bench.AwaitReceived(2);
+  CHECK(bench.Counters()[Counter::forwarded_packets] == 2);
+  CHECK(bench.Counters()[Counter::flow_inserts] == 0);
+  for (const size_t index : {4, 3}) {
+    channel::TrafficValues backend;
+    bench.worker->traffic().backends[index].AddTo(&backend);
+    CHECK(backend.packets == 1);
+  }
 }
 
 TEST_CASE("with a kernel twin a packet for nobody goes to the kernel") {

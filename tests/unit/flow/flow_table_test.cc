@@ -63,6 +63,22 @@ TEST_CASE("a flow is found with its backend, state and time, and no other is") {
   CHECK(entry->backend.load() == 3);
 }
 
+TEST_CASE("Peek sees what Find finds and changes nothing") {
+  Table t(8);
+  for (uint64_t n = 0; n < 6; ++n) {  // the last two stand in the neighbour
+    t.Insert(Hash(n, 0), FlowState::kEstablished, kNow, static_cast<BackendId>(n + 1));
+  }
+  for (uint64_t n = 0; n < 6; ++n) {
+    CHECK(t.table.Peek(Hash(n, 0), kNow, kTimeouts) == static_cast<BackendId>(n + 1));
+  }
+  CHECK(t.table.Peek(Hash(6, 0), kNow, kTimeouts) == std::nullopt);
+  CHECK(t.table.Peek(Hash(0, 1), kNow, kTimeouts) == std::nullopt);
+  const uint32_t late = kNow + kTimeouts.established_s;
+  CHECK(t.table.Peek(Hash(0, 0), late - 1, kTimeouts).has_value());
+  CHECK(t.table.Peek(Hash(0, 0), late, kTimeouts) == std::nullopt);
+  CHECK(FlowTable::LastSeen(*t.Find(Hash(0, 0))) == kNow);
+}
+
 TEST_CASE("each state times out after its own idle time") {
   const std::pair<FlowState, uint32_t> cases[] = {
       {FlowState::kHalfOpen, kTimeouts.half_open_s},
@@ -210,12 +226,16 @@ TEST_CASE("another thread never sees half an entry") {
   Table t(8);
   std::atomic<bool> stop{false};
   std::atomic<uint32_t> rounds{0};
-  uint64_t torn = 0, visited = 0;
+  uint64_t torn = 0, visited = 0, peeks = 0;
   std::thread reader([&] {
     while (!stop.load()) {
       t.table.ForEach([&](uint64_t hash, BackendId backend, FlowState, uint32_t) {
         ++visited;
         if (static_cast<uint32_t>(hash >> 8) != backend) ++torn;
+        const auto peeked = t.table.Peek(hash, kNow, kTimeouts);
+        if (!peeked.has_value()) return;  // overwritten since
+        ++peeks;
+        if (static_cast<uint32_t>(hash >> 8) != *peeked) ++torn;
       });
       rounds.fetch_add(1);
     }
@@ -227,6 +247,7 @@ TEST_CASE("another thread never sees half an entry") {
   stop.store(true);
   reader.join();
   CHECK(visited > 0);
+  CHECK(peeks > 0);
   CHECK(torn == 0);
 }
 

@@ -5,70 +5,14 @@
 #include <map>
 #include <random>
 
-#include "tests/unit/path/packet_builder.h"
+#include "tests/unit/path/icmp_builder.h"
+#include "tests/unit/path/plain_checksum.h"
 
 namespace guideway {
 namespace {
 
 constexpr int kPackets = 400000;
 constexpr uint16_t kPools = 9;
-
-// Checksums as RFC 1071 words it, byte by byte: nothing of lib/net/checksum.h.
-uint16_t PlainSum(const std::vector<uint8_t>& bytes, size_t from, uint32_t sum = 0) {
-  for (size_t i = from; i < bytes.size(); ++i) {
-    sum += i % 2 == from % 2 ? bytes[i] * 256u : bytes[i];
-    if (sum > 0xffff) sum -= 0xffff;  // the end-around carry
-  }
-  return static_cast<uint16_t>(sum);
-}
-
-struct Transport {
-  size_t at;
-  uint8_t protocol;
-};
-
-// Where TCP or UDP begins in an IP packet that was forwarded, hence is well-formed.
-Transport FindTransport(const std::vector<uint8_t>& packet) {
-  if (packet[0] >> 4 == 4) return {(packet[0] & 15u) * 4, packet[9]};
-  Transport found{40, packet[6]};
-  while (found.protocol != 6 && found.protocol != 17) {
-    const uint8_t next = packet[found.at];
-    // Fragment headers have no length field; authentication headers count in another unit.
-    const size_t length_field = packet[found.at + 1];
-    found.at += found.protocol == 44   ? 8
-                : found.protocol == 51 ? (length_field + 2) * 4
-                                       : (length_field + 1) * 8;
-    found.protocol = next;
-  }
-  return found;
-}
-
-// The same over the transport header and payload of an IP packet, pseudo header included: 0xffff if
-// its checksum is right. 0 and 0xffff are one value.
-uint16_t TransportSum(const std::vector<uint8_t>& packet) {
-  const bool v4 = packet[0] >> 4 == 4;
-  const Transport transport = FindTransport(packet);
-  std::vector<uint8_t> pseudo(packet.begin() + (v4 ? 12 : 8), packet.begin() + (v4 ? 20 : 40));
-  pseudo.push_back(0);
-  pseudo.push_back(transport.protocol);
-  const size_t length = packet.size() - transport.at;
-  pseudo.push_back(static_cast<uint8_t>(length >> 8));
-  pseudo.push_back(static_cast<uint8_t>(length));
-  const uint16_t sum = PlainSum(packet, transport.at, PlainSum(pseudo, 0));
-  return sum == 0 ? 0xffff : sum;
-}
-
-size_t ChecksumOffset(const std::vector<uint8_t>& packet) {
-  const Transport transport = FindTransport(packet);
-  return transport.at + (transport.protocol == 6 ? 16 : 6);
-}
-
-void FillTransportChecksum(std::vector<uint8_t>& frame) {
-  const std::vector<uint8_t> packet(frame.begin() + 14, frame.end());
-  const auto checksum = static_cast<uint16_t>(~TransportSum(packet));
-  frame[14 + ChecksumOffset(packet)] = static_cast<uint8_t>(checksum >> 8);
-  frame[14 + ChecksumOffset(packet) + 1] = static_cast<uint8_t>(checksum);
-}
 
 // Each seed again with IPv4 options, or with an IPv6 hop-by-hop header and an atomic fragment
 // header.
@@ -88,6 +32,20 @@ void AddRareHeaders(std::vector<std::vector<uint8_t>>* seeds) {
       frame[19] = static_cast<uint8_t>(frame[19] + sizeof(headers));
     }
     seeds->push_back(std::move(frame));
+  }
+}
+
+// Echo requests, and errors about flows that other seeds make.
+void AddIcmp(std::vector<std::vector<uint8_t>>* seeds) {
+  const std::vector<std::vector<uint8_t>> flows(seeds->begin(), seeds->begin() + kPools * 4);
+  for (const std::vector<uint8_t>& flow : flows) {
+    seeds->push_back(ErrorAbout(flow, flow.size() % 3 != 0 ? 1000 : 48));
+  }
+  for (int vip = 1; vip <= kPools; ++vip) {
+    const std::string number = std::to_string(vip);
+    const auto data_bytes = static_cast<size_t>(vip) * 5;  // odd lengths, too
+    seeds->push_back(EchoRequest("192.0.2.99", "198.51.100." + number, data_bytes));
+    seeds->push_back(EchoRequest("2001:db8::99", "2001:db8:a::" + number, data_bytes));
   }
 }
 
@@ -112,6 +70,7 @@ std::vector<std::vector<uint8_t>> Seeds() {
   const uint8_t tag[] = {0x81, 0x00, 0x00, 0x05};
   tagged.insert(tagged.begin() + 12, tag, tag + 4);
   seeds.push_back(tagged);
+  AddIcmp(&seeds);
   AddRareHeaders(&seeds);
   return seeds;
 }
@@ -122,6 +81,16 @@ void FixChecksum(std::vector<uint8_t>& frame) {
   if (ip->header_bytes() < 20 || 14 + ip->header_bytes() > frame.size()) return;
   ip->checksum = Be16(0);
   ip->checksum = InternetChecksum(&frame[14], ip->header_bytes());
+}
+
+// If the frame is ICMP where the seeds have it, and as long as it says.
+void FixIcmp(std::vector<uint8_t>& frame) {
+  if (frame.size() < 62) return;
+  const bool v4 = frame[12] == 0x08 && frame[14] >> 4 == 4 && frame[23] == 1;
+  const bool v6 = frame[12] == 0x86 && frame[20] == 58;
+  const size_t end = 14u + (v4 ? frame[16] << 8 | frame[17] : 40 + (frame[18] << 8 | frame[19]));
+  const size_t icmp_at = v4 ? 14 + (frame[14] & 15u) * 4 : 54;
+  if ((v4 || v6) && icmp_at + 4 <= end && end <= frame.size()) FixIcmpChecksum(frame, icmp_at);
 }
 
 std::vector<uint8_t> Mutate(std::vector<uint8_t> frame, std::mt19937_64& random) {
@@ -152,6 +121,7 @@ std::vector<uint8_t> Mutate(std::vector<uint8_t> frame, std::mt19937_64& random)
         break;
     }
   }
+  if (random() % 4 != 0) FixIcmp(frame);
   if (random() % 4 != 0) FixChecksum(frame);
   return frame;
 }
@@ -329,7 +299,7 @@ TEST_CASE("mutated packets") {
   std::mt19937_64 random(20260);
   CounterValues counters;
   std::map<ptrdiff_t, int> forwarded_by;  // by backend
-  int second_chances = 0;
+  int second_chances = 0, errors = 0;
   std::vector<std::vector<uint8_t>> frames;
   std::vector<Buffer> buffers;
   Burst burst;
@@ -356,6 +326,10 @@ TEST_CASE("mutated packets") {
         CheckForwarded(frames[i], packet);
         ++forwarded_by[packet.backend - world.backends.data()];
         second_chances += packet.alternate != nullptr;
+        errors += packet.kind == PacketKind::kIcmp;
+      } else if (packet.verdict == Verdict::kAnswer) {
+        const size_t icmp_at = 14u + packet.transport_offset;
+        REQUIRE(FrameOf(packet) == ExpectedAnswer(frames[i], icmp_at));
       } else {
         REQUIRE(FrameOf(packet) == frames[i]);
       }
@@ -372,7 +346,9 @@ TEST_CASE("mutated packets") {
     CAPTURE(backend);
     CHECK(forwarded_by[backend] > kPackets / 100);
   }
-  CHECK(second_chances > kPackets / 100);
+  CHECK(second_chances > kPackets / 200);
+  CHECK(errors > kPackets / 50);
+  CHECK(counters[Counter::answered_packets] > kPackets / 50);
   for (size_t i = 0; i < kDropReasonCount; ++i) {
     const std::string name = kDropReasons[i].name;
     if (name == "no_backend" || name == "no_next_hop" || name == "too_big" ||

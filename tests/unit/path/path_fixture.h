@@ -111,6 +111,9 @@ inline void CountVerdict(const Packet& packet, uint32_t received_bytes, CounterV
     case Verdict::kToKernel:
       ++counters[Counter::to_kernel_packets];
       return;
+    case Verdict::kAnswer:
+      ++counters[Counter::answered_packets];
+      return;
     case Verdict::kDrop:
       ++counters[packet.drop_reason];
       return;

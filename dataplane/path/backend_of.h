@@ -1,0 +1,38 @@
+// From what the tables say - a flow's entry, a Maglev slot - to the backend that is there now.
+//
+// HOT PATH: no allocation, lock, log, system call or exception. Pure functions.
+#ifndef GUIDEWAY_DATAPLANE_PATH_BACKEND_OF_H_
+#define GUIDEWAY_DATAPLANE_PATH_BACKEND_OF_H_
+
+#include "dataplane/path/packet.h"
+
+namespace guideway {
+
+// The backend a flow was given to, if it is still there (not another one under its index) and is
+// to keep its flows; else nullptr.
+inline const Backend* KnownBackend(const Snapshot& tables, BackendId id) {
+  const uint16_t index = BackendIndex(id);
+  if (index >= tables.backends.size()) return nullptr;
+  const Backend& backend = tables.backends[index];
+  return backend.exists && backend.keeps_known_flows && backend.id == id ? &backend : nullptr;
+}
+
+// The slot of packet.flow_hash in the table of packet.pool, or nullptr.
+inline const channel::MaglevSlot* SlotFor(const Packet& packet, const Snapshot& tables) {
+  if (packet.pool >= tables.pools.size()) return nullptr;
+  const Pool& pool = tables.pools[packet.pool];
+  if (pool.slot_count == 0) return nullptr;
+  return &pool.slots[SlotOf(packet.flow_hash, pool.slot_count)];
+}
+
+// Whom the slot belongs to, or nullptr.
+inline const Backend* BackendOf(const channel::MaglevSlot& slot, const Snapshot& tables) {
+  // "Nobody" is an index that no backend has.
+  if (slot.current >= tables.backends.size()) return nullptr;
+  const Backend& backend = tables.backends[slot.current];
+  return backend.exists ? &backend : nullptr;
+}
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_DATAPLANE_PATH_BACKEND_OF_H_
