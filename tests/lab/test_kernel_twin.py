@@ -39,6 +39,8 @@ class Fixture(fixtures.Running):
 
 
 def test_the_hosts_own_traffic_goes_through_the_twin(fixture):
+    # What the kernel sent before the cable was plugged in (its own multicast) is rightly lost.
+    lost_before = fixture.guideway.stats()["ports"][0]["kernel_twin_lost_packets"]
     for family in FAMILIES:
         fixture.lab.execute(ROUTER, "ping", "-c", "5", "-i", "0.05", "-W", "1",
                             fixture.lab.guideway_address(family))
@@ -46,7 +48,7 @@ def test_the_hosts_own_traffic_goes_through_the_twin(fixture):
     assert stats["to_kernel_packets"] >= 10, stats
     port = stats["ports"][0]
     assert port["name"] == "net_tap0" and port["from_kernel_packets"] >= 10, port
-    assert port["kernel_twin_lost_packets"] == 0, port
+    assert port["kernel_twin_lost_packets"] == lost_before, port
 
 
 def test_flows_are_forwarded(fixture):
