@@ -143,11 +143,23 @@ absl::StatusOr<ConfigStore::Change> ConfigStore::Put(v1::Config config, bool for
   if (change.changes.empty()) edited = edited && edited_;  // an edit without effect is none
   const uint64_t version = version_ + (change.changes.empty() ? 0 : 1);
   GW_RETURN_IF_ERROR(Keep(config, version, edited, file_digest));
+  problem_.clear();
   config_ = std::move(config);
   version_ = version;
   edited_ = edited;
   file_digest_ = file_digest;
   return change;
+}
+
+void ConfigStore::Restore(const Snapshot& snapshot) {
+  const absl::Status kept =
+      Keep(snapshot.config, snapshot.version, snapshot.edited, snapshot.file_digest);
+  problem_ = std::string(kept.message());
+  if (!kept.ok()) LOG(ERROR) << problem_;
+  config_ = snapshot.config;
+  version_ = snapshot.version;
+  edited_ = snapshot.edited;
+  file_digest_ = snapshot.file_digest;
 }
 
 absl::Status ConfigStore::Keep(const v1::Config& config, uint64_t version, bool edited,

@@ -33,6 +33,14 @@ class ConfigStore {
     std::vector<std::string> warnings;  // dry runs: why it would be refused without force
   };
 
+  // All that a change changes.
+  struct Snapshot {
+    v1::Config config;
+    uint64_t version = 0;
+    bool edited = false;
+    std::string file_digest;
+  };
+
   // Loads the configuration. Errors name the file, and line, column and field if it has them.
   static absl::StatusOr<std::unique_ptr<ConfigStore>> Open(const Options& options);
 
@@ -48,6 +56,12 @@ class ConfigStore {
   // Puts `config` in force. INVALID_ARGUMENT names the fields; FAILED_PRECONDITION if it shrinks
   // dangerously and `force` is false. With `dry_run` nothing changes.
   absl::StatusOr<Change> Replace(v1::Config config, bool force, bool dry_run);
+
+  Snapshot TakeSnapshot() const { return {config_, version_, edited_, file_digest_}; }
+  // Puts back what was. If that cannot be kept it is logged, and problem() says so.
+  void Restore(const Snapshot& snapshot);
+  // Why the copy on disk is not what is in force; empty: it is.
+  const std::string& problem() const { return problem_; }
 
  private:
   explicit ConfigStore(const Options& options) : options_(options) {}
@@ -65,6 +79,7 @@ class ConfigStore {
   uint64_t version_ = 0;
   bool edited_ = false;      // changed through the API since FILE was loaded
   std::string file_digest_;  // of FILE when it was loaded
+  std::string problem_;
 };
 
 }  // namespace guideway

@@ -52,6 +52,12 @@ ProbeTarget MakeTarget(const v1::Probe& probe, const IpAddress& address) {
   return target;
 }
 
+// How long a change waits for the data plane's word.
+constexpr absl::Duration kCommitPatience = absl::Seconds(2);
+// What was refused for lack of memory is tried again.
+constexpr absl::Duration kFirstMemoryRetry = absl::Seconds(1);
+constexpr absl::Duration kLongestMemoryRetry = absl::Seconds(60);
+
 }  // namespace
 
 class Controller::Impl {
@@ -63,18 +69,41 @@ class Controller::Impl {
         compiler_(&registry_),
         prober_(loop, [this](const std::string& key) { OnHealth(key); }),
         resolver_(loop, [this] { RecompileSoon(); }),
-        session_(loop, options_.dataplane_socket, [this] { OnDataplaneReady(); }) {}
+        session_(loop, options_.dataplane_socket, [this] { OnDataplaneReady(); }) {
+    session_.set_on_outcome([this](uint64_t ticket, const absl::Status& outcome) {
+      // Not within the session's own doings.
+      loop_->Post([this, alive = alive_, ticket, outcome] {
+        if (*alive) OnOutcome(ticket, outcome);
+      });
+    });
+  }
   ~Impl() {
     *alive_ = false;
-    for (EventLoop::TimerId timer : {deadline_timer_, counters_timer_}) loop_->Cancel(timer);
+    for (EventLoop::TimerId timer :
+         {deadline_timer_, counters_timer_, retry_timer_, commit_.timer}) {
+      loop_->Cancel(timer);
+    }
   }
 
   absl::Status Start();
-  void SetConfig(const v1::Config& config);
+  void SetConfig(const v1::Config& config, CommitDone done);
+  void StopWaiting() {
+    stopping_ = true;
+    FinishCommit({CommitOutcome::kNotYet, "the control plane is stopping"});
+  }
   void ReadStats(std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done);
   StateReport Report() const;
 
  private:
+  // A configuration whose outcome somebody awaits.
+  struct Commit {
+    CommitDone done;            // null: nobody
+    uint64_t first_ticket = 0;  // a refusal of tables from here on counts
+    uint64_t last_ticket = 0;   // their commit counts
+    EventLoop::TimerId timer = 0;
+  };
+  void FinishCommit(CommitOutcome outcome);
+  void OnOutcome(uint64_t ticket, const absl::Status& outcome);
   std::string IndexFile() const { return options_.state_directory + "/backend-indices"; }
   HealthState HealthOf(const std::string& key) const;
   void OnHealth(const std::string& key);
@@ -83,7 +112,8 @@ class Controller::Impl {
   void SetDestinations();
   bool UpdateSettling();
   void RecompileSoon();
-  void Recompile();
+  // Why the tables are not on their way to the data plane; ok if they are.
+  absl::Status Recompile();
   void SetDeadlineTimer();
   void KeepCountersFresh();
 
@@ -104,6 +134,11 @@ class Controller::Impl {
   Compiled compiled_;
   std::shared_ptr<const channel::CountersRegion> counters_;
   bool recompile_posted_ = false;
+  uint64_t last_ticket_ = 0;  // of the tables given to the session last
+  Commit commit_;
+  bool stopping_ = false;
+  absl::Duration retry_backoff_ = kFirstMemoryRetry;
+  EventLoop::TimerId retry_timer_ = 0;
   EventLoop::TimerId deadline_timer_ = 0;
   EventLoop::TimerId counters_timer_ = 0;
 };
@@ -128,14 +163,57 @@ HealthState Controller::Impl::HealthOf(const std::string& key) const {
   return health != nullptr ? health->state() : HealthState::kUnprobed;
 }
 
-void Controller::Impl::SetConfig(const v1::Config& config) {
+void Controller::Impl::SetConfig(const v1::Config& config, CommitDone done) {
+  const uint64_t first_ticket = last_ticket_ + 1;
   config_ = config;
   has_config_ = true;
   SetProbes();
   // Next hops for all that is in the tables: also of those backends that begin to linger now.
-  Recompile();
+  Recompile().IgnoreError();
   SetDestinations();
-  Recompile();
+  const absl::Status sent = Recompile();
+  FinishCommit({CommitOutcome::kNotYet, "a newer configuration has come"});
+  if (!done) return;
+  commit_ = Commit{std::move(done), first_ticket, last_ticket_, 0};
+  absl::Duration wait = kCommitPatience;
+  CommitOutcome unless{CommitOutcome::kNotYet, "the data plane has not taken it within 2 s"};
+  if (!sent.ok()) {
+    wait = absl::ZeroDuration();
+    unless.reason = std::string(sent.message());
+    if (!absl::IsUnavailable(sent)) unless.kind = CommitOutcome::kRefused;
+  }
+  if (stopping_) {
+    FinishCommit({CommitOutcome::kNotYet, "the control plane is stopping"});
+    return;
+  }
+  commit_.timer = loop_->After(wait, [this, unless] { FinishCommit(unless); });
+}
+
+void Controller::Impl::FinishCommit(CommitOutcome outcome) {
+  if (!commit_.done) return;
+  loop_->Cancel(commit_.timer);
+  const CommitDone done = std::move(commit_.done);
+  commit_ = Commit{};
+  done(outcome);
+}
+
+void Controller::Impl::OnOutcome(uint64_t ticket, const absl::Status& outcome) {
+  if (outcome.ok()) {
+    retry_backoff_ = kFirstMemoryRetry;
+    if (ticket >= commit_.last_ticket) FinishCommit({});
+    return;
+  }
+  if (commit_.done && ticket >= commit_.first_ticket) {
+    FinishCommit({CommitOutcome::kRefused, std::string(outcome.message())});
+    return;
+  }
+  // Nobody's change but a turn of health or next hops; newer tables are a try of their own.
+  if (!absl::IsResourceExhausted(outcome) || ticket != last_ticket_ || retry_timer_ != 0) return;
+  retry_timer_ = loop_->After(retry_backoff_, [this] {
+    retry_timer_ = 0;
+    Recompile().IgnoreError();
+  });
+  retry_backoff_ = std::min(retry_backoff_ * 2, kLongestMemoryRetry);
 }
 
 void Controller::Impl::SetProbes() {
@@ -190,7 +268,7 @@ void Controller::Impl::OnHealth(const std::string& key) {
   }
 }
 
-void Controller::Impl::OnDataplaneReady() { Recompile(); }
+void Controller::Impl::OnDataplaneReady() { Recompile().IgnoreError(); }
 
 // All that happens in one turn of the event loop is one recompilation, right after it.
 void Controller::Impl::RecompileSoon() {
@@ -199,12 +277,12 @@ void Controller::Impl::RecompileSoon() {
   loop_->Post([this, alive = alive_] {
     if (!*alive) return;
     recompile_posted_ = false;
-    Recompile();
+    Recompile().IgnoreError();
   });
 }
 
-void Controller::Impl::Recompile() {
-  if (!has_config_) return;
+absl::Status Controller::Impl::Recompile() {
+  if (!has_config_) return absl::UnavailableError("no configuration yet");
   const channel::Welcome& welcome = session_.welcome();
   CompilerInput input;
   input.config = &config_;
@@ -216,21 +294,24 @@ void Controller::Impl::Recompile() {
   auto compiled = compiler_.Compile(input);
   if (!compiled.ok()) {
     LOG(ERROR) << "tables not built: " << compiled.status().message();
-    return;
+    return absl::FailedPreconditionError(compiled.status().message());
   }
   compiled_ = std::move(compiled).value();
   // Before the tables go out: an index in use must never be forgotten.
   const absl::Status saved = registry_.Save(IndexFile());
   if (!saved.ok()) LOG(ERROR) << "backend indices not kept: " << saved.message();
   SetDeadlineTimer();
-  if (!session_.ready()) return;
+  if (!session_.ready()) {
+    return absl::UnavailableError(absl::StrCat("no data plane: ", session_.problem()));
+  }
   // After a restart of the control plane the slots that the data plane has are better than a guess
   // made without any health: they stay until all pools have settled.
   if (session_.dataplane_has_foreign_tables() && settling_.AnySettling()) {
     session_.ClearWanted();
-    return;
+    return absl::UnavailableError("the first probe round after the start is not over");
   }
-  session_.SetWanted(std::make_shared<Tables>(compiled_.tables));
+  session_.SetWanted(std::make_shared<Tables>(compiled_.tables), ++last_ticket_);
+  return absl::OkStatus();
 }
 
 // For what happens by the passing of time alone: the end of settling, of lingering.
@@ -245,7 +326,7 @@ void Controller::Impl::SetDeadlineTimer() {
   deadline_timer_ = loop_->After(std::max(wait, absl::Milliseconds(10)), [this] {
     deadline_timer_ = 0;
     UpdateSettling();
-    Recompile();
+    Recompile().IgnoreError();
     SetDestinations();
   });
 }
@@ -286,7 +367,10 @@ Controller::Controller(EventLoop* loop, Options options)
     : impl_(std::make_unique<Impl>(loop, std::move(options))) {}
 Controller::~Controller() = default;
 absl::Status Controller::Start() { return impl_->Start(); }
-void Controller::SetConfig(const v1::Config& config) { impl_->SetConfig(config); }
+void Controller::SetConfig(const v1::Config& config, CommitDone done) {
+  impl_->SetConfig(config, std::move(done));
+}
+void Controller::StopWaiting() { impl_->StopWaiting(); }
 void Controller::FillState(v1::GetStateResponse* state) const { impl_->Report().FillState(state); }
 void Controller::FillStatus(v1::GetStatusResponse* status) const {
   impl_->Report().FillStatus(status);

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "controlplane/api/guideway_service.pb.h"
+#include "controlplane/config_changer.h"
 #include "controlplane/event_loop.h"
 
 namespace guideway {
@@ -29,8 +30,12 @@ class Controller {
 
   // Loads kept state, starts connecting to the data plane (and goes on retrying).
   absl::Status Start();
-  // Puts a configuration in force. Probes of unchanged backends keep their state.
-  void SetConfig(const v1::Config& config);
+  // Puts a configuration in force. Probes of unchanged backends keep their state. `done` is called
+  // once, later: when the data plane has taken or refused the tables, at once if it has to wait for
+  // a data plane or for settling, after 2 s at the latest.
+  void SetConfig(const v1::Config& config, CommitDone done = nullptr);
+  // No outcome is awaited any more; whoever awaits one is told so. Before the API's server ends.
+  void StopWaiting();
 
   void FillState(v1::GetStateResponse* state) const;
   // Fills the fields about the data plane and settling; the caller fills the rest.

@@ -7,6 +7,7 @@
 
 #include <iostream>
 
+#include "controlplane/config_changer.h"
 #include "controlplane/config_store.h"
 #include "controlplane/controller.h"
 #include "controlplane/event_loop.h"
@@ -34,23 +35,24 @@ UniqueFd BlockSignals() {
   return fd;
 }
 
-void Reload(ConfigStore* store, Controller* controller) {
-  const auto change = store->Reload();
-  if (!change.ok()) {
-    LOG(ERROR) << "SIGHUP: the configuration stays as it is: " << change.status().message();
-    return;
-  }
-  LOG(INFO) << "SIGHUP: configuration version " << store->version() << ", "
-            << change->changes.size() << " changes";
-  for (const std::string& line : change->changes) LOG(INFO) << line;
-  if (!change->changes.empty()) controller->SetConfig(store->config());
+void Reload(ConfigChanger* changer) {
+  changer->Run([](ConfigStore* store) { return store->Reload(); },
+               [](const absl::StatusOr<ConfigChanger::Result>& result) {
+                 if (!result.ok()) {
+                   LOG(ERROR) << "SIGHUP: the configuration stays as it is: "
+                              << result.status().message();
+                   return;
+                 }
+                 LOG(INFO) << "SIGHUP: configuration version " << result->version << ", "
+                           << result->change.changes.size() << " changes";
+               });
 }
 
-void HandleSignals(int fd, EventLoop* loop, ConfigStore* store, Controller* controller) {
+void HandleSignals(int fd, EventLoop* loop, ConfigChanger* changer) {
   signalfd_siginfo info;
   while (read(fd, &info, sizeof(info)) == sizeof(info)) {
     if (info.ssi_signo == SIGHUP) {
-      Reload(store, controller);
+      Reload(changer);
     } else {
       LOG(INFO) << "stopping: " << strsignal(static_cast<int>(info.ssi_signo));
       loop->Stop();
@@ -58,10 +60,12 @@ void HandleSignals(int fd, EventLoop* loop, ConfigStore* store, Controller* cont
   }
 }
 
-ServiceHooks MakeHooks(EventLoop* loop, Controller* controller) {
+ServiceHooks MakeHooks(EventLoop* loop, ConfigChanger* changer, Controller* controller) {
   ServiceHooks hooks;
   hooks.run_on_loop = [loop](std::function<void()> work) { return loop->Call(std::move(work)); };
-  hooks.set_config = [controller](const v1::Config& config) { controller->SetConfig(config); };
+  hooks.change = [changer](ConfigChanger::Edit edit, ConfigChanger::Done done) {
+    changer->Run(std::move(edit), std::move(done));
+  };
   hooks.fill_state = [controller](v1::GetStateResponse* state) { controller->FillState(state); };
   hooks.fill_status = [controller](v1::GetStatusResponse* s) { controller->FillStatus(s); };
   hooks.read_stats = [controller](auto done) { controller->ReadStats(std::move(done)); };
@@ -77,13 +81,18 @@ absl::Status Run() {
   Controller controller(&loop, {FLAGS_dataplane_socket, FLAGS_state_directory});
   GW_RETURN_IF_ERROR(controller.Start());
   controller.SetConfig(store->config());
-  GW_ASSIGN_OR_RETURN(std::unique_ptr<ApiServer> server,
-                      ApiServer::Start(FLAGS_socket, store.get(), MakeHooks(&loop, &controller)));
+  ConfigChanger changer(store.get(), [&](const v1::Config& config, CommitDone done) {
+    controller.SetConfig(config, std::move(done));
+  });
+  GW_ASSIGN_OR_RETURN(
+      std::unique_ptr<ApiServer> server,
+      ApiServer::Start(FLAGS_socket, store.get(), MakeHooks(&loop, &changer, &controller)));
   loop.Watch(signals.get(), EPOLLIN,
-             [&](uint32_t) { HandleSignals(signals.get(), &loop, store.get(), &controller); });
+             [&](uint32_t) { HandleSignals(signals.get(), &loop, &changer); });
   LOG(INFO) << "guideway-controlplane " GUIDEWAY_VERSION " ready, API on " << FLAGS_socket;
   loop.Run();
   loop.Unwatch(signals.get());
+  controller.StopWaiting();
   server.reset();
   return absl::OkStatus();
 }

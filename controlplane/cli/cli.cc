@@ -93,7 +93,7 @@ ExitCode Cli::ReportUsage(const CLI::ParseError& error) {
   return kUsage;
 }
 
-void Cli::PrintChange(const v1::ApplyResponse& response) {
+void Cli::PrintChange(const v1::ApplyResponse& response, bool dry_run) {
   if (json()) {
     Json changes = Json::List();
     for (const std::string& line : response.changes()) changes.Append(Json::Text(line));
@@ -107,7 +107,9 @@ void Cli::PrintChange(const v1::ApplyResponse& response) {
     return;
   }
   for (const std::string& line : response.changes()) *out_ << line << "\n";
-  for (const std::string& line : response.warnings()) *out_ << "needs --force: " << line << "\n";
+  for (const std::string& line : response.warnings()) {
+    *out_ << (dry_run ? "needs --force: " : "warning: ") << line << "\n";
+  }
   if (response.changes_size() == 0) *out_ << "nothing changes\n";
 }
 

@@ -46,7 +46,7 @@ class Cli {
   // Adds a noun that only holds commands.
   CLI::App* AddNoun(const std::string& name, const std::string& help);
   // Prints what a change did: one line per change, or JSON.
-  void PrintChange(const v1::ApplyResponse& response);
+  void PrintChange(const v1::ApplyResponse& response, bool dry_run = false);
 
  private:
   ExitCode ReportUsage(const CLI::ParseError& error);

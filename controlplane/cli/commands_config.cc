@@ -23,7 +23,7 @@ absl::Status Apply(Cli* cli, const ApplyOptions& options, bool dry_run) {
   request.set_dry_run(dry_run);
   v1::ApplyResponse response;
   GW_RETURN_IF_ERROR(cli->client().Call(&v1::Guideway::Stub::Apply, request, &response));
-  cli->PrintChange(response);
+  cli->PrintChange(response, dry_run);
   return absl::OkStatus();
 }
 

@@ -17,6 +17,8 @@ namespace {
 
 // The controller answers within a second; this only guards against one that never does.
 constexpr absl::Duration kStatsPatience = absl::Seconds(3);
+// The controller answers within 2 s, but a change may have to wait for others; clients wait 10 s.
+constexpr absl::Duration kChangePatience = absl::Seconds(9);
 // Messages of a status travel in HTTP/2 headers, whose size clients limit.
 constexpr size_t kMaxMessageBytes = 8192;
 
@@ -27,9 +29,10 @@ grpc::Status ToGrpc(const absl::Status& status) {
                       std::string(status.message().substr(0, kMaxMessageBytes)));
 }
 
-struct PendingStats {
+template <typename T>
+struct Pending {
   absl::Notification done;
-  absl::StatusOr<v1::GetStatsResponse> result = absl::UnknownError("not read");
+  absl::StatusOr<T> result = absl::UnknownError("not read");
 };
 
 }  // namespace
@@ -46,29 +49,38 @@ grpc::Status GuidewayService::OnLoop(F work) {
   return ToGrpc(result);
 }
 
-absl::Status GuidewayService::Replace(v1::Config config, bool force, bool dry_run,
-                                      v1::ApplyResponse* response) {
-  GW_ASSIGN_OR_RETURN(const ConfigStore::Change change,
-                      store_->Replace(std::move(config), force, dry_run));
-  response->set_version(store_->version());
+grpc::Status GuidewayService::Change(ConfigChanger::Edit edit, v1::ApplyResponse* response) {
+  // Shared: the answer may come after this handler has lost patience.
+  const auto pending = std::make_shared<Pending<ConfigChanger::Result>>();
+  const grpc::Status status = OnLoop([&] {
+    hooks_.change(std::move(edit), [pending](absl::StatusOr<ConfigChanger::Result> result) {
+      pending->result = std::move(result);
+      pending->done.Notify();
+    });
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  if (!pending->done.WaitForNotificationWithTimeout(kChangePatience)) {
+    return grpc::Status(grpc::StatusCode::ABORTED, "other changes wait; ask what is in force");
+  }
+  if (!pending->result.ok()) return ToGrpc(pending->result.status());
+  const ConfigStore::Change& change = pending->result->change;
+  response->set_version(pending->result->version);
   *response->mutable_changes() = {change.changes.begin(), change.changes.end()};
   *response->mutable_warnings() = {change.warnings.begin(), change.warnings.end()};
-  if (dry_run || change.changes.empty()) return absl::OkStatus();
-  for (const std::string& line : change.changes) {
-    LOG(INFO) << "configuration version " << store_->version() << ": " << line;
-  }
-  hooks_.set_config(store_->config());
-  return absl::OkStatus();
+  return grpc::Status::OK;
 }
 
 template <typename Request>
 grpc::Status GuidewayService::Edit(const Request& request, v1::ApplyResponse* response) {
-  return OnLoop([&]() -> absl::Status {
-    v1::Config config = store_->config();
-    GW_RETURN_IF_ERROR(EditConfig(request, &config));
-    // An edit names what it removes; the guard against shrinking is for whole configurations.
-    return Replace(std::move(config), /*force=*/true, /*dry_run=*/false, response);
-  });
+  return Change(
+      [request](ConfigStore* store) -> absl::StatusOr<ConfigStore::Change> {
+        v1::Config config = store->config();
+        GW_RETURN_IF_ERROR(EditConfig(request, &config));
+        // An edit names what it removes; the guard against shrinking is for whole configurations.
+        return store->Replace(std::move(config), /*force=*/true, /*dry_run=*/false);
+      },
+      response);
 }
 
 grpc::Status GuidewayService::GetConfig(Context*, const v1::GetConfigRequest*,
@@ -82,8 +94,11 @@ grpc::Status GuidewayService::GetConfig(Context*, const v1::GetConfigRequest*,
 
 grpc::Status GuidewayService::Apply(Context*, const v1::ApplyRequest* request,
                                     v1::ApplyResponse* response) {
-  return OnLoop(
-      [&] { return Replace(request->config(), request->force(), request->dry_run(), response); });
+  return Change(
+      [asked = *request](ConfigStore* store) {
+        return store->Replace(asked.config(), asked.force(), asked.dry_run());
+      },
+      response);
 }
 
 grpc::Status GuidewayService::CreatePool(Context*, const v1::CreatePoolRequest* request,
@@ -131,7 +146,7 @@ grpc::Status GuidewayService::GetStatus(Context*, const v1::GetStatusRequest*,
 grpc::Status GuidewayService::GetStats(Context*, const v1::GetStatsRequest*,
                                        v1::GetStatsResponse* response) {
   // Shared: the answer may come after this handler has lost patience.
-  const auto pending = std::make_shared<PendingStats>();
+  const auto pending = std::make_shared<Pending<v1::GetStatsResponse>>();
   const grpc::Status status = OnLoop([&] {
     hooks_.read_stats([pending](absl::StatusOr<v1::GetStatsResponse> result) {
       pending->result = std::move(result);

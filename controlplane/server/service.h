@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "controlplane/api/guideway_service.grpc.pb.h"
+#include "controlplane/config_changer.h"
 #include "controlplane/config_store.h"
 
 namespace guideway {
@@ -19,7 +20,8 @@ struct ServiceHooks {
   // Runs a closure on the loop's thread and waits for it; false if the loop has stopped. Any
   // thread.
   std::function<bool(std::function<void()>)> run_on_loop;
-  std::function<void(const v1::Config&)> set_config;
+  // Changes the configuration; calls back once, at once or later.
+  std::function<void(ConfigChanger::Edit, ConfigChanger::Done)> change;
   std::function<void(v1::GetStateResponse*)> fill_state;
   std::function<void(v1::GetStatusResponse*)> fill_status;
   // Calls back once, at once or later, on the loop's thread.
@@ -49,8 +51,8 @@ class GuidewayService final : public v1::Guideway::Service {
   grpc::Status OnLoop(F work);
   template <typename Request>
   grpc::Status Edit(const Request& request, v1::ApplyResponse* response);
-  // On the loop's thread.
-  absl::Status Replace(v1::Config config, bool force, bool dry_run, v1::ApplyResponse* response);
+  // Waits until the data plane has taken or refused the change, or will not soon.
+  grpc::Status Change(ConfigChanger::Edit edit, v1::ApplyResponse* response);
 
   ConfigStore* const store_;
   const ServiceHooks hooks_;

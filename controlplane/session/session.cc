@@ -73,6 +73,7 @@ void Session::OnReady() {
   problem_.clear();
   reported_generation_ = welcome_.generation;
   last_generation_ = std::max(last_generation_, reported_generation_);
+  wanted_generation_ = std::max(wanted_generation_, reported_generation_);
   free_arena_slots_.clear();
   for (uint32_t slot = welcome_.arena_slot_count; slot > 0; --slot) {
     free_arena_slots_.push_back(slot - 1);
@@ -98,8 +99,9 @@ bool Session::dataplane_has_foreign_tables() const {
          (in_force_.tables == nullptr || in_force_.instance != welcome_.instance);
 }
 
-void Session::SetWanted(std::shared_ptr<const Tables> tables) {
+void Session::SetWanted(std::shared_ptr<const Tables> tables, uint64_t ticket) {
   wanted_ = std::move(tables);
+  wanted_ticket_ = ticket;
   Pump();
 }
 
@@ -149,9 +151,15 @@ void Session::StartTransaction() {
   auto transaction = std::make_unique<Transaction>(from, std::move(wanted_), reported_generation_,
                                                    last_generation_ + 1);
   wanted_ = nullptr;
-  if (!transaction->full() && transaction->message_count() == 2) return;  // nothing has changed
-  last_generation_ = transaction->generation();
+  if (!transaction->full() && transaction->message_count() == 2) {  // nothing has changed
+    problem_.clear();  // what was refused before is no longer wanted
+    wanted_generation_ = reported_generation_;
+    Report(wanted_ticket_, absl::OkStatus());
+    return;
+  }
+  last_generation_ = wanted_generation_ = transaction->generation();
   transaction_ = std::move(transaction);
+  transaction_ticket_ = wanted_ticket_;
 }
 
 absl::Status Session::PumpTransaction() {
@@ -237,6 +245,7 @@ void Session::FinishTransaction() {
     problem_.clear();
     VLOG(1) << "generation " << finished->generation() << " in force, " << finished->message_count()
             << " messages";
+    Report(transaction_ticket_, absl::OkStatus());
     return;
   }
   problem_ = absl::StrCat("tables refused: ", finished->refusal());
@@ -245,8 +254,20 @@ void Session::FinishTransaction() {
   // Somebody else has changed the tables: what they are is unknown, so send everything, once.
   const bool out_of_step = finished->refusal_code() == channel::ResponseCode::kStaleBase ||
                            finished->refusal_code() == channel::ResponseCode::kStaleGeneration;
-  if (out_of_step && !finished->full() && wanted_ == nullptr) wanted_ = finished->tables();
+  const bool again = out_of_step && !finished->full();
+  if (again && wanted_ == nullptr) {
+    wanted_ = finished->tables();
+    wanted_ticket_ = transaction_ticket_;
+  }
   if (out_of_step) force_full_ = true;
+  if (again) return;
+  Report(transaction_ticket_, finished->refusal_code() == channel::ResponseCode::kNoMemory
+                                  ? absl::ResourceExhaustedError(problem_)
+                                  : absl::FailedPreconditionError(problem_));
+}
+
+void Session::Report(uint64_t ticket, const absl::Status& outcome) {
+  if (on_outcome_) on_outcome_(ticket, outcome);
 }
 
 void Session::FinishCounters() {
@@ -286,8 +307,13 @@ void Session::Lose(const absl::Status& why) {
     if (transaction_->commit_sent()) {
       attempted_ = {transaction_->tables(), welcome_.instance, transaction_->generation()};
     }
-    if (wanted_ == nullptr) wanted_ = transaction_->tables();
+    if (wanted_ == nullptr) {
+      wanted_ = transaction_->tables();
+      wanted_ticket_ = transaction_ticket_;
+    }
     transaction_.reset();
+    // These tables can never be sent.
+    if (absl::IsFailedPrecondition(why)) Report(transaction_ticket_, why);
   }
   retry_timer_ = loop_->After(backoff_, [this] { Connect(); });
   backoff_ = std::min(backoff_ * 2, kLongestRetry);

@@ -3,7 +3,8 @@
 // Reconnects by itself (100 ms .. 1 s). One transaction at most is in flight; while it is, newer
 // tables replace what waits. After a reconnect it goes on from the tables that the data plane
 // reports to have if this object sent them, else it sends everything. Tables that the data plane
-// refuses are not sent again until SetWanted() is called again. Thread safety: loop thread only.
+// refuses are not sent again until SetWanted() is called again. What became of tables is told to
+// the outcome handler. Thread safety: loop thread only.
 #ifndef GUIDEWAY_CONTROLPLANE_SESSION_SESSION_H_
 #define GUIDEWAY_CONTROLPLANE_SESSION_SESSION_H_
 
@@ -29,6 +30,11 @@ class Session {
   using CountersDone =
       std::function<void(absl::StatusOr<std::shared_ptr<const channel::CountersRegion>>)>;
 
+  // What became of the tables of one SetWanted(): OK, in force; RESOURCE_EXHAUSTED, refused for
+  // lack of memory; FAILED_PRECONDITION, refused for another reason. Tables that newer ones have
+  // replaced before they were sent have no outcome. May be called from within SetWanted().
+  using OnOutcome = std::function<void(uint64_t ticket, const absl::Status& outcome)>;
+
   // `on_ready` is called after each handshake: the ports are known, SetWanted() may be called.
   Session(EventLoop* loop, std::string socket_path, std::function<void()> on_ready);
   ~Session();
@@ -36,8 +42,10 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   void Start();
-  // The tables that should be in force. Sent at once if nothing is in flight.
-  void SetWanted(std::shared_ptr<const Tables> tables);
+  void set_on_outcome(OnOutcome on_outcome) { on_outcome_ = std::move(on_outcome); }
+  // The tables that should be in force. Sent at once if nothing is in flight. `ticket` is what the
+  // outcome handler is told.
+  void SetWanted(std::shared_ptr<const Tables> tables, uint64_t ticket = 0);
   // Forgets what is wanted (it no longer fits the ports of the data plane).
   void ClearWanted();
   // Fails with Unavailable (not connected) or DeadlineExceeded (after 1 s).
@@ -50,7 +58,7 @@ class Session {
   bool dataplane_has_foreign_tables() const;
   const std::string& problem() const { return problem_; }  // empty: connected and in step
   uint64_t generation() const { return ready() ? reported_generation_ : 0; }  // in force
-  uint64_t wanted_generation() const { return last_generation_; }             // newest sent
+  uint64_t wanted_generation() const { return wanted_generation_; }           // newest sent
 
  private:
   struct Outstanding {  // a request whose response is to come
@@ -74,6 +82,7 @@ class Session {
   void OnDoorbell();
   void OnResponse(const channel::Response& response);
   void FinishTransaction();
+  void Report(uint64_t ticket, const absl::Status& outcome);
   void FinishCounters();
   void Lose(const absl::Status& why);
   // Sends what there is to send and room for; disconnects on errors.
@@ -95,11 +104,16 @@ class Session {
   std::string problem_;
 
   std::shared_ptr<const Tables> wanted_;  // null: nothing, or already in force or in flight
+  uint64_t wanted_ticket_ = 0;
   std::unique_ptr<Transaction> transaction_;
+  uint64_t transaction_ticket_ = 0;
+  OnOutcome on_outcome_;
   InForce in_force_;
   InForce attempted_;  // whose commit was sent and not answered when the connection broke
   uint64_t reported_generation_ = 0;
-  uint64_t last_generation_ = 0;
+  uint64_t last_generation_ = 0;    // never used twice
+  uint64_t wanted_generation_ = 0;  // of the tables wanted last; a refused one's does not count
+                                    // once what is in force is wanted again
   bool force_full_ = false;
 
   std::deque<Outstanding> outstanding_;

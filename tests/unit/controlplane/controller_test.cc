@@ -231,6 +231,56 @@ TEST_CASE("a new configuration: drained, removed, added") {
   });
 }
 
+TEST_CASE("what becomes of a configuration: in force, refused, no data plane") {
+  Bench bench;
+  REQUIRE(bench.AwaitSlots(true, true, true));
+  for (int i = 0; i < 3; ++i) REQUIRE(bench.AwaitHealth(i, v1::HEALTH_HEALTHY));
+  CommitOutcome outcome;
+  bool called = false;
+  const auto set = [&](v1::AdminState state) {
+    called = false;
+    bench.thread.On([&] {
+      bench.config.mutable_pools(0)->mutable_backends(0)->set_state(state);
+      bench.controller->SetConfig(bench.config, [&](const CommitOutcome& o) {
+        outcome = o;
+        called = true;
+      });
+    });
+    return bench.thread.Await([&] { return called; });
+  };
+  REQUIRE(set(v1::DRAINED));
+  CHECK(outcome.kind == CommitOutcome::kInForce);
+  REQUIRE(bench.AwaitSlots(false, true, true));
+  bench.thread.On([&] { bench.dataplane->refuse_commits = 1; });
+  REQUIRE(set(v1::ENABLED));
+  CHECK(outcome.kind == CommitOutcome::kRefused);
+  CHECK(outcome.reason == "tables refused: kCommit refused: out of memory");
+  REQUIRE(set(v1::DRAINED));  // what is in force anyway: nothing is sent, and all is well again
+  CHECK(outcome.kind == CommitOutcome::kInForce);
+  bench.thread.On([&] {
+    CHECK(bench.Status().dataplane_problem().empty());
+    CHECK(bench.Status().dataplane_generation() == bench.Status().wanted_generation());
+    bench.dataplane->Pause();
+  });
+  REQUIRE(set(v1::ENABLED));  // no answer within 2 s
+  CHECK(outcome.kind == CommitOutcome::kNotYet);
+  bench.thread.On([&] { bench.dataplane.reset(); });
+  REQUIRE(bench.thread.Await([&] { return !bench.Status().dataplane_connected(); }));
+  REQUIRE(set(v1::DRAINED));
+  CHECK(outcome.kind == CommitOutcome::kNotYet);
+  CHECK(outcome.reason.find("no data plane: ") == 0);
+}
+
+TEST_CASE("a turn of health that is refused for lack of memory is tried again") {
+  Bench bench;
+  REQUIRE(bench.AwaitSlots(true, true, true));
+  for (int i = 0; i < 3; ++i) REQUIRE(bench.AwaitHealth(i, v1::HEALTH_HEALTHY));
+  bench.thread.On([&] { bench.dataplane->refuse_commits = 1; });
+  bench.StopServer(1);
+  REQUIRE(bench.AwaitSlots(true, false, true));
+  bench.thread.On([&] { CHECK(bench.dataplane->refuse_commits == 0); });
+}
+
 TEST_CASE("time from a probe's verdict to tables in force", "[.][measure]") {
   Bench bench(65537);
   for (int i = 0; i < 3; ++i) REQUIRE(bench.AwaitHealth(i, v1::HEALTH_HEALTHY));

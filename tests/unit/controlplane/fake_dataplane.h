@@ -52,6 +52,7 @@ class FakeDataplane {
   // Of all requests so far.
   std::vector<channel::MessageType> types;
   uint64_t received_packets = 0;  // what the counters say
+  int refuse_commits = 0;         // so many commits fail for lack of memory
 
  private:
   void Work() {
@@ -68,6 +69,15 @@ class FakeDataplane {
           end_->counters()->generation = generation();
           end_->counters()->total[Counter::received_packets] = received_packets;
           end_->counters()->total[Counter::to_kernel_packets] = received_packets;
+        }
+        if (requests[i].type == channel::MessageType::kCommit && refuse_commits > 0) {
+          --refuse_commits;
+          channel::Response refusal = {};
+          refusal.sequence = requests[i].sequence;
+          refusal.generation = generation();
+          refusal.code = channel::ResponseCode::kNoMemory;
+          responses.push_back(refusal);
+          continue;
         }
         responses.push_back(draft_.Apply(requests[i], end_->arena()));
       }

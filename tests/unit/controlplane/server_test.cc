@@ -122,6 +122,24 @@ TEST_CASE("changes through the API are checked whole") {
   CHECK(daemon.configs_set() == 0);
 }
 
+TEST_CASE("what the data plane refuses is taken back; what it has not yet is warned of") {
+  TestApi daemon;
+  daemon.commit_outcome = {CommitOutcome::kRefused, "tables refused: out of memory"};
+  const auto refused = daemon.Run({"backend", "weight", "web", "web-1", "9"});
+  CHECK(refused.exit_code == 1);
+  CHECK(absl::StrContains(refused.err, "tables refused: out of memory"));
+  CHECK(daemon.configs_set() == 2);  // the old one again
+  CHECK(daemon.store().version() == 1);
+  daemon.Restart();
+  CHECK(daemon.store().config().pools(0).backends(0).weight() == 100);
+  daemon.commit_outcome = {CommitOutcome::kNotYet, "no data plane"};
+  const auto later = daemon.Run({"backend", "weight", "web", "web-1", "9"});
+  CHECK(later.exit_code == 0);
+  CHECK(absl::StrContains(later.out, "warning: kept, but not yet in force: no data plane\n"));
+  daemon.Restart();
+  CHECK(daemon.store().config().pools(0).backends(0).weight() == 9);
+}
+
 TEST_CASE("bytes that are not gRPC do no harm") {
   TestApi daemon;
   for (int i = 0; i < 50; ++i) {

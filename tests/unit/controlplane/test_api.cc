@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 #include "controlplane/cli/cli.h"
 
@@ -110,7 +111,14 @@ ServiceHooks TestApi::Hooks() {
     if (loop_runs) work();
     return loop_runs;
   };
-  hooks.set_config = [this](const v1::Config&) { ++configs_set_; };
+  changer_ = std::make_unique<ConfigChanger>(store_.get(),
+                                             [this](const v1::Config&, const CommitDone& done) {
+                                               ++configs_set_;
+                                               done(std::exchange(commit_outcome, CommitOutcome{}));
+                                             });
+  hooks.change = [this](ConfigChanger::Edit edit, ConfigChanger::Done done) {
+    changer_->Run(std::move(edit), std::move(done));
+  };
   hooks.fill_state = [this](v1::GetStateResponse* state) { FillState(state); };
   hooks.fill_status = [this](v1::GetStatusResponse* status) {
     status->set_dataplane_connected(connected);

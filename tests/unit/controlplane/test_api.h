@@ -37,6 +37,7 @@ class TestApi {
   explicit TestApi(const std::string& yaml = TestYaml());
 
   // What the controller would say; change before the call.
+  CommitOutcome commit_outcome;  // of the next configuration; those after it are in force
   bool connected = true;
   bool stats_fail = false;
   bool loop_runs = true;
@@ -68,6 +69,7 @@ class TestApi {
   std::string socket_;
   std::mutex loop_;  // stands for the loop's thread: one closure at a time
   int configs_set_ = 0;
+  std::unique_ptr<ConfigChanger> changer_;
   std::unique_ptr<ConfigStore> store_;
   std::unique_ptr<ApiServer> server_;
 };
