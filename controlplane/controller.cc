@@ -102,7 +102,7 @@ class Controller::Impl {
     uint64_t last_ticket = 0;   // their commit counts
     EventLoop::TimerId timer = 0;
   };
-  void FinishCommit(CommitOutcome outcome);
+  void FinishCommit(const CommitOutcome& outcome);
   void OnOutcome(uint64_t ticket, const absl::Status& outcome);
   std::string IndexFile() const { return options_.state_directory + "/backend-indices"; }
   HealthState HealthOf(const std::string& key) const;
@@ -189,7 +189,7 @@ void Controller::Impl::SetConfig(const v1::Config& config, CommitDone done) {
   commit_.timer = loop_->After(wait, [this, unless] { FinishCommit(unless); });
 }
 
-void Controller::Impl::FinishCommit(CommitOutcome outcome) {
+void Controller::Impl::FinishCommit(const CommitOutcome& outcome) {
   if (!commit_.done) return;
   loop_->Cancel(commit_.timer);
   const CommitDone done = std::move(commit_.done);
