@@ -11,6 +11,7 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/path/echo_answer.h"
 #include "tests/unit/path/path_fixture.h"
+#include "tests/unit/path/too_big_reply.h"
 
 namespace guideway {
 namespace {
@@ -206,6 +207,7 @@ class Traffic {
     world_.flows.Clear(1);
     world_.state.now_s = 100000;
     world_.state.next_ipv4_id = 0;
+    world_.state.too_big_replies = world_.state.echo_answers = TokenBucket(World::kNoLimit);
     world_.state.counted = CounterValues{};
   }
 
@@ -244,6 +246,8 @@ class Traffic {
       CountVerdict(packet, buffers_[i].length, counters_);
       if (packet.verdict == Verdict::kForward) {
         CheckForwarded(frames_[i], packet);
+      } else if (packet.verdict == Verdict::kAnswer && packet.kind != PacketKind::kIcmp) {
+        FUZZ_CHECK(TooBigReplyIsRight(frames_[i], FrameOf(packet)));
       } else if (packet.verdict == Verdict::kAnswer) {
         const size_t icmp_at = size_t{packet.l3_offset} + packet.transport_offset;
         FUZZ_CHECK(FrameOf(packet) == ExpectedAnswer(frames_[i], icmp_at));

@@ -13,8 +13,10 @@ sys.path.insert(0, sys.argv[2])
 # pylint: disable=wrong-import-position  (the two lines above come first)
 from flow_hash import flow_hash, key_from_secret
 from scapy.all import (Ether, ICMP, IP, IPv6, Raw, TCP, UDP)
-from scapy.layers.inet6 import (ICMPv6EchoRequest, in6_chksum)
+from scapy.layers.inet import (in4_chksum)
+from scapy.layers.inet6 import (ICMPv6EchoRequest, ICMPv6PacketTooBig, in6_chksum)
 from scapy.layers.l2 import (GRE)
+from scapy.utils import (checksum)
 
 SECRET = "golden"
 KEY = key_from_secret(SECRET.encode())
@@ -55,6 +57,10 @@ TUNNELS = {
 }
 # Pools whose slots have changed owners: index: (now, before).
 CHANGED = {21: (11, 9), 22: (12, 10)}
+# What exceeds MTUs: IPIP through 100 bytes, over IPv4 and IPv6.
+BACKENDS[23] = ("ipip", "203.0.113.33", 1, 100)
+BACKENDS[24] = ("ipip", "2001:db8:b::34", 1, 100)
+POOLS.update({23: 23, 24: 24})
 for tunnel, (_, kind, tunnel_address, options) in TUNNELS.items():
     BACKENDS[tunnel] = (kind, tunnel_address, 1, 1500)
     OPTIONS[tunnel] = {**NO_OPTIONS, **options}
@@ -78,7 +84,39 @@ for vip_pool in list(TUNNELS) + list(CHANGED):
                                 (6, "2001:db8:a::%d" % (100 + vip_pool))):
         TUNNEL_VIPS[family, vip_pool] = vip_address
         VIPS += [(vip_address, 443, "tcp", vip_pool), (vip_address, 443, "udp", vip_pool)]
+TINY4, TINY6, TINY_IN6 = "198.51.100.33", "2001:db8:a::33", "198.51.100.34"
+for vip_address, vip_pool in ((TINY4, 23), (TINY6, 23), (TINY_IN6, 24)):
+    VIPS.append((vip_address, 443, "udp", vip_pool))
+MSS_LIMIT = 1400  # of the VIPs below
+MSS_L2, MSS_IN4, MSS_L3DSR, MSS6_IN6 = ("198.51.100.35", "198.51.100.36", "198.51.100.37",
+                                        "2001:db8:a::38")
+MSS_VIPS = {MSS_L2: 0, MSS_IN4: 2, MSS_L3DSR: 18, MSS6_IN6: 3}
+VIPS += [(vip_address, 443, "tcp", vip_pool) for vip_address, vip_pool in MSS_VIPS.items()]
 POOL_OF = {(a, p, proto): pool for a, p, proto, pool in VIPS}
+
+
+
+class TooBig:
+    """Expected: the reply to a packet that is too big, with this MTU."""
+
+    def __init__(self, mtu):
+        self.mtu = mtu
+
+
+class Cut:
+    """Expected: fragments whose IP packets fit into so many bytes; those of a flow, if it cannot be
+    read from the packet."""
+
+    def __init__(self, mtu, flow=None):
+        self.mtu, self.flow = mtu, flow
+
+
+class Like:
+    """Expected: what is forwarded for this packet."""
+
+    def __init__(self, packet):
+        self.packet = packet
+
 
 lines = []
 identification = 0  # of outer headers: counts over the whole file, like in a worker
@@ -124,6 +162,12 @@ def rewritten(inner, address, dscp):
         data = bytearray(inner[Raw].load)
         data[2:4] = b"\0\0"
         inner[Raw].load = data[:2] + struct.pack("!H", in6_chksum(58, inner, bytes(data))) + data[4:]
+    elif inner.version == 4 and TCP in inner:
+        data = bytearray(bytes(inner[TCP]))  # as they came: options may be malformed
+        data[16:18] = b"\0\0"
+        data[16:18] = struct.pack("!H", in4_chksum(6, inner, bytes(data)))
+        inner.remove_payload()
+        inner = inner / Raw(bytes(data))
     elif TCP in inner:
         del inner[TCP].chksum
     elif UDP in inner and inner[UDP].chksum != 0:
@@ -159,6 +203,60 @@ def answered(frame):
         answer[ICMPv6EchoRequest].type = 129
         del answer[ICMPv6EchoRequest].cksum
     return bytes(answer)
+
+
+def too_big_reply(frame, mtu):
+    """What RFC 792, 1191, 1812 and 4443 say is sent back for `frame`."""
+    ether = Ether(frame)
+    way_back = Ether(src=ether.dst, dst=ether.src)
+    if IP in ether:
+        header = IP(src=ether[IP].dst, dst=ether[IP].src, ttl=64, tos=0xC0, flags="DF", id=0)
+        quote = frame[14:14 + ether[IP].len][:576 - 28]
+        return bytes(way_back / header / ICMP(type=3, code=4, nexthopmtu=mtu) / Raw(quote))
+    header = IPv6(src=ether[IPv6].dst, dst=ether[IPv6].src, hlim=64)
+    quote = frame[14:14 + ether[IPv6].plen + 40][:1280 - 48]
+    return bytes(way_back / header / ICMPv6PacketTooBig(mtu=mtu) / Raw(quote))
+
+
+def copied_options(options):
+    """Those that later fragments have, too (RFC 791, section 3.1)."""
+    copied = b""
+    while options and options[0] != 0:
+        length = 1 if options[0] == 1 else options[1]
+        if options[0] & 0x80:
+            copied += options[:length]
+        options = options[length:]
+    return copied + bytes(-len(copied) % 4)
+
+
+def cut(packet, mtu):
+    """The fragments of an IPv4 packet (bytes)."""
+    header, first = IP(packet), (packet[0] & 15) * 4
+    size = (mtu - first) // 8 * 8
+    payload = packet[first:header.len]
+    fragments = []
+    for at in range(0, len(payload), size):
+        options = packet[20:first] if at == 0 else copied_options(packet[20:first])
+        part = payload[at:at + size]
+        fragment = IP(src=header.src, dst=header.dst, ttl=header.ttl, tos=header.tos, id=header.id,
+                      proto=header.proto, frag=at // 8, ihl=5 + len(options) // 4,
+                      flags="MF" if at + size < len(payload) else 0,
+                      len=20 + len(options) + len(part))
+        fixed = bytes(fragment)[:10] + b"\0\0" + bytes(fragment)[12:20] + options
+        fragments.append(fixed[:10] + struct.pack("!H", checksum(fixed)) + fixed[12:] + part)
+    return fragments
+
+
+def cut_and_forwarded(frame, expected):
+    """(port, frames): tunnels carry fragments, else the packet that leaves is cut."""
+    inner = IP(frame[14:])
+    flow = expected.flow or flow_of(inner)
+    if BACKENDS[POOLS[POOL_OF[flow[2:]]]][0] in ("l2", "l3dsr"):
+        port, out = forwarded(frame, False, expected.flow)
+        return port, [out[:14] + fragment for fragment in cut(out[14:], expected.mtu)]
+    made = [forwarded(frame[:14] + fragment, False, flow)
+            for fragment in cut(frame[14:], expected.mtu)]
+    return made[0][0], [out for _, out in made]
 
 
 def forwarded(frame, second_chance, error_about=None):
@@ -207,9 +305,9 @@ def forwarded(frame, second_chance, error_about=None):
     return port, bytes(link / outer / content)
 
 
-def case(name, *steps, headroom=None, **flow_counters):
+def case(name, *steps, headroom=None, limit=None, **flow_counters):
     """steps: (packet, "forward" | "second_chance" | flow that the forwarded ICMP error is about |
-    "answer" | "to_kernel" | drop reason)."""
+    Cut | Like | "answer" | TooBig | "to_kernel" | drop reason)."""
     counters = dict(flow_counters)
 
     def count(counter, by=1):
@@ -218,12 +316,29 @@ def case(name, *steps, headroom=None, **flow_counters):
     lines.append("case " + name)
     if headroom is not None:
         lines.append("headroom %d" % headroom)
+    if limit is not None:
+        lines.append("limit %d" % limit)
     for packet, expected in steps:
         frame = bytes(packet)
         lines.append("packet " + (frame.hex() or "-"))
         count("received_packets")
         count("received_bytes", len(frame))
-        if isinstance(expected, tuple) or expected in ("forward", "second_chance"):
+        if isinstance(expected, Cut):
+            port, fragments = cut_and_forwarded(frame, expected)
+            lines.append("expect fragments %d %s" % (port, " ".join(f.hex() for f in fragments)))
+            count("forwarded_packets")
+            count("forwarded_bytes", sum(len(fragment) for fragment in fragments))
+            count("fragments_sent", len(fragments))
+        elif isinstance(expected, Like):
+            port, out = forwarded(bytes(expected.packet), False)
+            lines.append("expect forward %d %s" % (port, out.hex()))
+            count("forwarded_packets")
+            count("forwarded_bytes", len(out))
+        elif isinstance(expected, TooBig):
+            lines.append("expect answer " + too_big_reply(frame, expected.mtu).hex())
+            count("answered_packets")
+            count("too_big_replies")
+        elif isinstance(expected, tuple) or expected in ("forward", "second_chance"):
             port, out = forwarded(frame, expected == "second_chance",
                                   expected if isinstance(expected, tuple) else None)
             lines.append("expect forward %d %s" % (port, out.hex()))
@@ -281,4 +396,5 @@ def tables():
         owner = "nobody" if backend is None else backend
         lines.append("pool %d %s %s" % (index, owner, CHANGED.get(index, (0, owner))[1]))
     for index, (address, port, proto, pool) in enumerate(VIPS):
-        lines.append("vip %d %s %d %s %d" % (index, address, port, proto, pool))
+        lines.append("vip %d %s %d %s %d %d" % (index, address, port, proto, pool,
+                                                MSS_LIMIT if address in MSS_VIPS else 0))
