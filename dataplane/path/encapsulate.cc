@@ -2,6 +2,8 @@
 //
 // Last stage: the packet as it leaves. Nothing is written before it is certain that it leaves.
 // What IPIP and L2 need is here; the other encapsulations are in tunnel.cc.
+#include <cstring>
+
 #include "dataplane/path/too_big.h"
 #include "dataplane/path/tunnel.h"
 #include "lib/net/checksum.h"
@@ -20,6 +22,23 @@ uint32_t OuterBytes(const Packet& packet) {
   const IpFamily outer_family = backend.outer_destination.family();
   if (backend.encapsulation == Encapsulation::kIpip) return OuterHeaderBytes(outer_family);
   return TunnelBytes(packet);
+}
+
+void WriteEthernet(uint8_t* frame, const NextHop& next_hop, Be16 type) {
+  auto* ethernet = reinterpret_cast<EthernetHeader*>(frame);
+  ethernet->destination = next_hop.destination_mac;
+  ethernet->source = next_hop.source_mac;
+  ethernet->type = type;
+}
+
+// Puts the next hop's tag between the addresses and the type.
+void InsertTag(Packet& packet, Be16 vlan) {
+  packet.frame -= sizeof(VlanTag);
+  packet.headroom_bytes = static_cast<uint16_t>(packet.headroom_bytes - sizeof(VlanTag));
+  packet.length_bytes += static_cast<uint32_t>(sizeof(VlanTag));
+  std::memmove(packet.frame, packet.frame + sizeof(VlanTag), 2 * sizeof(MacAddress));
+  reinterpret_cast<EthernetHeader*>(packet.frame)->type = ether_type::kVlan;
+  reinterpret_cast<VlanTag*>(packet.frame + sizeof(EthernetHeader))->control = vlan;
 }
 
 void DecrementTtl(IpFamily family, uint8_t* ip_header) {
@@ -65,20 +84,25 @@ void Forward(Packet& packet, PathState& state) {
     return packet.Drop(DropReason::l3dsr_family);
   }
   if (out_bytes > next_hop.mtu_bytes) return HandleTooBig(packet, outer_bytes, state);
-  if (outer_bytes > packet.headroom_bytes) return packet.Drop(DropReason::no_headroom);
+  constexpr uint32_t kLinkBytes = sizeof(EthernetHeader);
+  const bool tagged = next_hop.vlan != Be16(0);
+  const uint32_t more_bytes = outer_bytes + (tagged ? uint32_t{sizeof(VlanTag)} : 0);
+  if (more_bytes + kLinkBytes > uint32_t{packet.headroom_bytes} + packet.l3_offset) {
+    return packet.Drop(DropReason::no_headroom);
+  }
 
   uint8_t* ip_header = packet.frame + packet.l3_offset;
   if ((packet.tcp_flags & kTcpSyn) != 0) ClampMss(packet, ip_header, state);
   DecrementTtl(packet.family, ip_header);
   const IpFamily family = WriteOuter(packet, ip_header, outer_bytes, state);
-  // Only untagged frames get here, so the Ethernet header ends where the IP header begins.
-  packet.frame -= outer_bytes;
-  packet.headroom_bytes = static_cast<uint16_t>(packet.headroom_bytes - outer_bytes);
-  packet.length_bytes = static_cast<uint32_t>(sizeof(EthernetHeader)) + out_bytes;
-  auto* ethernet = reinterpret_cast<EthernetHeader*>(packet.frame);
-  ethernet->destination = next_hop.destination_mac;
-  ethernet->source = next_hop.source_mac;
-  ethernet->type = family == IpFamily::kIpv4 ? ether_type::kIpv4 : ether_type::kIpv6;
+  // Tags that the packet came with are not copied: they are the link's that it came from.
+  uint8_t* frame = ip_header - outer_bytes - kLinkBytes;
+  packet.headroom_bytes = static_cast<uint16_t>(packet.headroom_bytes + (frame - packet.frame));
+  packet.frame = frame;
+  packet.length_bytes = kLinkBytes + out_bytes;
+  WriteEthernet(frame, next_hop, family == IpFamily::kIpv4 ? ether_type::kIpv4 : ether_type::kIpv6);
+  if (tagged) [[unlikely]]
+    InsertTag(packet, next_hop.vlan);
   packet.transmit_port = next_hop.port;
   packet.verdict = Verdict::kForward;
 }

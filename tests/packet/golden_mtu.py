@@ -7,10 +7,11 @@ from scapy.layers.inet import (IPOption_NOP, IPOption_RR, IPOption_Router_Alert)
 from scapy.layers.inet6 import (ICMPv6EchoRequest, ICMPv6PacketTooBig, IPv6ExtHdrDestOpt,
                                 IPv6ExtHdrHopByHop)
 
-from golden_cases import (fixed_bytes, outer_bytes)
+from golden_cases import (outer_bytes, tagged)
 from golden_icmp import (error, reply_of)
-from golden_world import (C4, case, Cut, DATA, IN, ip, Like, MSS6_IN6, MSS_IN4, MSS_L2, MSS_L3DSR,
-                          MSS_LIMIT, NEW, pad, SMALL, tcp, TINY4, TINY6, TINY_IN6, TooBig,
+from golden_too_big import (Cut, Like, TooBig)
+from golden_world import (C4, case, DATA, IN, ip, MSS6_IN6, MSS_IN4, MSS_L2, MSS_L3DSR,
+                          MSS_LIMIT, NEW, pad, tcp, TINY4, TINY6, TINY_IN6,
                           TUNNEL_VIPS, TUNNELS, udp, v4, V4_IN4, V4_IN6, V4_L2, v6, V6_IN4, V6_IN6,
                           V6_L2)
 
@@ -45,6 +46,14 @@ def too_big_cases():
     case("too-big-dscp-ttl", (filled(v4(TINY4, tos=0xBB, ttl=2) / udp(), 90), TooBig(80)), **NEW)
     case("too-big-known-flow", (v4(TINY4) / udp(), "forward"),
          (filled(v4(TINY4) / udp(), 90), TooBig(80)), **KNOWN)
+    # Tags count for no MTU, and the reply goes where they say.
+    for tags in ((5,), (5, 6)):
+        case("too-big-tagged-%d" % len(tags),
+             (tagged(filled(v4(TINY4) / udp(), 90), *tags), TooBig(80)), **NEW)
+        case("too-big-v6-tagged-%d" % len(tags),
+             (tagged(filled(v6(V6_L2) / udp(), 1501), *tags), TooBig(1500)), **NEW)
+        case("too-big-tagged-%d-not" % len(tags),
+             (tagged(filled(v4(TINY4) / udp(), 80), *tags), "forward"), **NEW)
     # Not below what every link carries; what is no longer than that cannot get shorter.
     case("too-big-v4-minimum", (filled(v4(TINY_IN6) / udp(), 69), TooBig(68)), **NEW)
     case("too-big-v4-below-minimum", (filled(v4(TINY_IN6) / udp(), 68), "too_big"), **NEW)
@@ -101,6 +110,11 @@ def fragment_cases():
           "too_big"), **NEW)
     case("fragments-of-a-known-flow", (v4(V4_IN4) / udp(), "forward"),
          (filled(v4(V4_IN4, flags=0) / udp(), 1500), Cut(1480)), **KNOWN)
+    for tags in ((5,), (5, 6)):
+        for vip in (V4_L2, V4_IN6):
+            case("fragments-tagged-%d-%s" % (len(tags), vip),
+                 (tagged(filled(v4(vip, flags=0) / udp(), 1600), *tags),
+                  Cut(1500 - outer_bytes(vip))), **NEW)
     # Fragments take nobody's share of replies.
     case("fragments-are-not-limited", (filled(v4(V4_IN4, flags=0) / udp(), 1500), Cut(1480)),
          limit=0, **NEW)
@@ -170,6 +184,9 @@ def mss_cases():
         same("in-the-data", vip, high, dataofs=5)
     case("mss-no-limit", (segment(V4_L2, "S", high), "forward"),
          (segment(V6_L2, "S", high, sport=9), "forward"), flow_misses=2, flow_inserts=2)
+    case("mss-tagged",
+         (tagged(segment(MSS_IN4, "S", high), 5), Like(segment(MSS_IN4, "S", low))),
+         mss_lowered=1, **NEW)
     # Nothing is written before it is certain that the packet leaves.
     case("mss-no-headroom", (segment(MSS_IN4, "S", high), "no_headroom"), headroom=19, **NEW)
     case("mss-too-big", (segment(MSS_IN4, "S", high) / Raw(bytes(1460)), TooBig(1480)), **NEW)

@@ -12,11 +12,11 @@ warnings.filterwarnings("ignore")  # scapy's, about the machine's crypto librari
 sys.path.insert(0, sys.argv[2])
 # pylint: disable=wrong-import-position  (the two lines above come first)
 from flow_hash import flow_hash, key_from_secret
-from scapy.all import (Ether, ICMP, IP, IPv6, Raw, TCP, UDP)
+from scapy.all import (Dot1Q, Ether, ICMP, IP, IPv6, Raw, TCP, UDP)
 from scapy.layers.inet import (in4_chksum)
-from scapy.layers.inet6 import (ICMPv6EchoRequest, ICMPv6PacketTooBig, in6_chksum)
+from scapy.layers.inet6 import (ICMPv6EchoRequest, in6_chksum)
 from scapy.layers.l2 import (GRE)
-from scapy.utils import (checksum)
+from golden_too_big import (cut, Cut, Like, link_bytes, too_big_reply, TooBig)
 
 SECRET = "golden"
 KEY = key_from_secret(SECRET.encode())
@@ -35,7 +35,7 @@ BACKENDS = {
     5: ("l2", "203.0.113.15", 1, 576),
 }
 POOLS = {0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: None}
-NO_OPTIONS = dict(gue_port=0, hop_list=0, zero_checksum6=0, flow_bits=0, dscp=0)
+NO_OPTIONS = dict(gue_port=0, hop_list=0, zero_checksum6=0, flow_bits=0, dscp=0, vlan=0)
 OPTIONS = {}  # by backend
 # name: (encapsulation, address, options). Each has the backend, the pool and the VIPs of one index.
 LB4_PREFIX, LB6_PREFIX = "10.255.0.0", "2001:db8:ffff:1::"
@@ -55,12 +55,21 @@ TUNNELS = {
     19: ("l3dsr-v6", "l3dsr", "2001:db8:b::29", dict(dscp=10)),
     20: ("l3dsr-dscp-0", "l3dsr", "203.0.113.30", {}),
 }
+# The same, on a VLAN.
+TUNNELS.update({
+    23: ("vlan-l2-in4", "l2", "203.0.113.31", dict(vlan=1)),
+    24: ("vlan-l2-in6", "l2", "2001:db8:b::32", dict(vlan=2)),
+    25: ("vlan-ipip-in4", "ipip", "203.0.113.33", dict(vlan=4094)),
+    26: ("vlan-ipip-in6", "ipip", "2001:db8:b::34", dict(vlan=300)),
+    27: ("vlan-gue-in6", "gue", "2001:db8:b::35", dict(vlan=301, gue_port=6080)),
+    28: ("vlan-l3dsr-v4", "l3dsr", "203.0.113.36", dict(vlan=302, dscp=5)),
+})
 # Pools whose slots have changed owners: index: (now, before).
 CHANGED = {21: (11, 9), 22: (12, 10)}
 # What exceeds MTUs: IPIP through 100 bytes, over IPv4 and IPv6.
-BACKENDS[23] = ("ipip", "203.0.113.33", 1, 100)
-BACKENDS[24] = ("ipip", "2001:db8:b::34", 1, 100)
-POOLS.update({23: 23, 24: 24})
+BACKENDS[29] = ("ipip", "203.0.113.43", 1, 100)
+BACKENDS[30] = ("ipip", "2001:db8:b::44", 1, 100)
+POOLS.update({29: 29, 30: 30})
 for tunnel, (_, kind, tunnel_address, options) in TUNNELS.items():
     BACKENDS[tunnel] = (kind, tunnel_address, 1, 1500)
     OPTIONS[tunnel] = {**NO_OPTIONS, **options}
@@ -85,7 +94,7 @@ for vip_pool in list(TUNNELS) + list(CHANGED):
         TUNNEL_VIPS[family, vip_pool] = vip_address
         VIPS += [(vip_address, 443, "tcp", vip_pool), (vip_address, 443, "udp", vip_pool)]
 TINY4, TINY6, TINY_IN6 = "198.51.100.33", "2001:db8:a::33", "198.51.100.34"
-for vip_address, vip_pool in ((TINY4, 23), (TINY6, 23), (TINY_IN6, 24)):
+for vip_address, vip_pool in ((TINY4, 29), (TINY6, 29), (TINY_IN6, 30)):
     VIPS.append((vip_address, 443, "udp", vip_pool))
 MSS_LIMIT = 1400  # of the VIPs below
 MSS_L2, MSS_IN4, MSS_L3DSR, MSS6_IN6 = ("198.51.100.35", "198.51.100.36", "198.51.100.37",
@@ -93,30 +102,6 @@ MSS_L2, MSS_IN4, MSS_L3DSR, MSS6_IN6 = ("198.51.100.35", "198.51.100.36", "198.5
 MSS_VIPS = {MSS_L2: 0, MSS_IN4: 2, MSS_L3DSR: 18, MSS6_IN6: 3}
 VIPS += [(vip_address, 443, "tcp", vip_pool) for vip_address, vip_pool in MSS_VIPS.items()]
 POOL_OF = {(a, p, proto): pool for a, p, proto, pool in VIPS}
-
-
-
-class TooBig:
-    """Expected: the reply to a packet that is too big, with this MTU."""
-
-    def __init__(self, mtu):
-        self.mtu = mtu
-
-
-class Cut:
-    """Expected: fragments whose IP packets fit into so many bytes; those of a flow, if it cannot be
-    read from the packet."""
-
-    def __init__(self, mtu, flow=None):
-        self.mtu, self.flow = mtu, flow
-
-
-class Like:
-    """Expected: what is forwarded for this packet."""
-
-    def __init__(self, packet):
-        self.packet = packet
-
 
 lines = []
 identification = 0  # of outer headers: counts over the whole file, like in a worker
@@ -205,63 +190,23 @@ def answered(frame):
     return bytes(answer)
 
 
-def too_big_reply(frame, mtu):
-    """What RFC 792, 1191, 1812 and 4443 say is sent back for `frame`."""
-    ether = Ether(frame)
-    way_back = Ether(src=ether.dst, dst=ether.src)
-    if IP in ether:
-        header = IP(src=ether[IP].dst, dst=ether[IP].src, ttl=64, tos=0xC0, flags="DF", id=0)
-        quote = frame[14:14 + ether[IP].len][:576 - 28]
-        return bytes(way_back / header / ICMP(type=3, code=4, nexthopmtu=mtu) / Raw(quote))
-    header = IPv6(src=ether[IPv6].dst, dst=ether[IPv6].src, hlim=64)
-    quote = frame[14:14 + ether[IPv6].plen + 40][:1280 - 48]
-    return bytes(way_back / header / ICMPv6PacketTooBig(mtu=mtu) / Raw(quote))
-
-
-def copied_options(options):
-    """Those that later fragments have, too (RFC 791, section 3.1)."""
-    copied = b""
-    while options and options[0] != 0:
-        length = 1 if options[0] == 1 else options[1]
-        if options[0] & 0x80:
-            copied += options[:length]
-        options = options[length:]
-    return copied + bytes(-len(copied) % 4)
-
-
-def cut(packet, mtu):
-    """The fragments of an IPv4 packet (bytes)."""
-    header, first = IP(packet), (packet[0] & 15) * 4
-    size = (mtu - first) // 8 * 8
-    payload = packet[first:header.len]
-    fragments = []
-    for at in range(0, len(payload), size):
-        options = packet[20:first] if at == 0 else copied_options(packet[20:first])
-        part = payload[at:at + size]
-        fragment = IP(src=header.src, dst=header.dst, ttl=header.ttl, tos=header.tos, id=header.id,
-                      proto=header.proto, frag=at // 8, ihl=5 + len(options) // 4,
-                      flags="MF" if at + size < len(payload) else 0,
-                      len=20 + len(options) + len(part))
-        fixed = bytes(fragment)[:10] + b"\0\0" + bytes(fragment)[12:20] + options
-        fragments.append(fixed[:10] + struct.pack("!H", checksum(fixed)) + fixed[12:] + part)
-    return fragments
-
-
 def cut_and_forwarded(frame, expected):
     """(port, frames): tunnels carry fragments, else the packet that leaves is cut."""
-    inner = IP(frame[14:])
-    flow = expected.flow or flow_of(inner)
+    link, packet = frame[:link_bytes(frame)], frame[link_bytes(frame):]
+    flow = expected.flow or flow_of(IP(packet))
     if BACKENDS[POOLS[POOL_OF[flow[2:]]]][0] in ("l2", "l3dsr"):
         port, out = forwarded(frame, False, expected.flow)
-        return port, [out[:14] + fragment for fragment in cut(out[14:], expected.mtu)]
-    made = [forwarded(frame[:14] + fragment, False, flow)
-            for fragment in cut(frame[14:], expected.mtu)]
+        at = link_bytes(out)
+        return port, [out[:at] + fragment for fragment in cut(out[at:], expected.mtu)]
+    made = [forwarded(link + fragment, False, flow) for fragment in cut(packet, expected.mtu)]
     return made[0][0], [out for _, out in made]
 
 
 def forwarded(frame, second_chance, error_about=None):
     """What must leave for `frame` (bytes), and the port. An ICMP error goes where its flow goes."""
     global identification
+    # Tags are those of the link it came from.
+    frame = frame[:12] + frame[link_bytes(frame) - 2:]
     version = 4 if frame[12:14] == b"\x08\x00" else 6
     inner = (IP if version == 4 else IPv6)(frame[14:])
     length = inner.len if version == 4 else inner.plen + 40
@@ -284,6 +229,8 @@ def forwarded(frame, second_chance, error_about=None):
         tos, df = inner.tc, True
     link = Ether(src=OUT_SOURCE, dst=OUT_GATEWAY % backend)
     options = OPTIONS.get(backend, NO_OPTIONS)
+    if options["vlan"]:
+        link = link / Dot1Q(vlan=options["vlan"])
     if encapsulation == "l2":
         return port, bytes(link / inner)
     if encapsulation == "l3dsr":
@@ -389,7 +336,7 @@ def tables():
             source = LB6_PREFIX if ":" in address else LB4_PREFIX
         if encapsulation in ("l2", "l3dsr"):
             source = "-"
-        lines.append("backend %d %s %s %s %d %d %s %s %d %d %d %d %d" % (
+        lines.append("backend %d %s %s %s %d %d %s %s %d %d %d %d %d %d" % (
             index, encapsulation, source, address, port, mtu, OUT_GATEWAY % index, OUT_SOURCE,
             *(options[name] for name in NO_OPTIONS)))
     for index, backend in POOLS.items():
