@@ -187,6 +187,11 @@ def mss_cases():
     case("mss-tagged",
          (tagged(segment(MSS_IN4, "S", high), 5), Like(segment(MSS_IN4, "S", low))),
          mss_lowered=1, **NEW)
+    # A later fragment has no TCP header, whatever it looks like.
+    looks_like = bytes(1432) + bytes(12) + b"\x60" + bytes(7) + high
+    whole = segment(MSS_IN4, "S", low) / Raw(looks_like)
+    whole[IP].flags = 0
+    case("mss-in-a-later-fragment", (whole, Cut(1480)), **NEW)
     # Nothing is written before it is certain that the packet leaves.
     case("mss-no-headroom", (segment(MSS_IN4, "S", high), "no_headroom"), headroom=19, **NEW)
     case("mss-too-big", (segment(MSS_IN4, "S", high) / Raw(bytes(1460)), TooBig(1480)), **NEW)

@@ -202,5 +202,42 @@ TEST_CASE("fragments, put together again, are the packet") {
   rte_mempool_free(mempool);
 }
 
+TEST_CASE("a fragment that is cut again keeps its place in the datagram") {
+  StartEal();
+  rte_mempool* mempool =
+      rte_pktmbuf_pool_create("again_test", 63, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+  REQUIRE(mempool != nullptr);
+  World world;
+  AddCarriers(world);
+  for (const bool more : {false, true}) {
+    PacketSpec spec;
+    spec.payload_bytes = 1460;
+    spec.dont_fragment = false;
+    std::vector<uint8_t> frame = Frame(spec);
+    auto* ip = reinterpret_cast<Ipv4Header*>(&frame[14]);
+    ip->fragment = Be16(static_cast<uint16_t>(185 | (more ? 0x2000 : 0)));
+    rte_mbuf* mbuf = rte_pktmbuf_alloc(mempool);
+    REQUIRE(mbuf != nullptr);
+    auto* room = rte_pktmbuf_append(mbuf, static_cast<uint16_t>(frame.size()));
+    REQUIRE(room != nullptr);
+    std::memcpy(room, frame.data(), frame.size());
+    Packet packet;
+    packet.frame = reinterpret_cast<uint8_t*>(room);
+    packet.l3_offset = 14;
+    packet.ip_length_bytes = 1500;
+    packet.fragment_mtu_bytes = 1480;
+    packet.backend = &world.backends[2];
+    world.backends[2].next_hop.mtu_bytes = 1500;
+    rte_mbuf* fragments[kMaxFragments];
+    REQUIRE(MakeFragments(packet, mbuf, world.state, fragments) == 2);
+    const auto first = InnerOf(Taken(fragments[0]), 2), last = InnerOf(Taken(fragments[1]), 2);
+    CHECK((first[6] * 256 + first[7]) == (0x2000 | 185));
+    CHECK((last[6] * 256 + last[7]) == ((more ? 0x2000 : 0) | (185 + 1456 / 8)));
+    rte_pktmbuf_free(mbuf);
+  }
+  CHECK(rte_mempool_in_use_count(mempool) == 0);
+  rte_mempool_free(mempool);
+}
+
 }  // namespace
 }  // namespace guideway
