@@ -67,7 +67,10 @@ uint32_t LowBits(const IpAddress& address) {
   return std::bit_cast<IpAddressWords>(address).ipv4.host();
 }
 
-uint32_t MaskOf(uint8_t bits) { return static_cast<uint32_t>((uint64_t{1} << bits) - 1); }
+// Of any number of bits, also one that is refused.
+uint32_t MaskOf(uint8_t bits) {
+  return bits >= 32 ? 0xffffffff : static_cast<uint32_t>((uint64_t{1} << bits) - 1);
+}
 
 bool FlowBitsAreRight(const BackendBody& body) {
   const uint8_t bits = body.source_flow_bits;
