@@ -11,7 +11,8 @@ from lab import client, configuration, fixtures
 from lab.process import wait_until
 from lab.topology import BACKENDS, CLIENT, CLIENT_GATEWAY, FAMILIES, TUNNEL_VIP, VIP
 
-FIXTURES = [fixtures.SEGMENT]
+FIXTURES = [fixtures.SEGMENT, fixtures.TWO_PORT]
+ONLY = {"test_a_vip_limits_the_segment_size": ["segment"]}
 _IPERF_PORT = 5201
 _UPLOAD_BYTES = 1_000_000
 _MSS_LIMIT = 1000

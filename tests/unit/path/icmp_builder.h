@@ -2,6 +2,7 @@
 #ifndef GUIDEWAY_TESTS_UNIT_PATH_ICMP_BUILDER_H_
 #define GUIDEWAY_TESTS_UNIT_PATH_ICMP_BUILDER_H_
 
+#include <cstring>
 #include <string>
 #include <vector>
 
