@@ -228,13 +228,17 @@ TEST_CASE("another flow hash key empties the flow table") {
   Snapshot changed = bench.world.tables;
   changed.flow_key_digest = 2;
   bench.published.store(&changed);
+  // The worker may have begun the round that takes this one before the change, but not the next.
   bench.Send(VipFrame(2));
   bench.AwaitReceived(2);
+  bench.Send(VipFrame(3));
+  bench.AwaitReceived(3);
   bench.StopAndJoin();
   CHECK(bench.world.flows.key_digest() == 2);
   uint64_t flows = 0;
   bench.world.flows.ForEach([&](uint64_t, BackendId, FlowState, uint32_t) { ++flows; });
-  CHECK(flows == 1);
+  CHECK(flows >= 1);
+  CHECK(flows <= 2);
 }
 
 }  // namespace
