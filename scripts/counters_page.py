@@ -16,7 +16,10 @@ _ENTRY = re.compile(r'^GW_(?:COUNTER|DROP_REASON)\((\w+), (?:"(\w+)", )?"(.*)"\)
 _ADVICE = {
     "no_backend": "`guideway pool show POOL`: is every backend unhealthy, drained or of weight 0?",
     "no_next_hop": "`guideway backend list`, last column: why the kernel has no way to the backend",
-    "too_big": "raise the MTU towards the backends by 40 bytes, or lower the clients' MSS",
+    "too_big": "raise the MTU towards the backends: [operations.md](operations.md#mtu)",
+    "too_big_rate_limited": "the same, or more `--too_big_per_second`",
+    "echo_rate_limited": "somebody floods a VIP with pings; else more `--echo_per_second`",
+    "fragment_no_buffer": "packets without DF do not fit into tunnels: raise the MTU",
     "transmit_queue_full": "the egress NIC or its driver is slower than the traffic",
     "kernel_queue_full": "too much traffic that is not for a VIP on a PCI port",
     "no_kernel_twin": "traffic that is not for a VIP on a port without `--kernel_twin`",

@@ -156,6 +156,7 @@ absl::StatusOr<Compiled> Compiler::Compile(const CompilerInput& input) {
     GW_ASSIGN_OR_RETURN(body.address, IpAddress::Parse(vip.address()));
     body.port = Be16(static_cast<uint16_t>(vip.port()));
     body.protocol = static_cast<uint8_t>(vip.protocol());
+    body.max_segment_size = static_cast<uint16_t>(vip.max_segment_size());
     result.tables.vips[body.index] = body;
     result.vip_indices[vip.name()] = body.index;
   }

@@ -16,7 +16,8 @@ bool Same(const channel::GlobalsBody& a, const channel::GlobalsBody& b) {
          a.closing_s == b.closing_s && a.udp_s == b.udp_s;
 }
 bool Same(const channel::VipBody& a, const channel::VipBody& b) {
-  return a.pool == b.pool && a.address == b.address && a.port == b.port && a.protocol == b.protocol;
+  return a.pool == b.pool && a.address == b.address && a.port == b.port &&
+         a.protocol == b.protocol && a.max_segment_size == b.max_segment_size;
 }
 bool Same(const PoolSlots& a, const PoolSlots& b) {
   return a == b || (a->size() == b->size() &&

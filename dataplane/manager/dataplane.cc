@@ -71,7 +71,8 @@ absl::StatusOr<std::unique_ptr<Dataplane>> Dataplane::Create(const DataplaneOpti
                            .quiescence = dataplane->publisher_->quiescence(),
                            .flows = dataplane->flow_tables_[i].get(),
                            .peers = {},
-                           .ports = {}};
+                           .ports = {},
+                           .limits = options.limits};
     for (uint32_t peer = 0; peer < workers; ++peer) {
       if (peer != i) worker.peers.push_back(dataplane->flow_tables_[peer].get());
     }

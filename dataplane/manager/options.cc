@@ -34,6 +34,11 @@ DEFINE_string(
     "AF_XDP ports, which are kernel interfaces themselves), none");
 DEFINE_string(kernel_twin_prefix, "gw",
               "names of the TAP interfaces: this and the port's number, gw0 for the first port");
+DEFINE_uint32(echo_per_second, guideway::ReplyLimits{}.echo_per_second,
+              "pings to VIPs that a worker answers per second; 0: none");
+DEFINE_uint32(too_big_per_second, guideway::ReplyLimits{}.too_big_per_second,
+              "senders that a worker tells per second that their packets are too big (path MTU "
+              "discovery); 0: none");
 
 namespace guideway {
 namespace {
@@ -217,6 +222,8 @@ absl::StatusOr<DataplaneOptions> ParseOptions(int* argc, char*** argv) {
   options.channel_socket = FLAGS_channel;
   options.flow_table_directory = FLAGS_flow_table_directory;
   options.hugepages = FLAGS_hugepages;
+  options.limits = {.too_big_per_second = FLAGS_too_big_per_second,
+                    .echo_per_second = FLAGS_echo_per_second};
   options.kernel_twin_prefix = FLAGS_kernel_twin_prefix;
   return options;
 }

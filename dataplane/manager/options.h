@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "dataplane/path/packet.h"
 #include "dataplane/ports/port_spec.h"
 #include "dataplane/worker/idle.h"
 
@@ -22,6 +23,7 @@ struct DataplaneOptions {
   uint32_t manager_cpu = 0;
   IdleMode idle = IdleMode::kAdaptive;
   std::string channel_socket;
+  ReplyLimits limits;
   std::string flow_table_directory;
   uint64_t flows_per_worker = 0;
   bool hugepages = true;

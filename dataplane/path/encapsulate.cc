@@ -4,10 +4,12 @@
 // What IPIP and L2 need is here; the other encapsulations are in tunnel.cc.
 #include <cstring>
 
+#include "dataplane/path/too_big.h"
 #include "dataplane/path/tunnel.h"
 #include "lib/net/checksum.h"
 #include "lib/net/encapsulation.h"
 #include "lib/net/headers.h"
+#include "lib/net/mss.h"
 
 namespace guideway {
 namespace {
@@ -51,6 +53,14 @@ void DecrementTtl(IpFamily family, uint8_t* ip_header) {
   ip->checksum = UpdateChecksum(ip->checksum, uint64_t{kDelta.wire()});
 }
 
+void ClampMss(const Packet& packet, uint8_t* ip_header, PathState& state) {
+  if (packet.max_segment_size == 0) return;
+  const uint32_t tcp_bytes = uint32_t{packet.ip_length_bytes} - packet.transport_offset;
+  const bool lowered =
+      LowerMss(ip_header + packet.transport_offset, tcp_bytes, packet.max_segment_size);
+  if (lowered) ++state.counted[Counter::mss_lowered];
+}
+
 // Returns the family that the Ethernet header announces.
 IpFamily WriteOuter(const Packet& packet, uint8_t* ip_header, uint32_t outer_bytes,
                     PathState& state) {
@@ -69,19 +79,20 @@ void Forward(Packet& packet, PathState& state) {
   if (next_hop.mtu_bytes == 0) return packet.Drop(DropReason::no_next_hop);
   const uint32_t outer_bytes = OuterBytes(packet);
   const uint32_t out_bytes = outer_bytes + packet.ip_length_bytes;
-  if (out_bytes > next_hop.mtu_bytes) return packet.Drop(DropReason::too_big);
+  if (backend.encapsulation == Encapsulation::kL3dsr &&
+      packet.family != backend.outer_destination.family()) {
+    return packet.Drop(DropReason::l3dsr_family);
+  }
+  if (out_bytes > next_hop.mtu_bytes) return HandleTooBig(packet, outer_bytes, state);
   constexpr uint32_t kLinkBytes = sizeof(EthernetHeader);
   const bool tagged = next_hop.vlan != Be16(0);
   const uint32_t more_bytes = outer_bytes + (tagged ? uint32_t{sizeof(VlanTag)} : 0);
   if (more_bytes + kLinkBytes > uint32_t{packet.headroom_bytes} + packet.l3_offset) {
     return packet.Drop(DropReason::no_headroom);
   }
-  if (backend.encapsulation == Encapsulation::kL3dsr &&
-      packet.family != backend.outer_destination.family()) {
-    return packet.Drop(DropReason::l3dsr_family);
-  }
 
   uint8_t* ip_header = packet.frame + packet.l3_offset;
+  if ((packet.tcp_flags & kTcpSyn) != 0) ClampMss(packet, ip_header, state);
   DecrementTtl(packet.family, ip_header);
   const IpFamily family = WriteOuter(packet, ip_header, outer_bytes, state);
   // Tags that the packet came with are not copied: they are the link's that it came from.

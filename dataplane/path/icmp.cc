@@ -49,12 +49,13 @@ Be16 SumOf(const Packet& packet, const Message& message) {
 
 bool IsGroup(const MacAddress& address) { return (address.bytes[0] & 1) != 0; }
 
-void AnswerEcho(Packet& packet, const Message& message) {
+void AnswerEcho(Packet& packet, const Message& message, PathState& state) {
   auto* ethernet = reinterpret_cast<EthernetHeader*>(packet.frame);
   // RFC 1122, section 3.2.2.6 allows not to answer broadcasts; the answer's source would be one.
   if (IsGroup(ethernet->destination) || IsGroup(ethernet->source)) {
     return packet.Drop(DropReason::icmp_bad);
   }
+  if (!state.echo_answers.Take(state.now_ms)) return packet.Drop(DropReason::echo_rate_limited);
   std::swap(ethernet->destination, ethernet->source);
   uint8_t* ip_header = packet.frame + packet.l3_offset;
   IcmpHeader& icmp = message.header();
@@ -191,7 +192,7 @@ void HandleIcmp(Packet& packet, const Snapshot& tables, PathState& state) {
   const bool echo = IsEcho(packet.family, type);
   if (!echo && !IsError(packet.family, type)) return;
   if (SumOf(packet, message) != Be16(0xffff)) return packet.Drop(DropReason::icmp_bad);
-  echo ? AnswerEcho(packet, message) : ForwardError(packet, message, tables, state);
+  echo ? AnswerEcho(packet, message, state) : ForwardError(packet, message, tables, state);
 }
 
 }  // namespace guideway

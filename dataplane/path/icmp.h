@@ -9,7 +9,8 @@
 namespace guideway {
 
 // Makes the verdict of a kIcmp packet whose destination is a VIP's address (RFC 792, 4443):
-// - An echo request becomes its own answer, with TTL or hop limit 64: kAnswer.
+// - An echo request becomes its own answer, with TTL or hop limit 64: kAnswer, or over
+//   the rate echo_rate_limited.
 // - An error (unreachable, too big, time exceeded, parameter problem) that quotes a packet of a
 //   VIP's flow is sent to the flow's backend like a packet of the flow: the backend that this
 //   worker's flow table or a peer's names, else the Maglev table's. No flow is entered, refreshed

@@ -21,6 +21,7 @@ void LookupPlain(Packet& packet, const VipTable& vips) {
   }
   packet.vip = cell->vip;
   packet.pool = cell->pool;
+  packet.max_segment_size = cell->max_segment_size;
   if (packet.defective) packet.Drop(packet.defect);
 }
 

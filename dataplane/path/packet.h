@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "dataplane/tables/snapshot.h"
+#include "lib/base/token_bucket.h"
 #include "lib/net/flow_key.h"
 #include "lib/stats/stats.h"
 
@@ -22,6 +23,8 @@ enum class Verdict : uint8_t {
   kToKernel,  // not ours: hand to the kernel twin
   kAnswer,    // ours to answer: send the frame, which is the answer now, out of receive_port
   kDrop,      // count drop_reason and free
+  kFragment,  // the worker cuts it so that fragment_mtu_bytes fit, Encapsulate()s and sends the
+              // parts
 };
 
 // What a packet is, as far as the plain path cares. Everything but kPlain leaves the hot loop in
@@ -66,6 +69,9 @@ struct alignas(kCacheLineBytes) Packet {
   uint32_t vip = kNoVip;             // VIP index, after LookupVip
   uint16_t pool = 0;                 // pool index, after LookupVip
   const Backend* backend = nullptr;  // after LookupFlow or SelectBackend
+  uint16_t max_segment_size = 0;     // of the VIP: SYNs announce at most this; 0: whatever they do
+  uint16_t fragment_mtu_bytes =
+      0;  // kFragment: the longest IP packet that fits without outer header
   // Second chance: who else may have the socket of this packet; only a backend with a hop list has
   // one, and they are of one family. After SelectBackend.
   const Backend* alternate = nullptr;
@@ -87,6 +93,12 @@ struct Burst {
   Packet packets[kBurstCapacity];
 };
 
+// What a worker sends back at most.
+struct ReplyLimits {
+  uint32_t too_big_per_second = 100;
+  uint32_t echo_per_second = 1000;
+};
+
 // What the stages of one worker keep from burst to burst. Owned and used by that worker only.
 struct PathState {
   FlowTable* flows = nullptr;  // borrowed
@@ -94,7 +106,11 @@ struct PathState {
   absl::Span<const FlowTable* const> peers;
   uint32_t now_s = 0;         // set by the worker before each burst (CLOCK_BOOTTIME seconds)
   uint16_t next_ipv4_id = 0;  // identification of outer IPv4 headers that may be fragmented
-  CounterValues counted;      // what this burst adds to the counters (flow_* counters by stages)
+  uint64_t now_ms = 0;        // like now_s, for the limits
+  // Limits of what is sent back, for all VIPs together.
+  TokenBucket too_big_replies{ReplyLimits{}.too_big_per_second};
+  TokenBucket echo_answers{ReplyLimits{}.echo_per_second};
+  CounterValues counted;  // what this burst adds to the counters (flow_* counters by stages)
 };
 
 }  // namespace guideway

@@ -163,6 +163,7 @@ void Reset(Packet& packet) {
   packet.ports_known = false;
   packet.key = FlowKey{};
   packet.vip = kNoVip;
+  packet.max_segment_size = 0;
   packet.backend = nullptr;
   packet.alternate = nullptr;
 }

@@ -10,6 +10,7 @@
 #include "lib/net/encapsulation.h"
 #include "lib/net/flow_key.h"
 #include "lib/net/l3dsr.h"
+#include "lib/net/mss.h"
 
 namespace guideway {
 
@@ -66,7 +67,10 @@ uint32_t LowBits(const IpAddress& address) {
   return std::bit_cast<IpAddressWords>(address).ipv4.host();
 }
 
-uint32_t MaskOf(uint8_t bits) { return static_cast<uint32_t>((uint64_t{1} << bits) - 1); }
+// Of any number of bits, also one that is refused.
+uint32_t MaskOf(uint8_t bits) {
+  return bits >= 32 ? 0xffffffff : static_cast<uint32_t>((uint64_t{1} << bits) - 1);
+}
 
 bool FlowBitsAreRight(const BackendBody& body) {
   const uint8_t bits = body.source_flow_bits;
@@ -127,11 +131,13 @@ Refusal CheckGlobals(const GlobalsBody& body) {
 Refusal CheckVip(const VipBody& body) {
   const bool known_protocol = body.protocol == static_cast<uint8_t>(IpProtocol::kTcp) ||
                               body.protocol == static_cast<uint8_t>(IpProtocol::kUdp);
+  const uint16_t mss = body.max_segment_size;
   return FieldCheck(Indexed("vip", body.index))
       .Require(body.index < kMaxVips, "index", body.index)
       .Require(body.pool < kMaxPools, "pool", body.pool)
       .Require(IsHost(body.address), "address", ValueOf(body.address))
       .Require(known_protocol, "protocol", body.protocol)
+      .Require(mss == 0 || (mss >= kMinMssLimit && mss <= kMaxMssLimit), "max_segment_size", mss)
       .result();
 }
 

@@ -126,7 +126,7 @@ absl::Status OwnedSnapshot::FillVips(const TableState& tables, absl::Span<VipCel
     if (!tables.vips[i].exists) continue;
     const channel::VipBody& vip = tables.vips[i].body;
     if (!table.Insert(vip.address, vip.port, static_cast<IpProtocol>(vip.protocol), i,
-                      static_cast<uint16_t>(vip.pool))) {
+                      static_cast<uint16_t>(vip.pool), vip.max_segment_size)) {
       return absl::InternalError(absl::StrCat("vip[", i, "] does not fit into the VIP table"));
     }
   }

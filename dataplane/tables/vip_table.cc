@@ -29,7 +29,7 @@ size_t VipTable::CellsFor(size_t vip_count) {
 }
 
 bool VipTable::Insert(const IpAddress& address, Be16 port, IpProtocol protocol, uint32_t vip,
-                      uint16_t pool) {
+                      uint16_t pool, uint16_t max_segment_size) {
   if (FindExact(address, port, static_cast<uint8_t>(protocol)) != nullptr) return false;
   const bool new_address = !HasAddress(address);
   const auto put = [&](Be16 cell_port, uint8_t cell_protocol) -> bool {
@@ -41,6 +41,7 @@ bool VipTable::Insert(const IpAddress& address, Be16 port, IpProtocol protocol, 
       cell.port = cell_port;
       cell.protocol = cell_protocol;
       cell.pool = pool;
+      cell.max_segment_size = max_segment_size;
       cell.vip = vip;
       cell.used = 1;
       return true;

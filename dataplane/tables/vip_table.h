@@ -19,8 +19,8 @@ struct VipCell {
   uint8_t protocol = 0;  // 0 with `used`: marks that the address belongs to some VIP
   uint8_t used = 0;
   uint16_t pool = 0;
-  uint16_t reserved = 0;
-  uint32_t vip = 0;  // VIP index
+  uint16_t max_segment_size = 0;  // SYNs announce at most this; 0: whatever they do
+  uint32_t vip = 0;               // VIP index
   uint32_t reserved2 = 0;
 };
 static_assert(sizeof(VipCell) == 32);
@@ -33,8 +33,8 @@ class VipTable {
 
   static size_t CellsFor(size_t vip_count);
   // Builder only. Adds the VIP and its address marker. False if the same VIP is there already.
-  bool Insert(const IpAddress& address, Be16 port, IpProtocol protocol, uint32_t vip,
-              uint16_t pool);
+  bool Insert(const IpAddress& address, Be16 port, IpProtocol protocol, uint32_t vip, uint16_t pool,
+              uint16_t max_segment_size = 0);
 
   // The cell of the VIP that takes this destination, or nullptr.
   const VipCell* Find(const IpAddress& address, Be16 port, IpProtocol protocol) const;

@@ -3,6 +3,7 @@
 // Where packets go once the stages are done with them.
 #include <rte_ethdev.h>
 
+#include "dataplane/worker/fragment.h"
 #include "dataplane/worker/worker.h"
 
 namespace guideway {
@@ -18,17 +19,18 @@ void Worker::Dispatch(rte_mbuf** packets, uint32_t receive_port) {
     Packet& packet = burst_.packets[i];
     rte_mbuf* mbuf = packets[i];
     if (packet.verdict == Verdict::kForward) {
-      traffic_->vips[packet.vip].Add(mbuf->pkt_len, packet.new_flow);
-      traffic_->backends[BackendIndex(packet.backend->id)].Add(mbuf->pkt_len, packet.new_flow);
-      mbuf->data_off = static_cast<uint16_t>(packet.frame - static_cast<uint8_t*>(mbuf->buf_addr));
-      mbuf->data_len = static_cast<uint16_t>(packet.length_bytes);
-      mbuf->pkt_len = packet.length_bytes;
+      CountTraffic(packet, mbuf->pkt_len);
+      SetFrame(mbuf, packet.frame, packet.length_bytes);
       Outbox& outbox = outboxes_[packet.transmit_port];
       outbox.packets[outbox.count++] = mbuf;
     } else if (packet.verdict == Verdict::kToKernel && ports_[receive_port].twin != nullptr) {
       to_kernel_.packets[to_kernel_.count++] = mbuf;
     } else if (packet.verdict == Verdict::kAnswer) {
-      answers_.packets[answers_.count++] = mbuf;  // as long as the frame that came
+      SetFrame(mbuf, packet.frame, packet.length_bytes);
+      answers_.packets[answers_.count++] = mbuf;
+    } else if (packet.verdict == Verdict::kFragment) {
+      CountTraffic(packet, mbuf->pkt_len);
+      SendFragments(packet, mbuf);
     } else {
       const bool wanted_kernel = packet.verdict == Verdict::kToKernel;
       ++state_.counted[wanted_kernel ? DropReason::no_kernel_twin : packet.drop_reason];
@@ -44,6 +46,11 @@ void Worker::Dispatch(rte_mbuf** packets, uint32_t receive_port) {
   if (to_kernel_.count > 0) HandToKernel(receive_port);
   if (drops_.count > 0) rte_pktmbuf_free_bulk(drops_.packets, drops_.count);
   drops_.count = 0;
+}
+
+void Worker::CountTraffic(const Packet& packet, uint32_t frame_bytes) {
+  traffic_->vips[packet.vip].Add(frame_bytes, packet.new_flow);
+  traffic_->backends[BackendIndex(packet.backend->id)].Add(frame_bytes, packet.new_flow);
 }
 
 void Worker::Forward(uint32_t port) {

@@ -13,10 +13,10 @@ namespace {
 // After RequestStop() queues are emptied for at most this many rounds.
 constexpr uint32_t kStopRounds = 10000;
 
-uint32_t BootTimeSeconds() {
+timespec BootTime() {
   timespec now{};
   clock_gettime(CLOCK_BOOTTIME, &now);
-  return static_cast<uint32_t>(now.tv_sec);
+  return now;
 }
 
 }  // namespace
@@ -30,6 +30,8 @@ Worker::Worker(const Options& options)
       traffic_(std::make_unique<Traffic>()) {
   state_.flows = options.flows;
   state_.peers = peers_;
+  state_.too_big_replies = TokenBucket(options.limits.too_big_per_second);
+  state_.echo_answers = TokenBucket(options.limits.echo_per_second);
   for (Port* port : options.ports) {
     ports_.push_back({.queue = port->queue(index_), .twin = port->twin()});
   }
@@ -56,8 +58,10 @@ void Worker::Run() {
 }
 
 bool Worker::PollAllPorts(const Snapshot& tables) {
-  // Read through the vDSO: no system call. Once a round is enough for timeouts in seconds.
-  state_.now_s = BootTimeSeconds();
+  // Read through the vDSO: no system call. Once a round is enough for timeouts and limits.
+  const timespec now = BootTime();
+  state_.now_s = static_cast<uint32_t>(now.tv_sec);
+  state_.now_ms = static_cast<uint64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000;
   FollowFlowKey(tables);
   uint32_t received = 0;
   for (uint32_t port = 0; port < ports_.size(); ++port) {

@@ -33,6 +33,7 @@ class Worker {
     FlowTable* flows = nullptr;                               // borrowed
     std::vector<const FlowTable*> peers;                      // borrowed; the other workers'
     std::vector<Port*> ports;                                 // borrowed; by port index
+    ReplyLimits limits;
   };
 
   explicit Worker(const Options& options);
@@ -70,6 +71,8 @@ class Worker {
   void LoadBurst(rte_mbuf** packets, uint32_t count, uint32_t port);
   void Dispatch(rte_mbuf** packets, uint32_t receive_port);
   void Forward(uint32_t port);
+  void SendFragments(const Packet& packet, rte_mbuf* mbuf);
+  void CountTraffic(const Packet& packet, uint32_t frame_bytes);
   Sent Transmit(uint32_t port, Outbox* outbox);
   void HandToKernel(uint32_t port);
   void SendFromKernel(uint32_t port);

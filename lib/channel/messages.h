@@ -78,8 +78,9 @@ struct VipBody {
   uint32_t index;
   uint32_t pool;
   IpAddress address;
-  Be16 port;         // 0 = any
-  uint8_t protocol;  // IpProtocol: kTcp or kUdp
+  Be16 port;                  // 0 = any
+  uint8_t protocol;           // IpProtocol: kTcp or kUdp
+  uint16_t max_segment_size;  // SYNs announce at most this: 536..9000; 0 = whatever they do
 };
 struct PoolBody {
   uint32_t index;

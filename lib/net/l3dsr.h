@@ -17,7 +17,8 @@ inline constexpr uint8_t kMaxDscp = 63;
 
 // Sets the DSCP (0..63; ECN stays) and the destination (of `family`) of a whole TCP, UDP or ICMP
 // packet with a validated IP header; TCP or UDP begins `transport_offset_bytes` behind its start. A
-// wrong checksum stays wrong by as much; a UDP checksum of 0 (none) stays 0.
+// wrong checksum stays wrong by as much; a UDP checksum of 0 (none) stays 0. Of IPv4 also of a
+// fragment: the first one must hold the checksum, later ones have no transport header.
 void RewriteForL3dsr(IpFamily family, IpProtocol protocol, uint8_t* ip_header,
                      uint32_t transport_offset_bytes, uint8_t dscp, const IpAddress& destination);
 

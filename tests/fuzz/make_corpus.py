@@ -84,9 +84,9 @@ GLOBALS = request(2, struct.pack("<6Q4I", 1, 2, 3, 4, 5, 6, 30, 3600, 31, 120))
 READ_COUNTERS, ABORT, HANG_UP = request(13), request(12), b"\x80"
 
 
-def vip(index, pool, last=1, port=80, protocol=6):
+def vip(index, pool, last=1, port=80, protocol=6, max_segment_size=0):
     return request(3, struct.pack("<II", index, pool) + mapped(last) +
-                   struct.pack(">HB", port, protocol))
+                   struct.pack(">HB", port, protocol) + struct.pack("<xH", max_segment_size))
 
 
 def pool(index, slots=7, arena_slot=0):
@@ -144,6 +144,9 @@ def table_seeds():
                           backend(2, 0, GUE, mapped(0), gue_port=6080, source_flow_bits=8) +
                           backend(3, 0, L3DSR, dscp=63) + next_hop(0, 1500, 4094) + commit(5),
         "families": roomy + begin(1) + backend(1, 0, IPIP, bytes(15) + b"\x05"),
+        "segment-sizes": roomy + begin(1) + GLOBALS + vip(0, 0, 1, 80, 6, 536) + pool(0) +
+                         vip(1, 0, 2, 80, 6, 9000) + commit(1) + begin(1) +
+                         vip(0, 0, 1, 80, 6, 535) + begin(1) + vip(0, 0, 1, 80, 6, 9001),
         "impossible-backend": roomy + fill(1, 0x4000, 1) + begin(1) + pool(0, 7, 1),
         "beyond-the-arena": roomy + begin(1) + pool(0, 24) + begin(1) + pool(0, 7, 2),
         "no-memory": narrow + first + begin(0, 1) + b"".join(pool(i, 23) for i in range(6)),

@@ -11,11 +11,23 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/path/echo_answer.h"
 #include "tests/unit/path/path_fixture.h"
+#include "tests/unit/path/too_big_reply.h"
 
 namespace guideway {
 namespace {
 
 constexpr uint32_t kMaxPackets = 256;  // of an input
+
+void AddVipsWithMssLimit(World& world, uint32_t vip) {
+  const struct {
+    const char* address;
+    uint16_t pool;
+  } kVips[] = {
+      {"198.51.100.35", 0}, {"198.51.100.36", 2}, {"198.51.100.37", 18}, {"2001:db8:a::38", 3}};
+  for (const auto& [address, pool] : kVips) {
+    FUZZ_CHECK(world.AddVip(vip++, address, 443, IpProtocol::kTcp, pool, 1400));
+  }
+}
 
 // The tables that the golden packets are for.
 std::unique_ptr<World> MakeWorld() {
@@ -35,16 +47,19 @@ std::unique_ptr<World> MakeWorld() {
   world->backends[11].gue_hop_list = world->backends[12].gue_hop_list = true;
   world->AddBackend(18, channel::Encapsulation::kL3dsr, "", "203.0.113.28").dscp = 63;
   world->AddBackend(19, channel::Encapsulation::kL3dsr, "", "2001:db8:b::29").dscp = 10;
+  world->AddBackend(29, kIpip, "203.0.113.1", "203.0.113.43").next_hop.mtu_bytes = 100;
+  world->AddBackend(30, kIpip, "2001:db8:1b::1", "2001:db8:b::44").next_hop.mtu_bytes = 100;
   for (const size_t on_vlan : {1, 7, 12}) world->backends[on_vlan].next_hop.vlan = Be16(300);
-  constexpr uint16_t kOwnPools[] = {0, 1, 2, 3, 4, 5, 7, 10, 11, 18, 19};
+  constexpr uint16_t kOwnPools[] = {0, 1, 2, 3, 4, 5, 7, 10, 11, 18, 19, 29, 30};
   for (const uint16_t pool : kOwnPools) world->SetPool(pool, pool);
   world->SetPool(22, 12, 10);  // with second chance
   world->SetPool(6, kNoBackend);
   const struct {
     const char* address;
     uint16_t pool;
-  } kBothProtocols[] = {{"198.51.100.1", 0}, {"2001:db8:a::2", 1}, {"198.51.100.3", 2},
-                        {"198.51.100.4", 3}, {"2001:db8:a::5", 2}, {"2001:db8:a::6", 3}};
+  } kBothProtocols[] = {{"198.51.100.1", 0},   {"2001:db8:a::2", 1},   {"198.51.100.3", 2},
+                        {"198.51.100.4", 3},   {"2001:db8:a::5", 2},   {"2001:db8:a::6", 3},
+                        {"198.51.100.33", 29}, {"2001:db8:a::33", 29}, {"198.51.100.34", 30}};
   uint32_t vip = 0;
   const auto add = [&](const char* address, uint16_t port, IpProtocol protocol, uint16_t pool) {
     FUZZ_CHECK(world->AddVip(vip++, address, port, protocol, pool));
@@ -65,6 +80,7 @@ std::unique_ptr<World> MakeWorld() {
   add("198.51.100.8", 80, IpProtocol::kTcp, 4);
   add("198.51.100.9", 80, IpProtocol::kUdp, 5);
   add("198.51.100.10", 80, IpProtocol::kTcp, 6);
+  AddVipsWithMssLimit(*world, vip);
   return world;
 }
 
@@ -197,6 +213,14 @@ void CheckForwarded(const std::vector<uint8_t>& came, const Packet& packet) {
     }
   }
   FUZZ_CHECK(inner.size() == expected.size());
+  if (packet.max_segment_size != 0 && (packet.tcp_flags & kTcpSyn) != 0) {
+    // Nothing but options and checksum; which options is for the unit test.
+    const auto tcp = inner.begin() + packet.transport_offset;
+    const ptrdiff_t end = std::min<ptrdiff_t>((tcp[12] >> 4) * 4, inner.end() - tcp);
+    const auto expected_tcp = expected.begin() + packet.transport_offset;
+    std::copy(tcp + 16, tcp + 18, expected_tcp + 16);
+    std::copy(tcp + 20, tcp + end, expected_tcp + 20);
+  }
   if (v4) {
     // 0x0000 and 0xffff are the same sum: an incremental update may end at the other one.
     FUZZ_CHECK(Ipv4ChecksumIsRight(*reinterpret_cast<const Ipv4Header*>(inner.data())));
@@ -214,6 +238,7 @@ class Traffic {
     world_.flows.Clear(1);
     world_.state.now_s = 100000;
     world_.state.next_ipv4_id = 0;
+    world_.state.too_big_replies = world_.state.echo_answers = TokenBucket(World::kNoLimit);
     world_.state.counted = CounterValues{};
   }
 
@@ -252,6 +277,8 @@ class Traffic {
       CountVerdict(packet, buffers_[i].length, counters_);
       if (packet.verdict == Verdict::kForward) {
         CheckForwarded(Untagged(frames_[i]), packet);
+      } else if (packet.verdict == Verdict::kAnswer && packet.kind != PacketKind::kIcmp) {
+        FUZZ_CHECK(TooBigReplyIsRight(Untagged(frames_[i]), Untagged(FrameOf(packet))));
       } else if (packet.verdict == Verdict::kAnswer) {
         const size_t icmp_at = 14u + packet.transport_offset;
         FUZZ_CHECK(Untagged(FrameOf(packet)) == ExpectedAnswer(Untagged(frames_[i]), icmp_at));

@@ -100,7 +100,8 @@ void CheckSnapshot(const Snapshot& snapshot, const Model& model) {
   for (const auto& [index, body] : model.vips) {
     const VipCell* cell =
         snapshot.vips.Find(body.address, body.port, static_cast<IpProtocol>(body.protocol));
-    FUZZ_CHECK(cell != nullptr && cell->vip == index && cell->pool == body.pool);
+    FUZZ_CHECK(cell != nullptr && cell->vip == index && cell->pool == body.pool &&
+               cell->max_segment_size == body.max_segment_size);
     FUZZ_CHECK(model.pools.count(body.pool) == 1);
     FUZZ_CHECK(snapshot.vips.HasAddress(body.address));
   }

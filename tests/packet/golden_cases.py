@@ -8,9 +8,10 @@ from scapy.layers.inet6 import (ICMPv6EchoRequest, IPv6ExtHdrDestOpt, IPv6ExtHdr
                                 IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, PadN)
 from scapy.utils import (checksum)
 
+from golden_too_big import (TooBig)
 from golden_world import (ANY, BACKENDS, case, CHANGED, DATA, IN, ip, NEW, NO_HOP, NO_OPTIONS,
-                          NOBODY, NOWHERE, OPTIONS, pad, POOL_OF, POOLS, SMALL, tcp, TUNNEL_VIPS,
-                          TUNNELS, udp, v4, V4_IN4, V4_IN6, V4_L2, v6, V6_IN4, V6_IN6, V6_L2)
+                          NOBODY, NOWHERE, OPTIONS, pad, POOL_OF, POOLS, SMALL, tcp,
+                          TUNNEL_VIPS, TUNNELS, udp, v4, V4_IN4, V4_IN6, V4_L2, v6, V6_IN4, V6_IN6, V6_L2)
 
 
 def rare_headers(vip):
@@ -56,7 +57,8 @@ def forward_cases():
         case(name + "-full-mtu",
              (ip(vip) / udp(sport=6) / Raw(bytes(1500 - fixed_bytes(vip))), "forward"), **NEW)
         case(name + "-one-byte-too-big",
-             (ip(vip) / udp(sport=7) / Raw(bytes(1501 - fixed_bytes(vip))), "too_big"), **NEW)
+             (ip(vip) / udp(sport=7) / Raw(bytes(1501 - fixed_bytes(vip))),
+              TooBig(1500 - outer_bytes(vip))), **NEW)
         room = outer_bytes(vip) + tag_bytes(vip)
         case(name + "-just-enough-headroom", (ip(vip) / udp(sport=8) / DATA, "forward"),
              headroom=room, **NEW)
@@ -109,7 +111,8 @@ def second_chance_cases():
             case(name + "-full-mtu", (ip(vip) / tcp("A", sport=64) / fits, "second_chance"),
                  headroom=room, flow_misses=1)
             case(name + "-one-byte-too-big",
-                 (ip(vip) / tcp("A", sport=64) / fits / Raw(b"1"), "too_big"), flow_misses=1)
+                 (ip(vip) / tcp("A", sport=64) / fits / Raw(b"1"), TooBig(1500 - room)),
+                 flow_misses=1)
             case(name + "-no-headroom", (ip(vip) / tcp("A", sport=64), "no_headroom"),
                  headroom=room - 1, flow_misses=1)
 
@@ -296,7 +299,7 @@ def drop_cases():
         drop("udp-length-%d" % length, v4(V4_L2) / udp(len=length), "udp_header_bad")
     drop("no-backend", v4(NOBODY) / tcp(dport=80), "no_backend", flow_misses=1)
     drop("no-next-hop", v4(NO_HOP) / tcp(dport=80), "no_next_hop", **NEW)
-    drop("small-mtu", v4(SMALL) / udp(dport=80) / Raw(bytes(549)), "too_big", **NEW)
+    case("small-mtu", (v4(SMALL) / udp(dport=80) / Raw(bytes(549)), TooBig(576)), **NEW)
     case("small-mtu-fits", (v4(SMALL) / udp(dport=80, sport=2) / Raw(bytes(548)), "forward"), **NEW)
     # Padding counts for no MTU.
     case("small-mtu-padding",

@@ -8,6 +8,7 @@
 #include <set>
 #include <sstream>
 
+#include "tests/packet/fragmenting.h"
 #include "tests/unit/path/path_fixture.h"
 
 namespace guideway {
@@ -43,6 +44,8 @@ std::string Describe(const Packet& packet) {
       return "to_kernel";
     case Verdict::kDrop:
       return "drop " + DropName(packet.drop_reason);
+    case Verdict::kFragment:
+      return "fragments " + std::to_string(packet.transmit_port);
     case Verdict::kPending:
       return "pending";
   }
@@ -79,8 +82,13 @@ class Runner {
       counters_ = CounterValues{};
       world_.state.counted = CounterValues{};
       world_.flows.Clear(1);
+      Limit(World::kNoLimit);
     } else if (word == "headroom") {
       in >> headroom_;
+    } else if (word == "limit") {
+      uint32_t replies;
+      in >> replies;
+      Limit(replies);
     } else if (word == "packet") {
       Run(in);
     } else if (word == "expect") {
@@ -95,6 +103,11 @@ class Runner {
   }
 
  private:
+  // Of each kind; no time passes.
+  void Limit(uint32_t replies) {
+    world_.state.too_big_replies = world_.state.echo_answers = TokenBucket(replies);
+  }
+
   static uint16_t BackendOf(const std::string& word) {
     return word == "nobody" ? kNoBackend : static_cast<uint16_t>(std::stoi(word));
   }
@@ -139,11 +152,12 @@ class Runner {
       world_.SetPool(index, BackendOf(backend), BackendOf(previous));
     } else if (word == "vip") {
       uint32_t index;
-      uint16_t port, pool;
+      uint16_t port, pool, max_segment_size;
       std::string address, protocol;
-      in >> index >> address >> port >> protocol >> pool;
+      in >> index >> address >> port >> protocol >> pool >> max_segment_size;
       REQUIRE(world_.AddVip(index, address, port,
-                            protocol == "tcp" ? IpProtocol::kTcp : IpProtocol::kUdp, pool));
+                            protocol == "tcp" ? IpProtocol::kTcp : IpProtocol::kUdp, pool,
+                            max_segment_size));
     } else {
       FAIL("unknown line: " << word);
     }
@@ -167,6 +181,13 @@ class Runner {
     if (!leaves) CHECK(FrameOf(packet) == frame);
     CHECK(packet.frame - packet.headroom_bytes == buffer.bytes.get());
     CountVerdict(packet, buffer.length, counters_);
+    if (packet.verdict != Verdict::kFragment) return;
+    for (const std::vector<uint8_t>& fragment : FragmentsOf(packet, world_.state)) {
+      verdict_ += " ";
+      verdict_ += ToHex(fragment);
+      ++counters_[Counter::fragments_sent];
+      counters_[Counter::forwarded_bytes] += fragment.size();
+    }
   }
 
   void CheckCounters(std::istringstream& in) {
@@ -192,11 +213,12 @@ TEST_CASE("golden packets") {
   Runner runner;
   std::string line;
   while (std::getline(file, line)) runner.Line(line);
-  CHECK(runner.cases > 850);
+  CHECK(runner.cases > 1700);
 
   // Every drop reason has a case, but those that only the worker gives.
   const std::set<std::string> of_the_worker = {"scattered_frame", "no_kernel_twin",
-                                               "kernel_queue_full", "transmit_queue_full"};
+                                               "kernel_queue_full", "transmit_queue_full",
+                                               "fragment_no_buffer"};
   for (const DropReasonInfo& info : kDropReasons) {
     CAPTURE(info.name);
     CHECK(runner.reasons.count(info.name) + of_the_worker.count(info.name) == 1);

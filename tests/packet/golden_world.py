@@ -13,8 +13,10 @@ sys.path.insert(0, sys.argv[2])
 # pylint: disable=wrong-import-position  (the two lines above come first)
 from flow_hash import flow_hash, key_from_secret
 from scapy.all import (Dot1Q, Ether, ICMP, IP, IPv6, Raw, TCP, UDP)
+from scapy.layers.inet import (in4_chksum)
 from scapy.layers.inet6 import (ICMPv6EchoRequest, in6_chksum)
 from scapy.layers.l2 import (GRE)
+from golden_too_big import (cut, Cut, Like, link_bytes, too_big_reply, TooBig)
 
 SECRET = "golden"
 KEY = key_from_secret(SECRET.encode())
@@ -64,6 +66,10 @@ TUNNELS.update({
 })
 # Pools whose slots have changed owners: index: (now, before).
 CHANGED = {21: (11, 9), 22: (12, 10)}
+# What exceeds MTUs: IPIP through 100 bytes, over IPv4 and IPv6.
+BACKENDS[29] = ("ipip", "203.0.113.43", 1, 100)
+BACKENDS[30] = ("ipip", "2001:db8:b::44", 1, 100)
+POOLS.update({29: 29, 30: 30})
 for tunnel, (_, kind, tunnel_address, options) in TUNNELS.items():
     BACKENDS[tunnel] = (kind, tunnel_address, 1, 1500)
     OPTIONS[tunnel] = {**NO_OPTIONS, **options}
@@ -87,6 +93,14 @@ for vip_pool in list(TUNNELS) + list(CHANGED):
                                 (6, "2001:db8:a::%d" % (100 + vip_pool))):
         TUNNEL_VIPS[family, vip_pool] = vip_address
         VIPS += [(vip_address, 443, "tcp", vip_pool), (vip_address, 443, "udp", vip_pool)]
+TINY4, TINY6, TINY_IN6 = "198.51.100.33", "2001:db8:a::33", "198.51.100.34"
+for vip_address, vip_pool in ((TINY4, 29), (TINY6, 29), (TINY_IN6, 30)):
+    VIPS.append((vip_address, 443, "udp", vip_pool))
+MSS_LIMIT = 1400  # of the VIPs below
+MSS_L2, MSS_IN4, MSS_L3DSR, MSS6_IN6 = ("198.51.100.35", "198.51.100.36", "198.51.100.37",
+                                        "2001:db8:a::38")
+MSS_VIPS = {MSS_L2: 0, MSS_IN4: 2, MSS_L3DSR: 18, MSS6_IN6: 3}
+VIPS += [(vip_address, 443, "tcp", vip_pool) for vip_address, vip_pool in MSS_VIPS.items()]
 POOL_OF = {(a, p, proto): pool for a, p, proto, pool in VIPS}
 
 lines = []
@@ -133,6 +147,12 @@ def rewritten(inner, address, dscp):
         data = bytearray(inner[Raw].load)
         data[2:4] = b"\0\0"
         inner[Raw].load = data[:2] + struct.pack("!H", in6_chksum(58, inner, bytes(data))) + data[4:]
+    elif inner.version == 4 and TCP in inner:
+        data = bytearray(bytes(inner[TCP]))  # as they came: options may be malformed
+        data[16:18] = b"\0\0"
+        data[16:18] = struct.pack("!H", in4_chksum(6, inner, bytes(data)))
+        inner.remove_payload()
+        inner = inner / Raw(bytes(data))
     elif TCP in inner:
         del inner[TCP].chksum
     elif UDP in inner and inner[UDP].chksum != 0:
@@ -170,11 +190,23 @@ def answered(frame):
     return bytes(answer)
 
 
+def cut_and_forwarded(frame, expected):
+    """(port, frames): tunnels carry fragments, else the packet that leaves is cut."""
+    link, packet = frame[:link_bytes(frame)], frame[link_bytes(frame):]
+    flow = expected.flow or flow_of(IP(packet))
+    if BACKENDS[POOLS[POOL_OF[flow[2:]]]][0] in ("l2", "l3dsr"):
+        port, out = forwarded(frame, False, expected.flow)
+        at = link_bytes(out)
+        return port, [out[:at] + fragment for fragment in cut(out[at:], expected.mtu)]
+    made = [forwarded(link + fragment, False, flow) for fragment in cut(packet, expected.mtu)]
+    return made[0][0], [out for _, out in made]
+
+
 def forwarded(frame, second_chance, error_about=None):
     """What must leave for `frame` (bytes), and the port. An ICMP error goes where its flow goes."""
     global identification
-    while frame[12:14] in (b"\x81\x00", b"\x88\xa8"):  # tags are those of the link it came from
-        frame = frame[:12] + frame[16:]
+    # Tags are those of the link it came from.
+    frame = frame[:12] + frame[link_bytes(frame) - 2:]
     version = 4 if frame[12:14] == b"\x08\x00" else 6
     inner = (IP if version == 4 else IPv6)(frame[14:])
     length = inner.len if version == 4 else inner.plen + 40
@@ -220,9 +252,9 @@ def forwarded(frame, second_chance, error_about=None):
     return port, bytes(link / outer / content)
 
 
-def case(name, *steps, headroom=None, **flow_counters):
+def case(name, *steps, headroom=None, limit=None, **flow_counters):
     """steps: (packet, "forward" | "second_chance" | flow that the forwarded ICMP error is about |
-    "answer" | "to_kernel" | drop reason)."""
+    Cut | Like | "answer" | TooBig | "to_kernel" | drop reason)."""
     counters = dict(flow_counters)
 
     def count(counter, by=1):
@@ -231,12 +263,29 @@ def case(name, *steps, headroom=None, **flow_counters):
     lines.append("case " + name)
     if headroom is not None:
         lines.append("headroom %d" % headroom)
+    if limit is not None:
+        lines.append("limit %d" % limit)
     for packet, expected in steps:
         frame = bytes(packet)
         lines.append("packet " + (frame.hex() or "-"))
         count("received_packets")
         count("received_bytes", len(frame))
-        if isinstance(expected, tuple) or expected in ("forward", "second_chance"):
+        if isinstance(expected, Cut):
+            port, fragments = cut_and_forwarded(frame, expected)
+            lines.append("expect fragments %d %s" % (port, " ".join(f.hex() for f in fragments)))
+            count("forwarded_packets")
+            count("forwarded_bytes", sum(len(fragment) for fragment in fragments))
+            count("fragments_sent", len(fragments))
+        elif isinstance(expected, Like):
+            port, out = forwarded(bytes(expected.packet), False)
+            lines.append("expect forward %d %s" % (port, out.hex()))
+            count("forwarded_packets")
+            count("forwarded_bytes", len(out))
+        elif isinstance(expected, TooBig):
+            lines.append("expect answer " + too_big_reply(frame, expected.mtu).hex())
+            count("answered_packets")
+            count("too_big_replies")
+        elif isinstance(expected, tuple) or expected in ("forward", "second_chance"):
             port, out = forwarded(frame, expected == "second_chance",
                                   expected if isinstance(expected, tuple) else None)
             lines.append("expect forward %d %s" % (port, out.hex()))
@@ -294,4 +343,5 @@ def tables():
         owner = "nobody" if backend is None else backend
         lines.append("pool %d %s %s" % (index, owner, CHANGED.get(index, (0, owner))[1]))
     for index, (address, port, proto, pool) in enumerate(VIPS):
-        lines.append("vip %d %s %d %s %d" % (index, address, port, proto, pool))
+        lines.append("vip %d %s %d %s %d %d" % (index, address, port, proto, pool,
+                                                MSS_LIMIT if address in MSS_VIPS else 0))

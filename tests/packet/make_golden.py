@@ -6,11 +6,12 @@ The output is read by golden_test.cc beside this file; first the tables, then th
   backend INDEX ENCAPSULATION OUTER_SOURCE|- ADDRESS PORT MTU DESTINATION_MAC SOURCE_MAC
       GUE_PORT GUE_HOP_LIST GUE_ZERO_CHECKSUM6 SOURCE_FLOW_BITS DSCP VLAN   (on the same line)
   pool INDEX BACKEND|nobody PREVIOUS_BACKEND|nobody
-  vip INDEX ADDRESS PORT tcp|udp POOL
+  vip INDEX ADDRESS PORT tcp|udp POOL MAX_SEGMENT_SIZE
   case NAME
   headroom BYTES                          (128 if not given)
+  limit REPLIES                           (of each kind that are sent back; no limit if not given)
   packet HEX
-  expect forward PORT HEX | expect answer HEX | expect to_kernel | expect drop REASON
+  expect forward PORT HEX | expect fragments PORT HEX ... | expect answer HEX | expect to_kernel | expect drop REASON
   counters NAME=VALUE ...                 (all that are not 0, over the case)
 """
 import sys
@@ -19,6 +20,7 @@ from golden_world import lines, tables  # first: it quiets scapy and finds the o
 from golden_cases import (forward_cases, second_chance_cases, l3dsr_cases, vlan_cases, kernel_cases,
                           drop_cases)
 from golden_icmp import (echo_cases, icmp_drop_cases, icmp_kernel_cases, icmp_error_cases)
+from golden_mtu import (too_big_cases, fragment_cases, mss_cases, limit_cases)
 
 tables()
 forward_cases()
@@ -31,5 +33,9 @@ echo_cases()
 icmp_drop_cases()
 icmp_kernel_cases()
 icmp_error_cases()
+too_big_cases()
+fragment_cases()
+mss_cases()
+limit_cases()
 with open(sys.argv[1], "w", encoding="ascii") as out_file:
     out_file.write("\n".join(lines) + "\n")

@@ -37,6 +37,9 @@ http {{
     listen [::]:{port} ipv6only=on reuseport;
     keepalive_timeout 60s;
     location / {{ default_type text/plain; return 200 "{name}\\n"; }}
+    location = /upload {{  # keeps the body in a file and answers like /
+      client_body_in_file_only on; client_max_body_size 10m; proxy_pass http://127.0.0.1:{port}/;
+    }}
     location = /health {{ access_log off; return 200 "ok\\n"; }}
     location /file/ {{ alias {files}/; limit_rate {rate}; }}
   }}

@@ -22,7 +22,7 @@ VIP = {4: "203.0.113.10", 6: "2001:db8:f::10"}
 # A second VIP, whose pool is reached through tunnels.
 TUNNEL_VIP = {4: "203.0.113.20", 6: "2001:db8:f::20"}
 CLIENT_ADDRESS = {4: "192.0.2.2", 6: "2001:db8:c::2"}
-_CLIENT_GATEWAY = {4: "192.0.2.1", 6: "2001:db8:c::1"}
+CLIENT_GATEWAY = {4: "192.0.2.1", 6: "2001:db8:c::1"}
 _FRONT = {4: "198.51.100.", 6: "2001:db8:5::"}   # segment lab: everything; two-port: router, port 0
 _BACK = {4: "198.18.0.", 6: "2001:db8:b::"}      # two-port lab: port 1, backends, router
 _LENGTH = {4: 24, 6: 64}
@@ -70,7 +70,7 @@ class Lab:
         net.ip(SEGMENT, "link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
         net.ip(SEGMENT, "link", "set", "br0", "up")
         net.link(CLIENT, "eth0", ROUTER, "client")
-        net.address(ROUTER, "client", *self._with_length(_CLIENT_GATEWAY))
+        net.address(ROUTER, "client", *self._with_length(CLIENT_GATEWAY))
         net.address(CLIENT, "eth0", *self._with_length(CLIENT_ADDRESS))
         self._join_segment(ROUTER, "segment")
         if self.two_port:
@@ -88,7 +88,7 @@ class Lab:
         for family in FAMILIES:
             gateway = f"{_FRONT[family]}{_ROUTER_NUMBER}"
             net.route(GUIDEWAY, "default", "via", gateway)
-            net.route(CLIENT, "default", "via", _CLIENT_GATEWAY[family])
+            net.route(CLIENT, "default", "via", CLIENT_GATEWAY[family])
             for vip in (VIP, TUNNEL_VIP):
                 net.route(ROUTER, vip[family], "via", self.guideway_address(family))
 

@@ -1,4 +1,4 @@
-// CPU lists and the assignment of CPUs.
+// CPU lists, the assignment of CPUs, limits of replies.
 #include "dataplane/manager/options.h"
 
 #include <catch2/catch.hpp>
@@ -31,6 +31,20 @@ TEST_CASE("the manager gets the first CPU, workers the others, shared only if th
   CHECK(options.worker_cpus == Cpus{1, 0});
   AssignCpus({0}, 1, &options);
   CHECK(options.worker_cpus == Cpus{0});
+}
+
+TEST_CASE("limits of what is sent back are flags; 0 is none") {
+  std::vector<std::string> arguments = {"test", "--port=vdev:net_null0", "--workers=1",
+                                        "--too_big_per_second=7", "--echo_per_second=0"};
+  std::vector<char*> pointers;
+  for (std::string& argument : arguments) pointers.push_back(argument.data());
+  int argc = static_cast<int>(pointers.size());
+  char** argv = pointers.data();
+  const absl::StatusOr<DataplaneOptions> options = ParseOptions(&argc, &argv);
+  INFO(options.status());
+  REQUIRE(options.ok());
+  CHECK(options->limits.too_big_per_second == 7);
+  CHECK(options->limits.echo_per_second == 0);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #ifndef GUIDEWAY_TESTS_UNIT_PATH_ICMP_BUILDER_H_
 #define GUIDEWAY_TESTS_UNIT_PATH_ICMP_BUILDER_H_
 
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -63,7 +64,9 @@ inline std::vector<uint8_t> ErrorAbout(std::vector<uint8_t> client_frame,
   if (v6) {
     vip = IpAddress::FromIpv6(&client_frame[22]);
   } else {
-    vip = IpAddress::FromIpv4(Be32::FromWire(*reinterpret_cast<uint32_t*>(&client_frame[26])));
+    uint32_t wire;
+    std::memcpy(&wire, &client_frame[26], sizeof(wire));
+    vip = IpAddress::FromIpv4(Be32::FromWire(wire));
   }
   return IcmpFrame(v6 ? "2001:db8::99" : "192.0.2.99", vip.ToString(), message);
 }

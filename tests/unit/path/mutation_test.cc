@@ -7,6 +7,7 @@
 
 #include "tests/unit/path/icmp_builder.h"
 #include "tests/unit/path/plain_checksum.h"
+#include "tests/unit/path/too_big_reply.h"
 
 namespace guideway {
 namespace {
@@ -59,7 +60,7 @@ std::vector<std::vector<uint8_t>> Seeds() {
         spec.destination = (v6 ? "2001:db8:a::" : "198.51.100.") + std::to_string(vip);
         spec.protocol = protocol;
         spec.payload_bytes = static_cast<uint16_t>(vip * 17);  // odd lengths, too
-        spec.dont_fragment = vip != 2;
+        spec.dont_fragment = vip % 2 != 0;
         spec.tcp_flags = vip == 1 ? kTcpSyn : kTcpAck;
         seeds.push_back(Frame(spec));
         if (vip % 3 != 0) FillTransportChecksum(seeds.back());
@@ -303,7 +304,7 @@ TEST_CASE("mutated packets") {
   std::mt19937_64 random(20260);
   CounterValues counters;
   std::map<ptrdiff_t, int> forwarded_by;  // by backend
-  int second_chances = 0, errors = 0;
+  int second_chances = 0, errors = 0, cut = 0;
   std::vector<std::vector<uint8_t>> frames;
   std::vector<Buffer> buffers;
   Burst burst;
@@ -318,12 +319,18 @@ TEST_CASE("mutated packets") {
     }
     world.state.counted = CounterValues{};
     world.state.now_s += random() % 3 == 0;
+    // The usual MTU, and one that some of the longer packets exceed; over IPv6 only with padding.
+    for (Backend& backend : world.backends) {
+      backend.next_hop.mtu_bytes =
+          random() % 8 != 0 ? 1500 : static_cast<uint16_t>(68 + random() % 150);
+    }
     world.backends[7].gue_hop_list = random() % 2 != 0;
     world.backends[7].gue_zero_checksum6 = random() % 4 == 0;
     ProcessBurst(burst, world.tables, world.state);
     for (uint32_t i = 0; i < burst.count; ++i) {
       const Packet& packet = burst.packets[i];
       CountVerdict(packet, buffers[i].length, counters);
+      cut += packet.verdict == Verdict::kFragment;
       REQUIRE(packet.verdict != Verdict::kPending);
       REQUIRE(packet.frame - packet.headroom_bytes == buffers[i].bytes.get());
       if (packet.verdict == Verdict::kForward) {
@@ -331,6 +338,8 @@ TEST_CASE("mutated packets") {
         ++forwarded_by[packet.backend - world.backends.data()];
         second_chances += packet.alternate != nullptr;
         errors += packet.kind == PacketKind::kIcmp;
+      } else if (packet.verdict == Verdict::kAnswer && packet.kind != PacketKind::kIcmp) {
+        REQUIRE(TooBigReplyIsRight(Untagged(frames[i]), Untagged(FrameOf(packet))));
       } else if (packet.verdict == Verdict::kAnswer) {
         const size_t icmp_at = 14u + packet.transport_offset;
         REQUIRE(Untagged(FrameOf(packet)) == ExpectedAnswer(Untagged(frames[i]), icmp_at));
@@ -355,11 +364,15 @@ TEST_CASE("mutated packets") {
   CHECK(second_chances > kPackets / 200);
   CHECK(errors > kPackets / 50);
   CHECK(counters[Counter::answered_packets] > kPackets / 50);
+  CHECK(counters[Counter::too_big_replies] > kPackets / 1000);
+  CHECK(cut > kPackets / 1000);
+  CHECK(counters[DropReason::too_big] > 0);
   for (size_t i = 0; i < kDropReasonCount; ++i) {
     const std::string name = kDropReasons[i].name;
     if (name == "no_backend" || name == "no_next_hop" || name == "too_big" ||
-        name == "scattered_frame" || name == "no_kernel_twin" || name == "kernel_queue_full" ||
-        name == "transmit_queue_full") {
+        name == "too_big_rate_limited" || name == "echo_rate_limited" ||
+        name == "fragment_no_buffer" || name == "scattered_frame" || name == "no_kernel_twin" ||
+        name == "kernel_queue_full" || name == "transmit_queue_full") {
       continue;  // these lie in the tables or in the worker, not in the packet
     }
     CAPTURE(name);

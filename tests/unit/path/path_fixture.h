@@ -18,6 +18,7 @@ inline MacAddress Mac(const std::string& text) { return MacAddress::Parse(text).
 
 // The snapshot that a worker would get, made by hand.
 struct World {
+  static constexpr uint32_t kNoLimit = 0xffffffff;  // of replies, as far as tests go
   static constexpr size_t kMaxVips = 128, kMaxPools = 32, kMaxBackends = 32;
 
   explicit World(uint64_t flow_capacity = 4096)
@@ -37,6 +38,7 @@ struct World {
     tables.flow_hash_key = FlowHashKey::FromSecret("test");
     state.flows = &flows;
     state.now_s = 100000;
+    state.too_big_replies = state.echo_answers = TokenBucket(kNoLimit);
   }
 
   Backend& AddBackend(uint16_t index, channel::Encapsulation encapsulation,
@@ -61,8 +63,9 @@ struct World {
     pools[index] = {.slots = slots[index].data(), .slot_count = 7};
   }
   bool AddVip(uint32_t index, const std::string& address, uint16_t port, IpProtocol protocol,
-              uint16_t pool) {
-    return tables.vips.Insert(Address(address), Be16(port), protocol, index, pool);
+              uint16_t pool, uint16_t max_segment_size = 0) {
+    return tables.vips.Insert(Address(address), Be16(port), protocol, index, pool,
+                              max_segment_size);
   }
 
   std::vector<VipCell> cells;
@@ -124,6 +127,9 @@ inline void CountVerdict(const Packet& packet, uint32_t received_bytes, CounterV
     case Verdict::kForward:
       ++counters[Counter::forwarded_packets];
       counters[Counter::forwarded_bytes] += packet.length_bytes;
+      return;
+    case Verdict::kFragment:
+      ++counters[Counter::forwarded_packets];  // its bytes are those of the fragments
       return;
     case Verdict::kToKernel:
       ++counters[Counter::to_kernel_packets];

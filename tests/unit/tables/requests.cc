@@ -60,7 +60,8 @@ Request SetVip(uint32_t index, uint32_t pool) {
                       .pool = pool,
                       .address = IpAddress::FromIpv4(Be32(0xc6336400 + index)),
                       .port = Be16(80),
-                      .protocol = static_cast<uint8_t>(IpProtocol::kTcp)};
+                      .protocol = static_cast<uint8_t>(IpProtocol::kTcp),
+                      .max_segment_size = 0};
   return request;
 }
 
