@@ -211,7 +211,11 @@ TEST_CASE("an index that gets another owner counts from zero") {
                              .pool = 0,
                              .address = Address("192.0.2.80"),
                              .port = Be16(80),
-                             .protocol = 6}};
+                             .protocol = 6,
+                             .half_open_s = 0,
+                             .established_s = 0,
+                             .closing_s = 0,
+                             .udp_s = 0}};
   tables.backends.resize(4);
   tables.backends[3].exists = true;
   tables.backends[3].body.incarnation = 1;
