@@ -71,6 +71,7 @@ class Worker {
   void Dispatch(rte_mbuf** packets, uint32_t receive_port);
   void Forward(uint32_t port);
   Sent Transmit(uint32_t port, Outbox* outbox);
+  void DropLate(rte_mbuf* mbuf, DropReason reason);
   void HandToKernel(uint32_t port);
   void SendFromKernel(uint32_t port);
   void FollowFlowKey(const Snapshot& tables);
@@ -84,6 +85,7 @@ class Worker {
 
   // The worker's own.
   Burst burst_;
+  rte_mbuf* const* burst_mbufs_ = nullptr;  // those of burst_'s packets, while it is dispatched
   PathState state_;
   Outbox outboxes_[channel::kMaxPorts];
   Outbox answers_;  // leave by the port they came from
