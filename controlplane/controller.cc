@@ -349,7 +349,7 @@ void Controller::Impl::ReadStats(std::function<void(absl::StatusOr<v1::GetStatsR
       return;
     }
     counters_ = *counters;
-    done(MakeStats(**counters, session_.welcome()));
+    done(MakeStats(**counters, session_.welcome(), compiled_.vip_indices));
   });
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -19,6 +20,34 @@ void Fill(const channel::TrafficValues& values, v1::Traffic* traffic) {
   traffic->set_packets(values.packets);
   traffic->set_bytes(values.bytes);
   traffic->set_new_flows(values.new_flows);
+}
+
+void Fill(const channel::OtherVerdictValues& values, v1::OtherVerdicts* others) {
+  others->set_to_kernel_packets(values.to_kernel_packets);
+  others->set_answered_packets(values.answered_packets);
+  uint64_t total = 0;
+  for (size_t i = 0; i < kDropReasonCount; ++i) {
+    if (values.drops[i] == 0) continue;
+    total += values.drops[i];
+    v1::NamedValue* drop = others->add_drops();
+    drop->set_name(kDropReasons[i].name);
+    drop->set_value(values.drops[i]);
+    drop->set_unit("packets");
+    drop->set_help(kDropReasons[i].help);
+  }
+  others->set_drop_total(total);
+}
+
+void FillVips(const channel::CountersRegion& counters, const std::map<std::string, uint32_t>& vips,
+              v1::GetStatsResponse* stats) {
+  for (const auto& [name, index] : vips) {
+    v1::VipStats* vip = stats->add_vips();
+    vip->set_name(name);
+    Fill(counters.vips[index], vip->mutable_traffic());
+    Fill(counters.vip_others[index], vip->mutable_others());
+  }
+  Fill(counters.former_vips, stats->mutable_no_vip()->mutable_traffic());
+  Fill(counters.no_vip, stats->mutable_no_vip()->mutable_others());
 }
 
 v1::Health HealthOf(const HealthStateMachine& health) {
@@ -60,6 +89,7 @@ void StateReport::FillState(v1::GetStateResponse* state) const {
     v1::Traffic* traffic = vip_state->mutable_traffic();
     if (counters != nullptr && index != compiled.vip_indices.end()) {
       Fill(counters->vips[index->second], traffic);
+      Fill(counters->vip_others[index->second], vip_state->mutable_others());
     }
   }
 }
@@ -115,7 +145,8 @@ void StateReport::FillStatus(v1::GetStatusResponse* status) const {
 }
 
 v1::GetStatsResponse MakeStats(const channel::CountersRegion& counters,
-                               const channel::Welcome& welcome) {
+                               const channel::Welcome& welcome,
+                               const std::map<std::string, uint32_t>& vips) {
   v1::GetStatsResponse stats;
   for (size_t i = 0; i < kCounterCount; ++i) {
     v1::NamedValue* counter = stats.add_counters();
@@ -155,6 +186,7 @@ v1::GetStatsResponse MakeStats(const channel::CountersRegion& counters,
     worker->set_answered_packets(values[Counter::answered_packets]);
     worker->set_drop_total(values.TotalDrops());
   }
+  FillVips(counters, vips, &stats);
   return stats;
 }
 

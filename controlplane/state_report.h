@@ -28,8 +28,10 @@ struct StateReport {
                    v1::BackendState* state) const;
 };
 
+// `vips`: name to index.
 v1::GetStatsResponse MakeStats(const channel::CountersRegion& counters,
-                               const channel::Welcome& welcome);
+                               const channel::Welcome& welcome,
+                               const std::map<std::string, uint32_t>& vips);
 
 }  // namespace guideway
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "dataplane/path/path.h"
+#include "dataplane/worker/traffic.h"
 #include "lib/hash/maglev.h"
 #include "lib/net/checksum.h"
 #include "lib/net/headers.h"
@@ -168,6 +169,24 @@ void KnownFlows(benchmark::State& state) {
   Report(state);
 }
 BENCHMARK(KnownFlows)->Arg(1)->Arg(1000)->Arg(100000)->Arg(1000000);
+
+// KnownFlows with what the worker counts by VIP and backend.
+void KnownFlowsCounted(benchmark::State& state) {
+  const auto flows = static_cast<uint32_t>(state.range(0));
+  World world(2 * uint64_t{flows});
+  Source source(flows);
+  Burst burst;
+  const auto traffic = std::make_unique<Traffic>();
+  for (auto _ : state) {
+    source.Fill(burst, kTcpAck);
+    ProcessBurst(burst, world.tables, world.state);
+    for (const Packet& packet : burst.packets) traffic->Count(packet, kFrameBytes);
+    benchmark::ClobberMemory();
+  }
+  CheckAllForwarded(burst);
+  Report(state);
+}
+BENCHMARK(KnownFlowsCounted)->Arg(1000);
 
 // 1000 known flows of 64-byte frames. Arguments: channel::Encapsulation, family of the backends.
 // Over IPv6, GUE includes the UDP checksum.

@@ -36,6 +36,12 @@ not edit. -->
 `guideway stats` shows them summed over the workers; `guideway stats -o json` has the same names.
 At any moment and exactly: `received_packets` = `forwarded_packets` + `to_kernel_packets` + `answered_packets` + all drops.
 
+`guideway vip show NAME`, and `vips` and `no_vip` of `guideway stats -o json`, have by VIP: `packets` (forwarded), `bytes` (of these, as
+received), `new_flows`, `to_kernel_packets`, `answered_packets`, `drop_total` and `drops` by reason, those that occurred. `no_vip` has what is
+for no VIP or whose VIP cannot be told, such as a broken IP header or an echo request, and what was counted for VIPs that are gone.
+Forwarded, to kernel, answered and every drop reason, summed over `vips` and `no_vip`, are the totals exactly; while traffic flows, but for
+the burst that each worker has in hand.
+
 ## Counters
 
 | name | unit | meaning |

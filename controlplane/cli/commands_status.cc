@@ -120,6 +120,14 @@ absl::Status ShowStatus(Cli* cli) {
   return absl::OkStatus();
 }
 
+Json VipStatsJson(const v1::VipStats& vip) {
+  Json json = Json::Object();
+  if (!vip.name().empty()) json.Set("name", vip.name());
+  SetTraffic(vip.traffic(), &json);
+  SetOthers(vip.others(), &json);
+  return json;
+}
+
 Json StatsJson(const v1::GetStatsResponse& stats) {
   Json json = Json::Object();
   for (const v1::NamedValue& value : stats.counters()) {
@@ -133,11 +141,15 @@ Json StatsJson(const v1::GetStatsResponse& stats) {
   for (const v1::PortStats& port : stats.ports()) ports.Append(Json::FromMessage(port));
   Json workers = Json::List();
   for (const v1::WorkerStats& worker : stats.workers()) workers.Append(Json::FromMessage(worker));
+  Json vips = Json::List();
+  for (const v1::VipStats& vip : stats.vips()) vips.Append(VipStatsJson(vip));
   json.Set("drops", std::move(drops))
       .Set("drop_total", Json::Number(stats.drop_total()))
       .Set("balanced", Json::Bool(stats.balanced()))
       .Set("ports", std::move(ports))
       .Set("workers", std::move(workers))
+      .Set("vips", std::move(vips))
+      .Set("no_vip", VipStatsJson(stats.no_vip()))
       .Set("generation", Json::Number(stats.generation()));
   return json;
 }

@@ -19,6 +19,7 @@ Json VipJson(const v1::VipState& vip) {
       .Set("protocol", EnumName(vip.vip().protocol()))
       .Set("pool", vip.vip().pool());
   SetTraffic(vip.traffic(), &json);
+  SetOthers(vip.others(), &json);
   return json;
 }
 
@@ -41,6 +42,22 @@ absl::Status ListVips(Cli* cli) {
   return absl::OkStatus();
 }
 
+// What became of the packets that were not forwarded; nothing if there were none.
+std::string OthersTable(const v1::OtherVerdicts& others) {
+  Table table({"not forwarded", ">packets", "meaning"});
+  if (others.to_kernel_packets() > 0) {
+    table.Add({"to kernel", absl::StrCat(others.to_kernel_packets()), ""});
+  }
+  if (others.answered_packets() > 0) {
+    table.Add({"answered", absl::StrCat(others.answered_packets()), ""});
+  }
+  for (const v1::NamedValue& drop : others.drops()) {
+    table.Add({"drop: " + drop.name(), absl::StrCat(drop.value()), drop.help()});
+  }
+  const bool any = others.to_kernel_packets() + others.answered_packets() + others.drop_total() > 0;
+  return any ? "\n" + table.ToString() : "";
+}
+
 absl::Status ShowVip(Cli* cli, const std::string& name) {
   GW_ASSIGN_OR_RETURN(const v1::GetStateResponse state, FetchState(&cli->client()));
   for (const v1::VipState& vip : state.vips()) {
@@ -60,7 +77,9 @@ absl::Status ShowVip(Cli* cli, const std::string& name) {
           pool.ok() ? absl::StrCat(HealthyCount(**pool), " of ", (*pool)->backends_size()) : ""},
          {"packets", absl::StrCat(vip.traffic().packets())},
          {"bytes", absl::StrCat(vip.traffic().bytes())},
-         {"new flows", absl::StrCat(vip.traffic().new_flows())}});
+         {"new flows", absl::StrCat(vip.traffic().new_flows())},
+         {"dropped", absl::StrCat(vip.others().drop_total())}});
+    cli->out() << OthersTable(vip.others());
     return absl::OkStatus();
   }
   return absl::NotFoundError(absl::StrCat("there is no VIP ", Quote(name)));

@@ -56,6 +56,17 @@ void SetTraffic(const v1::Traffic& traffic, Json* json) {
       .Set("new_flows", Json::Number(traffic.new_flows()));
 }
 
+void SetOthers(const v1::OtherVerdicts& others, Json* json) {
+  Json drops = Json::Object();
+  for (const v1::NamedValue& drop : others.drops()) {
+    drops.Set(drop.name(), Json::Number(drop.value()));
+  }
+  json->Set("to_kernel_packets", Json::Number(others.to_kernel_packets()))
+      .Set("answered_packets", Json::Number(others.answered_packets()))
+      .Set("drop_total", Json::Number(others.drop_total()))
+      .Set("drops", std::move(drops));
+}
+
 Json BackendJson(const std::string& pool, const v1::BackendState& backend) {
   Json json = Json::Object();
   json.Set("pool", pool)

@@ -24,6 +24,8 @@ int HealthyCount(const v1::PoolState& pool);
 Json BackendJson(const std::string& pool, const v1::BackendState& backend);
 // NAME ADDRESS WEIGHT STATE HEALTH ... of one pool, or of all pools with their names in front.
 std::string BackendTable(const v1::GetStateResponse& state, const v1::PoolState* only);
+// Adds to_kernel_packets, answered_packets, drop_total and drops.
+void SetOthers(const v1::OtherVerdicts& others, Json* json);
 void SetTraffic(const v1::Traffic& traffic, Json* json);
 
 }  // namespace guideway::cli

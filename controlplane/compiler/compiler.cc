@@ -35,6 +35,14 @@ channel::GlobalsBody CompileGlobals(const v1::Config& config) {
   return globals;
 }
 
+// What a VIP does not set stays 0: as it is for all.
+void SetTimeouts(const v1::VipFlowTimeouts& timeouts, channel::VipBody* body) {
+  if (timeouts.has_half_open()) body->half_open_s = SecondsOf(timeouts.half_open());
+  if (timeouts.has_established()) body->established_s = SecondsOf(timeouts.established());
+  if (timeouts.has_closing()) body->closing_s = SecondsOf(timeouts.closing());
+  if (timeouts.has_udp()) body->udp_s = SecondsOf(timeouts.udp());
+}
+
 std::string KeyOf(const v1::Pool& pool, const v1::Backend& backend) {
   return BackendKey(pool.name(), backend.name(), backend.address());
 }
@@ -101,10 +109,13 @@ uint32_t IndexAllocator::Use(const std::string& key) {
 }
 
 absl::Duration LingerTime(const v1::Config& config) {
-  const v1::FlowTimeouts& timeouts = config.flow_timeouts();
-  return std::max({kShortestLinger, DurationOf(timeouts.half_open()),
-                   DurationOf(timeouts.established()), DurationOf(timeouts.closing()),
-                   DurationOf(timeouts.udp())});
+  const auto longest = [](const auto& timeouts) {
+    return std::max({DurationOf(timeouts.half_open()), DurationOf(timeouts.established()),
+                     DurationOf(timeouts.closing()), DurationOf(timeouts.udp())});
+  };
+  absl::Duration linger = std::max(kShortestLinger, longest(config.flow_timeouts()));
+  for (const v1::Vip& vip : config.vips()) linger = std::max(linger, longest(vip.flow_timeouts()));
+  return linger;
 }
 
 std::set<std::string> BackendKeys(const v1::Config& config) {
@@ -157,6 +168,7 @@ absl::StatusOr<Compiled> Compiler::Compile(const CompilerInput& input) {
     body.port = Be16(static_cast<uint16_t>(vip.port()));
     body.protocol = static_cast<uint8_t>(vip.protocol());
     body.max_segment_size = static_cast<uint16_t>(vip.max_segment_size());
+    SetTimeouts(vip.flow_timeouts(), &body);
     result.tables.vips[body.index] = body;
     result.vip_indices[vip.name()] = body.index;
   }

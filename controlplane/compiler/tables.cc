@@ -17,7 +17,9 @@ bool Same(const channel::GlobalsBody& a, const channel::GlobalsBody& b) {
 }
 bool Same(const channel::VipBody& a, const channel::VipBody& b) {
   return a.pool == b.pool && a.address == b.address && a.port == b.port &&
-         a.protocol == b.protocol && a.max_segment_size == b.max_segment_size;
+         a.protocol == b.protocol && a.max_segment_size == b.max_segment_size &&
+         a.half_open_s == b.half_open_s && a.established_s == b.established_s &&
+         a.closing_s == b.closing_s && a.udp_s == b.udp_s;
 }
 bool Same(const PoolSlots& a, const PoolSlots& b) {
   return a == b || (a->size() == b->size() &&

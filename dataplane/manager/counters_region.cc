@@ -28,7 +28,12 @@ void FillCountersRegion(const Dataplane& dataplane, const TrafficTotals& traffic
         dataplane.workers()[0]->from_kernel_lost(static_cast<uint32_t>(i));
   }
   region->flow_capacity = dataplane.flow_capacity();
-  for (uint32_t i = 0; i < channel::kMaxVips; ++i) region->vips[i] = traffic.Vip(i);
+  for (uint32_t i = 0; i < channel::kMaxVips; ++i) {
+    region->vips[i] = traffic.Vip(i);
+    region->vip_others[i] = traffic.VipOthers(i);
+  }
+  region->former_vips = traffic.FormerVips();
+  region->no_vip = traffic.NoVip();
   for (uint32_t i = 0; i < channel::kMaxBackends; ++i) region->backends[i] = traffic.Backend(i);
 }
 

@@ -29,6 +29,10 @@ class TrafficTotals {
   // Indices below channel::kMaxVips, channel::kMaxBackends.
   channel::TrafficValues Vip(uint32_t index) const;
   channel::TrafficValues Backend(uint32_t index) const;
+  channel::OtherVerdictValues VipOthers(uint32_t index) const;
+  // What is no VIP's of now: counted for none, or for former owners of indices.
+  channel::TrafficValues FormerVips() const { return former_vips_; }
+  channel::OtherVerdictValues NoVip() const;
 
  private:
   using VipOwner = std::tuple<IpAddress, uint16_t, uint8_t>;  // address, port, protocol
@@ -39,11 +43,15 @@ class TrafficTotals {
     channel::TrafficValues values;  // what the index had counted when its owner got it
   };
   channel::TrafficValues SumVip(uint32_t index) const;
+  channel::OtherVerdictValues SumOthers(uint32_t row) const;
   channel::TrafficValues SumBackend(uint32_t index) const;
 
   const std::vector<std::unique_ptr<Worker>>* const workers_;
-  std::vector<Start<VipOwner>> vips_;          // by VIP index
-  std::vector<Start<BackendOwner>> backends_;  // by backend index
+  std::vector<Start<VipOwner>> vips_;                      // by VIP index
+  std::vector<Start<BackendOwner>> backends_;              // by backend index
+  std::vector<channel::OtherVerdictValues> other_starts_;  // as Start::values, by VIP index
+  channel::TrafficValues former_vips_;                     // the sum of all starts
+  channel::OtherVerdictValues former_others_;
 };
 
 }  // namespace guideway

@@ -138,7 +138,7 @@ Quote QuoteOfIpv6(const uint8_t* at, uint32_t length_bytes) {
 // The flow's packets may come to another worker than errors about it do.
 const Backend* OwnerOf(const Packet& packet, const Snapshot& tables, const PathState& state) {
   const auto known = [&](const FlowTable& flows) -> const Backend* {
-    const auto id = flows.Peek(packet.flow_hash, state.now_s, tables.timeouts);
+    const auto id = flows.Peek(packet.flow_hash, state.now_s);
     return id.has_value() ? KnownBackend(tables, *id) : nullptr;
   };
   if (const Backend* backend = known(*state.flows)) return backend;

@@ -31,11 +31,12 @@ void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state) {
     Packet& packet = burst.packets[i];
     if (!packet.pending()) continue;
     if (!StartsFlow(packet)) {
-      FlowEntry* entry = state.flows->Find(packet.flow_hash, state.now_s, tables.timeouts);
+      FlowEntry* entry = state.flows->Find(packet.flow_hash, state.now_s);
       if (entry != nullptr) {
         packet.backend = KnownBackend(tables, entry->backend.load(std::memory_order_relaxed));
         if (packet.backend != nullptr) {
-          FlowTable::Touch(entry, StateAfter(packet, FlowTable::State(*entry)), state.now_s);
+          FlowTable::Touch(entry, StateAfter(packet, FlowTable::State(*entry)), state.now_s,
+                           tables.TimeoutsOf(packet.vip));
         }
       }
     }

@@ -23,16 +23,16 @@ const Backend* AlternateOf(const channel::MaglevSlot& slot, const Packet& packet
 }
 
 FlowState FirstState(const Packet& packet) {
-  if (packet.key.protocol == IpProtocol::kUdp) return FlowState::kUdp;
+  if (packet.key.protocol == IpProtocol::kUdp) return FlowState::kUdpFirst;
   if ((packet.tcp_flags & kTcpFin) != 0) return FlowState::kClosing;
   return (packet.tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn ? FlowState::kHalfOpen
-                                                             : FlowState::kEstablished;
+                                                             : FlowState::kPickedUp;
 }
 
 void Remember(Packet& packet, const Snapshot& tables, PathState& state) {
   if ((packet.tcp_flags & kTcpRst) != 0) return;
   switch (state.flows->Insert(packet.flow_hash, packet.backend->id, FirstState(packet), state.now_s,
-                              tables.timeouts)) {
+                              tables.TimeoutsOf(packet.vip))) {
     case FlowInsert::kInserted:
       ++state.counted[Counter::flow_inserts];
       packet.new_flow = true;

@@ -6,6 +6,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "lib/flow/flow_table.h"
 #include "lib/hash/maglev.h"
 #include "lib/net/encapsulation.h"
 #include "lib/net/flow_key.h"
@@ -18,7 +19,6 @@ using namespace channel;  // NOLINT(google-build-using-namespace): this file is 
 
 namespace {
 
-constexpr uint32_t kMaxTimeoutSeconds = 1 << 20;
 constexpr uint16_t kMinMtuBytes = 68;  // RFC 791, section 3.2
 
 // Collects the first refusal over the fields of one message.
@@ -118,7 +118,7 @@ Refusal CheckNextHopReferences(const TableState& tables) {
 
 Refusal CheckGlobals(const GlobalsBody& body) {
   const auto in_range = [](uint32_t seconds) {
-    return seconds >= 1 && seconds <= kMaxTimeoutSeconds;
+    return seconds >= 1 && seconds <= FlowTimeouts::kMaxSeconds;
   };
   return FieldCheck("globals")
       .Require(in_range(body.half_open_s), "half_open_s", body.half_open_s)
@@ -132,12 +132,17 @@ Refusal CheckVip(const VipBody& body) {
   const bool known_protocol = body.protocol == static_cast<uint8_t>(IpProtocol::kTcp) ||
                               body.protocol == static_cast<uint8_t>(IpProtocol::kUdp);
   const uint16_t mss = body.max_segment_size;
+  const auto in_range = [](uint32_t seconds) { return seconds <= FlowTimeouts::kMaxSeconds; };
   return FieldCheck(Indexed("vip", body.index))
       .Require(body.index < kMaxVips, "index", body.index)
       .Require(body.pool < kMaxPools, "pool", body.pool)
       .Require(IsHost(body.address), "address", ValueOf(body.address))
       .Require(known_protocol, "protocol", body.protocol)
       .Require(mss == 0 || (mss >= kMinMssLimit && mss <= kMaxMssLimit), "max_segment_size", mss)
+      .Require(in_range(body.half_open_s), "half_open_s", body.half_open_s)
+      .Require(in_range(body.established_s), "established_s", body.established_s)
+      .Require(in_range(body.closing_s), "closing_s", body.closing_s)
+      .Require(in_range(body.udp_s), "udp_s", body.udp_s)
       .result();
 }
 

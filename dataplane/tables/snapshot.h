@@ -58,10 +58,15 @@ struct Snapshot {
   uint64_t generation = 0;  // 0: nothing configured yet
   FlowHashKey flow_hash_key;
   uint64_t flow_key_digest = 0;
-  FlowTimeouts timeouts;
+  FlowTimeouts timeouts;                        // of VIPs without their own
+  absl::Span<const FlowTimeouts> vip_timeouts;  // by VIP index; beyond it: `timeouts`
   VipTable vips;
   absl::Span<const Pool> pools;        // by pool index
   absl::Span<const Backend> backends;  // by backend index
+
+  const FlowTimeouts& TimeoutsOf(uint32_t vip) const {
+    return vip < vip_timeouts.size() ? vip_timeouts[vip] : timeouts;
+  }
 };
 
 }  // namespace guideway

@@ -15,6 +15,7 @@ struct BlockLayout {
   size_t cell_count = 0;
   size_t pools = 0;
   size_t backends = 0;
+  size_t vip_timeouts = 0;
   size_t cells = 0;
   size_t total_bytes = 0;
 };
@@ -29,7 +30,8 @@ BlockLayout LayOut(const TableState& tables) {
   layout.cell_count = VipTable::CellsFor(layout.vip_count);
   layout.pools = RoundUpToLine(sizeof(Snapshot));
   layout.backends = layout.pools + RoundUpToLine(tables.pools.size() * sizeof(Pool));
-  layout.cells = layout.backends + tables.backends.size() * sizeof(Backend);
+  layout.vip_timeouts = layout.backends + tables.backends.size() * sizeof(Backend);
+  layout.cells = layout.vip_timeouts + RoundUpToLine(tables.vips.size() * sizeof(FlowTimeouts));
   layout.total_bytes = layout.cells + layout.cell_count * sizeof(VipCell);
   return layout;
 }
@@ -40,6 +42,19 @@ absl::Span<T> Make(uint8_t* memory, size_t count) {
   T* first = reinterpret_cast<T*>(memory);
   std::uninitialized_default_construct_n(first, count);
   return {first, count};
+}
+
+// What a VIP leaves at 0 is as it is for all.
+void FillVipTimeouts(const TableState& tables, const FlowTimeouts& for_all,
+                     absl::Span<FlowTimeouts> vip_timeouts) {
+  const auto own_or = [](uint32_t own, uint32_t other) { return own != 0 ? own : other; };
+  for (size_t i = 0; i < vip_timeouts.size(); ++i) {
+    const channel::VipBody& vip = tables.vips[i].body;  // of a VIP that does not exist: all 0
+    vip_timeouts[i] = {.half_open_s = own_or(vip.half_open_s, for_all.half_open_s),
+                       .established_s = own_or(vip.established_s, for_all.established_s),
+                       .closing_s = own_or(vip.closing_s, for_all.closing_s),
+                       .udp_s = own_or(vip.udp_s, for_all.udp_s)};
+  }
 }
 
 }  // namespace
@@ -72,6 +87,9 @@ absl::StatusOr<std::unique_ptr<OwnedSnapshot>> OwnedSnapshot::Build(const TableS
                         .udp_s = globals.udp_s};
   const auto pools = Make<Pool>(bytes + layout.pools, tables.pools.size());
   const auto backends = Make<Backend>(bytes + layout.backends, tables.backends.size());
+  const auto vip_timeouts = Make<FlowTimeouts>(bytes + layout.vip_timeouts, tables.vips.size());
+  FillVipTimeouts(tables, snapshot->timeouts, vip_timeouts);
+  snapshot->vip_timeouts = vip_timeouts;
   const auto cells = Make<VipCell>(bytes + layout.cells, layout.cell_count);
   owned->FillPools(tables, pools);
   FillBackends(tables, backends);

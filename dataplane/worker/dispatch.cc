@@ -15,11 +15,13 @@ constexpr uint32_t kTransmitTries = 4;
 }  // namespace
 
 void Worker::Dispatch(rte_mbuf** packets, uint32_t receive_port) {
+  uint32_t received_bytes[kBurstCapacity];
+  burst_mbufs_ = packets;
   for (uint32_t i = 0; i < burst_.count; ++i) {
     Packet& packet = burst_.packets[i];
     rte_mbuf* mbuf = packets[i];
+    received_bytes[i] = mbuf->pkt_len;
     if (packet.verdict == Verdict::kForward) {
-      CountTraffic(packet, mbuf->pkt_len);
       SetFrame(mbuf, packet.frame, packet.length_bytes);
       Outbox& outbox = outboxes_[packet.transmit_port];
       outbox.packets[outbox.count++] = mbuf;
@@ -29,11 +31,10 @@ void Worker::Dispatch(rte_mbuf** packets, uint32_t receive_port) {
       SetFrame(mbuf, packet.frame, packet.length_bytes);
       answers_.packets[answers_.count++] = mbuf;
     } else if (packet.verdict == Verdict::kFragment) {
-      CountTraffic(packet, mbuf->pkt_len);
       SendFragments(packet, mbuf);
     } else {
-      const bool wanted_kernel = packet.verdict == Verdict::kToKernel;
-      ++state_.counted[wanted_kernel ? DropReason::no_kernel_twin : packet.drop_reason];
+      if (packet.verdict == Verdict::kToKernel) packet.Drop(DropReason::no_kernel_twin);
+      ++state_.counted[packet.drop_reason];
       drops_.packets[drops_.count++] = mbuf;
     }
   }
@@ -46,11 +47,18 @@ void Worker::Dispatch(rte_mbuf** packets, uint32_t receive_port) {
   if (to_kernel_.count > 0) HandToKernel(receive_port);
   if (drops_.count > 0) rte_pktmbuf_free_bulk(drops_.packets, drops_.count);
   drops_.count = 0;
+  for (uint32_t i = 0; i < burst_.count; ++i) {
+    traffic_->Count(burst_.packets[i], received_bytes[i]);
+  }
 }
 
-void Worker::CountTraffic(const Packet& packet, uint32_t frame_bytes) {
-  traffic_->vips[packet.vip].Add(frame_bytes, packet.new_flow);
-  traffic_->backends[BackendIndex(packet.backend->id)].Add(frame_bytes, packet.new_flow);
+// For a packet of the burst that its consumer did not take.
+void Worker::DropLate(rte_mbuf* mbuf, DropReason reason) {
+  drops_.packets[drops_.count++] = mbuf;
+  ++state_.counted[reason];
+  for (uint32_t i = 0; i < burst_.count; ++i) {
+    if (burst_mbufs_[i] == mbuf) burst_.packets[i].Drop(reason);
+  }
 }
 
 void Worker::Forward(uint32_t port) {
@@ -70,9 +78,8 @@ Worker::Sent Worker::Transmit(uint32_t port, Outbox* outbox) {
   }
   for (uint32_t i = result.packets; i < outbox->count; ++i) {
     result.bytes -= outbox->packets[i]->pkt_len;
-    drops_.packets[drops_.count++] = outbox->packets[i];
+    DropLate(outbox->packets[i], DropReason::transmit_queue_full);
   }
-  state_.counted[DropReason::transmit_queue_full] += outbox->count - result.packets;
   outbox->count = 0;
   return result;
 }
@@ -80,10 +87,9 @@ Worker::Sent Worker::Transmit(uint32_t port, Outbox* outbox) {
 void Worker::HandToKernel(uint32_t port) {
   const uint32_t taken = ports_[port].twin->EnqueueToKernel(to_kernel_.packets, to_kernel_.count);
   for (uint32_t i = taken; i < to_kernel_.count; ++i) {
-    drops_.packets[drops_.count++] = to_kernel_.packets[i];
+    DropLate(to_kernel_.packets[i], DropReason::kernel_queue_full);
   }
   state_.counted[Counter::to_kernel_packets] += taken;
-  state_.counted[DropReason::kernel_queue_full] += to_kernel_.count - taken;
   to_kernel_.count = 0;
 }
 

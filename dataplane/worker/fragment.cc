@@ -54,12 +54,13 @@ uint32_t MakeFragments(const Packet& packet, rte_mbuf* mbuf, PathState& state,
 }
 
 // The packet has been forwarded if all of its fragments have: a datagram without one is lost.
-void Worker::SendFragments(const Packet& packet, rte_mbuf* mbuf) {
+void Worker::SendFragments(Packet& packet, rte_mbuf* mbuf) {
   rte_mbuf* fragments[kMaxFragments];
   const uint32_t count = MakeFragments(packet, mbuf, state_, fragments);
   drops_.packets[drops_.count++] = mbuf;
   if (count == 0) {
-    ++state_.counted[DropReason::fragment_no_buffer];
+    packet.Drop(DropReason::fragment_no_buffer);
+    ++state_.counted[packet.drop_reason];
     return;
   }
   // What came before it leaves before it.
@@ -76,9 +77,11 @@ void Worker::SendFragments(const Packet& packet, rte_mbuf* mbuf) {
   for (uint32_t i = 0; i < sent; ++i) state_.counted[Counter::forwarded_bytes] += lengths[i];
   state_.counted[Counter::fragments_sent] += sent;
   if (sent == count) {
+    packet.verdict = Verdict::kForward;
     ++state_.counted[Counter::forwarded_packets];
   } else {
-    ++state_.counted[DropReason::transmit_queue_full];
+    packet.Drop(DropReason::transmit_queue_full);
+    ++state_.counted[packet.drop_reason];
   }
 }
 

@@ -1,13 +1,16 @@
 // Per-VIP and per-backend totals of one worker.
 //
-// Written by the worker only, read by the manager at any time: relaxed single-writer additions, so
-// a reader sees values that are at most a burst old.
+// Every packet is counted for one VIP, or for none, under one verdict, once it is certain what
+// became of it: summed over `vips` and no VIP, each is what WorkerCounters has in total. Written by
+// the worker only, before it adds the burst to WorkerCounters; read by the manager at any time:
+// relaxed single-writer additions, so a reader sees values that are at most a burst off.
 #ifndef GUIDEWAY_DATAPLANE_WORKER_TRAFFIC_H_
 #define GUIDEWAY_DATAPLANE_WORKER_TRAFFIC_H_
 
 #include <atomic>
 #include <cstdint>
 
+#include "dataplane/path/packet.h"
 #include "lib/channel/layout.h"
 
 namespace guideway {
@@ -28,15 +31,51 @@ struct TrafficCell {
     sum->new_flows += new_flows.load(std::memory_order_relaxed);
   }
 
- private:
   static void Bump(std::atomic<uint64_t>& value, uint64_t delta) {
     value.store(value.load(std::memory_order_relaxed) + delta, std::memory_order_relaxed);
   }
 };
 
+// What was not forwarded; apart from TrafficCell, so that forwarding touches none of it.
+struct OtherVerdicts {
+  std::atomic<uint64_t> to_kernel{0};
+  std::atomic<uint64_t> answered{0};
+  std::atomic<uint64_t> drops[kDropReasonCount] = {};
+
+  void AddTo(channel::OtherVerdictValues* sum) const {
+    sum->to_kernel_packets += to_kernel.load(std::memory_order_relaxed);
+    sum->answered_packets += answered.load(std::memory_order_relaxed);
+    for (size_t i = 0; i < kDropReasonCount; ++i) {
+      sum->drops[i] += drops[i].load(std::memory_order_relaxed);
+    }
+  }
+};
+
 struct Traffic {
+  static constexpr uint32_t kNoVipRow = channel::kMaxVips;
+
   TrafficCell vips[channel::kMaxVips];
   TrafficCell backends[channel::kMaxBackends];
+  OtherVerdicts others[channel::kMaxVips + 1];  // by VIP index; the last: no VIP
+
+  // A packet that is where it was to go, or dropped for its drop_reason. A packet without a VIP is
+  // never forwarded.
+  void Count(const Packet& packet, uint32_t received_bytes) {
+    if (packet.verdict == Verdict::kForward) {
+      vips[packet.vip].Add(received_bytes, packet.new_flow);
+      backends[BackendIndex(packet.backend->id)].Add(received_bytes, packet.new_flow);
+      return;
+    }
+    OtherVerdicts& row = others[packet.vip < kNoVipRow ? packet.vip : kNoVipRow];
+    TrafficCell::Bump(packet.verdict == Verdict::kToKernel ? row.to_kernel
+                      : packet.verdict == Verdict::kAnswer
+                          ? row.answered
+                          : row.drops[static_cast<size_t>(packet.drop_reason)],
+                      1);
+  }
+  void CountDropWithoutVip(DropReason reason) {
+    TrafficCell::Bump(others[kNoVipRow].drops[static_cast<size_t>(reason)], 1);
+  }
 };
 
 }  // namespace guideway

@@ -101,6 +101,7 @@ void Worker::LoadBurst(rte_mbuf** packets, uint32_t count, uint32_t port) {
     // Comes from no queue that this program sets up, but from some virtual devices.
     if (mbuf->nb_segs != 1) {
       ++state_.counted[DropReason::scattered_frame];
+      traffic_->CountDropWithoutVip(DropReason::scattered_frame);
       drops_.packets[drops_.count++] = mbuf;
       continue;
     }

@@ -71,9 +71,9 @@ class Worker {
   void LoadBurst(rte_mbuf** packets, uint32_t count, uint32_t port);
   void Dispatch(rte_mbuf** packets, uint32_t receive_port);
   void Forward(uint32_t port);
-  void SendFragments(const Packet& packet, rte_mbuf* mbuf);
-  void CountTraffic(const Packet& packet, uint32_t frame_bytes);
+  void SendFragments(Packet& packet, rte_mbuf* mbuf);
   Sent Transmit(uint32_t port, Outbox* outbox);
+  void DropLate(rte_mbuf* mbuf, DropReason reason);
   void HandToKernel(uint32_t port);
   void SendFromKernel(uint32_t port);
   void FollowFlowKey(const Snapshot& tables);
@@ -87,6 +87,7 @@ class Worker {
 
   // The worker's own.
   Burst burst_;
+  rte_mbuf* const* burst_mbufs_ = nullptr;  // those of burst_'s packets, while it is dispatched
   PathState state_;
   Outbox outboxes_[channel::kMaxPorts];
   Outbox answers_;  // leave by the port they came from

@@ -73,6 +73,13 @@ struct TrafficValues {
   uint64_t new_flows = 0;
 };
 
+// The packets of a VIP, or of none, that were not forwarded, over all workers.
+struct OtherVerdictValues {
+  uint64_t to_kernel_packets = 0;
+  uint64_t answered_packets = 0;
+  uint64_t drops[kDropReasonCount] = {};
+};
+
 // Written by the data plane on kReadCounters before it answers; read by the control plane.
 struct CountersRegion {
   uint64_t generation = 0;
@@ -88,6 +95,11 @@ struct CountersRegion {
   } ports[kMaxPorts];
   uint64_t flow_capacity = 0;
   TrafficValues vips[kMaxVips];
+  OtherVerdictValues vip_others[kMaxVips];
+  // Packets for no VIP, and all that was counted for VIPs that are gone. Over this and all VIPs
+  // each verdict and drop reason sums up to `total`, but for the bursts that came while reading.
+  TrafficValues former_vips;
+  OtherVerdictValues no_vip;
   TrafficValues backends[kMaxBackends];
 };
 

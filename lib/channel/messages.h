@@ -81,6 +81,11 @@ struct VipBody {
   Be16 port;                  // 0 = any
   uint8_t protocol;           // IpProtocol: kTcp or kUdp
   uint16_t max_segment_size;  // SYNs announce at most this: 536..9000; 0 = whatever they do
+  // Timeouts of its flows, up to 2^20; 0 = as in GlobalsBody.
+  uint32_t half_open_s;
+  uint32_t established_s;
+  uint32_t closing_s;
+  uint32_t udp_s;
 };
 struct PoolBody {
   uint32_t index;

@@ -96,6 +96,22 @@ void CheckPool(const v1::Pool& pool, const std::string& path,
   }
 }
 
+// A timeout of the other protocol would do nothing.
+void CheckFlowTimeouts(const v1::Vip& vip, const std::string& path, Problems* problems) {
+  const v1::VipFlowTimeouts& timeouts = vip.flow_timeouts();
+  const auto only_with = [&](v1::Protocol protocol, bool present, const char* field) {
+    if (!present || vip.protocol() == protocol || vip.protocol() == v1::PROTOCOL_UNSPECIFIED) {
+      return;
+    }
+    problems->Add(absl::StrCat(path, ".flow_timeouts.", field),
+                  absl::StrCat("means something only with protocol: ", EnumName(protocol)));
+  };
+  only_with(v1::TCP, timeouts.has_half_open(), "half_open");
+  only_with(v1::TCP, timeouts.has_established(), "established");
+  only_with(v1::TCP, timeouts.has_closing(), "closing");
+  only_with(v1::UDP, timeouts.has_udp(), "udp");
+}
+
 void CheckVips(const v1::Config& config, const absl::flat_hash_set<std::string>& pools,
                Problems* problems) {
   Unique names(problems);
@@ -106,6 +122,7 @@ void CheckVips(const v1::Config& config, const absl::flat_hash_set<std::string>&
     const v1::Vip& vip = config.vips(i);
     const std::string path = absl::StrCat("vips[", i, "]");
     names.Check(vip.name(), path + ".name", absl::StrCat("VIP name ", vip.name()));
+    CheckFlowTimeouts(vip, path, problems);
     if (!vip.address().empty() && vip.protocol() != v1::PROTOCOL_UNSPECIFIED) {
       const std::string endpoint = absl::StrCat(Canonical(vip.address()), " port ", vip.port(), " ",
                                                 EnumName(vip.protocol()));

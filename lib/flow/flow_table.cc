@@ -4,44 +4,46 @@
 namespace guideway {
 namespace {
 
-constexpr uint32_t kSeenMask = 0x0fffffff;
+constexpr uint32_t kTimeMask = 0x0fffffff;
+// An entry that would time out later than this was not refreshed for 2^28 s, or nearly: it is dead.
+// Beyond the longest timeout, so that a clock that steps back kills no flow.
+constexpr uint32_t kHorizonSeconds = 2 * FlowTimeouts::kMaxSeconds;
 
-uint32_t Pack(FlowState state, uint32_t now_s) {
-  return static_cast<uint32_t>(state) << 28 | (now_s & kSeenMask);
+uint32_t Pack(FlowState state, uint32_t now_s, const FlowTimeouts& timeouts) {
+  return static_cast<uint32_t>(state) << 28 | ((now_s + timeouts.Of(state)) & kTimeMask);
 }
 
-FlowState StateOf(uint32_t seen) { return static_cast<FlowState>(seen >> 28); }
+FlowState StateOf(uint32_t expiry) { return static_cast<FlowState>(expiry >> 28); }
 
-uint32_t IdleSeconds(uint32_t seen, uint32_t now_s) {
-  const uint32_t idle = (now_s - seen) & kSeenMask;
-  return idle <= kSeenMask / 2 ? idle : 0;  // seen "in the future": the clock stepped back
+uint32_t SecondsLeft(uint32_t expiry, uint32_t now_s) { return (expiry - now_s) & kTimeMask; }
+
+bool IsLive(uint32_t expiry, uint32_t now_s) {
+  return expiry >> 28 != 0 && SecondsLeft(expiry, now_s) - 1 < kHorizonSeconds;
 }
 
-bool IsLive(uint32_t seen, uint32_t now_s, const FlowTimeouts& timeouts) {
-  const uint32_t idle = IdleSeconds(seen, now_s);
-  switch (StateOf(seen)) {
-    case FlowState::kHalfOpen:
-      return idle < timeouts.half_open_s;
-    case FlowState::kEstablished:
-      return idle < timeouts.established_s;
-    case FlowState::kClosing:
-      return idle < timeouts.closing_s;
-    case FlowState::kUdp:
-      return idle < timeouts.udp_s;
-    default:
-      return false;
+bool MayBeEvicted(FlowState state) {
+  return state != FlowState::kEstablished && state != FlowState::kUdp;
+}
+
+// The state of a live flow after a packet that would have entered it as `entered`.
+FlowState StateOfKnown(FlowState before, FlowState entered, bool same_backend) {
+  if (entered == FlowState::kUdpFirst) return FlowState::kUdp;
+  if (entered == FlowState::kPickedUp) {
+    return before == FlowState::kClosing ? before : FlowState::kEstablished;
   }
+  const bool reopened = entered == FlowState::kHalfOpen && before == FlowState::kEstablished;
+  return reopened && same_backend ? before : entered;
 }
 
 uint64_t TagOf(const FlowEntry& entry) { return entry.tag.load(std::memory_order_relaxed); }
-uint32_t SeenOf(const FlowEntry& entry) { return entry.seen.load(std::memory_order_relaxed); }
+uint32_t ExpiryOf(const FlowEntry& entry) { return entry.expiry.load(std::memory_order_relaxed); }
 
-void Write(FlowEntry& entry, uint64_t tag, BackendId backend, uint32_t seen) {
-  entry.seen.store(0, std::memory_order_relaxed);
+void Write(FlowEntry& entry, uint64_t tag, BackendId backend, uint32_t expiry) {
+  entry.expiry.store(0, std::memory_order_relaxed);
   std::atomic_thread_fence(std::memory_order_release);
   entry.tag.store(tag, std::memory_order_relaxed);
   entry.backend.store(backend, std::memory_order_relaxed);
-  entry.seen.store(seen, std::memory_order_release);
+  entry.expiry.store(expiry, std::memory_order_release);
 }
 
 // The entry a new flow may take, seen over one or two buckets.
@@ -49,24 +51,24 @@ struct Place {
   FlowEntry* known = nullptr;      // has the flow's tag
   FlowEntry* unused = nullptr;     // never used
   FlowEntry* timed_out = nullptr;  // the first found
-  FlowEntry* evictable = nullptr;  // the longest idle half-open or closing one
-  uint32_t evictable_idle_s = 0;
+  FlowEntry* evictable = nullptr;  // the next to time out of those that may be evicted
+  uint32_t evictable_left_s = 0;
 
-  void Look(FlowBucket& bucket, uint64_t tag, uint32_t now_s, const FlowTimeouts& timeouts) {
+  void Look(FlowBucket& bucket, uint64_t tag, uint32_t now_s) {
     for (FlowEntry& entry : bucket.entries) {
       const uint64_t entry_tag = TagOf(entry);
-      const uint32_t seen = SeenOf(entry);
+      const uint32_t expiry = ExpiryOf(entry);
       if (entry_tag == tag) {
         known = &entry;
       } else if (entry_tag == 0) {
         if (unused == nullptr) unused = &entry;
-      } else if (!IsLive(seen, now_s, timeouts)) {
+      } else if (!IsLive(expiry, now_s)) {
         if (timed_out == nullptr) timed_out = &entry;
-      } else if (StateOf(seen) == FlowState::kHalfOpen || StateOf(seen) == FlowState::kClosing) {
-        const uint32_t idle = IdleSeconds(seen, now_s);
-        if (evictable == nullptr || idle > evictable_idle_s) {
+      } else if (MayBeEvicted(StateOf(expiry))) {
+        const uint32_t left = SecondsLeft(expiry, now_s);
+        if (evictable == nullptr || left < evictable_left_s) {
           evictable = &entry;
-          evictable_idle_s = idle;
+          evictable_left_s = left;
         }
       }
     }
@@ -82,12 +84,12 @@ bool HasUnused(const FlowBucket& bucket) {
 
 }  // namespace
 
-FlowEntry* FlowTable::Find(uint64_t flow_hash, uint32_t now_s, const FlowTimeouts& timeouts) {
+FlowEntry* FlowTable::Find(uint64_t flow_hash, uint32_t now_s) {
   FlowBucket* bucket = &BucketOf(flow_hash);
   for (int i = 0; i < 2; ++i) {
     for (FlowEntry& entry : bucket->entries) {
       if (TagOf(entry) == flow_hash) {
-        return IsLive(SeenOf(entry), now_s, timeouts) ? &entry : nullptr;
+        return IsLive(ExpiryOf(entry), now_s) ? &entry : nullptr;
       }
     }
     if (HasUnused(*bucket)) return nullptr;
@@ -96,43 +98,48 @@ FlowEntry* FlowTable::Find(uint64_t flow_hash, uint32_t now_s, const FlowTimeout
   return nullptr;
 }
 
-std::optional<BackendId> FlowTable::Peek(uint64_t flow_hash, uint32_t now_s,
-                                         const FlowTimeouts& timeouts) const {
+std::optional<BackendId> FlowTable::Peek(uint64_t flow_hash, uint32_t now_s) const {
   for (const FlowBucket* bucket : {&BucketOf(flow_hash), &NeighbourOf(flow_hash)}) {
     for (const FlowEntry& entry : bucket->entries) {
-      const uint32_t seen = entry.seen.load(std::memory_order_acquire);
+      const uint32_t expiry = entry.expiry.load(std::memory_order_acquire);
       if (TagOf(entry) != flow_hash) continue;
       const BackendId backend = entry.backend.load(std::memory_order_relaxed);
       std::atomic_thread_fence(std::memory_order_acquire);
-      // As in ForEach: whoever rewrites the entry sets `seen` to 0 first, and then another tag.
-      if (entry.seen.load(std::memory_order_acquire) == 0 || TagOf(entry) != flow_hash) continue;
-      if (IsLive(seen, now_s, timeouts)) return backend;
+      // As in ForEach: whoever rewrites the entry sets `expiry` to 0 first, and then another tag.
+      if (entry.expiry.load(std::memory_order_acquire) == 0 || TagOf(entry) != flow_hash) continue;
+      if (IsLive(expiry, now_s)) return backend;
     }
   }
   return std::nullopt;
 }
 
-void FlowTable::Touch(FlowEntry* entry, FlowState state, uint32_t now_s) {
-  const uint32_t seen = Pack(state, now_s);
+void FlowTable::Touch(FlowEntry* entry, FlowState state, uint32_t now_s,
+                      const FlowTimeouts& timeouts) {
+  const uint32_t expiry = Pack(state, now_s, timeouts);
   // Most packets of a flow fall into the same second: leave the line clean then.
-  if (SeenOf(*entry) != seen) entry->seen.store(seen, std::memory_order_relaxed);
+  if (ExpiryOf(*entry) != expiry) entry->expiry.store(expiry, std::memory_order_relaxed);
 }
 
-FlowState FlowTable::State(const FlowEntry& entry) { return StateOf(SeenOf(entry)); }
+FlowState FlowTable::State(const FlowEntry& entry) { return StateOf(ExpiryOf(entry)); }
 
-uint32_t FlowTable::LastSeen(const FlowEntry& entry) { return SeenOf(entry) & kSeenMask; }
+uint32_t FlowTable::TimesOutAt(const FlowEntry& entry) { return ExpiryOf(entry) & kTimeMask; }
 
 FlowInsert FlowTable::Insert(uint64_t flow_hash, BackendId backend, FlowState state, uint32_t now_s,
                              const FlowTimeouts& timeouts) {
   Place place;
-  place.Look(BucketOf(flow_hash), flow_hash, now_s, timeouts);
+  place.Look(BucketOf(flow_hash), flow_hash, now_s);
   if (place.known == nullptr && place.unused == nullptr) {
-    place.Look(NeighbourOf(flow_hash), flow_hash, now_s, timeouts);
+    place.Look(NeighbourOf(flow_hash), flow_hash, now_s);
   }
   FlowInsert result = FlowInsert::kInserted;
   FlowEntry* entry = place.known;
   if (entry != nullptr) {
-    if (IsLive(SeenOf(*entry), now_s, timeouts)) result = FlowInsert::kKnown;
+    const uint32_t expiry = ExpiryOf(*entry);
+    if (IsLive(expiry, now_s)) {
+      const bool same_backend = entry->backend.load(std::memory_order_relaxed) == backend;
+      state = StateOfKnown(StateOf(expiry), state, same_backend);
+      result = FlowInsert::kKnown;
+    }
   } else if (place.unused != nullptr) {
     entry = place.unused;
   } else if (place.timed_out != nullptr) {
@@ -143,7 +150,7 @@ FlowInsert FlowTable::Insert(uint64_t flow_hash, BackendId backend, FlowState st
   } else {
     return FlowInsert::kFull;
   }
-  Write(*entry, flow_hash, backend, Pack(state, now_s));
+  Write(*entry, flow_hash, backend, Pack(state, now_s, timeouts));
   return result;
 }
 

@@ -9,10 +9,15 @@
 // in the neighbour (index ^ 1). Entries are overwritten, never freed, so a bucket that is full
 // stays so and a lookup goes on to the neighbour only from a full bucket. What a new flow
 // overwrites, in this order, own bucket before neighbour: the entry of the same flow; a free one;
-// one that timed out; the longest idle half-open or closing one (an eviction). A live established
-// or UDP flow is never overwritten: then the new flow is not entered (kFull). So a flood of new
-// tuples can neither grow memory nor evict an established flow that has not timed out. Times are
-// seconds of a clock that goes on over a restart (CLOCK_BOOTTIME).
+// one that timed out; the next to time out of those that may be evicted: half-open, closing, and
+// flows of which one packet was seen (an eviction). A live established or UDP flow is never
+// overwritten: then the new flow is not entered (kFull). So a flood of new tuples can neither grow
+// memory nor evict an established flow that has not timed out.
+//
+// An entry says when it times out, not when its flow was last seen: whose timeouts hold for an
+// entry in the way need not be known, so every VIP can have its own, and a changed timeout holds
+// from the flow's next packet on. Times are seconds of a clock that goes on over a restart
+// (CLOCK_BOOTTIME).
 #ifndef GUIDEWAY_LIB_FLOW_FLOW_TABLE_H_
 #define GUIDEWAY_LIB_FLOW_FLOW_TABLE_H_
 
@@ -31,28 +36,39 @@ namespace guideway {
 using BackendId = uint32_t;
 inline constexpr uint16_t BackendIndex(BackendId id) { return static_cast<uint16_t>(id); }
 
+// What the packets of the client say of a flow; the backend's answers are not seen.
 enum class FlowState : uint8_t {
   kFree = 0,
-  kHalfOpen = 1,
-  kEstablished = 2,
-  kClosing = 3,
-  kUdp = 4
+  kHalfOpen = 1,     // TCP: a SYN, and nothing after it
+  kEstablished = 2,  // TCP: a packet after the SYN, or two without one
+  kClosing = 3,      // TCP: a FIN or RST
+  kUdp = 4,          // UDP: two packets
+  kPickedUp = 5,     // TCP: one packet, without a SYN before it
+  kUdpFirst = 6,     // UDP: one packet
 };
 
-// Idle times after which a flow's entry may be reused, in seconds, by state.
+// Idle times after which a flow's entry may be reused: 1 s to kMaxSeconds.
 struct FlowTimeouts {
+  static constexpr uint32_t kMaxSeconds = 1 << 20;
+
   uint32_t half_open_s = 30;
   uint32_t established_s = 3600;
   uint32_t closing_s = 30;
   uint32_t udp_s = 120;
+
+  uint32_t Of(FlowState state) const {
+    if (state == FlowState::kEstablished || state == FlowState::kPickedUp) return established_s;
+    if (state == FlowState::kUdp || state == FlowState::kUdpFirst) return udp_s;
+    return state == FlowState::kHalfOpen ? half_open_s : closing_s;
+  }
 };
 
-// Written by the worker, read by anyone. `seen` is 0 while the other two change, so that neither a
-// reader nor a restarted process takes half an entry for a flow.
+// Written by the worker, read by anyone. `expiry` is 0 while the other two change, so that neither
+// a reader nor a restarted process takes half an entry for a flow.
 struct FlowEntry {
   std::atomic<uint64_t> tag;      // flow hash; 0 = never used
   std::atomic<uint32_t> backend;  // BackendId
-  std::atomic<uint32_t> seen;     // state in the top 4 bits, last-seen seconds in the low 28
+  std::atomic<uint32_t> expiry;   // state in the top 4 bits, when it times out in the low 28
 };
 static_assert(sizeof(FlowEntry) == 16);
 
@@ -65,8 +81,8 @@ static_assert(sizeof(FlowBucket) == kCacheLineBytes);
 
 enum class FlowInsert : uint8_t {
   kInserted,  // a new flow
-  kKnown,     // the flow was live already; it has the given backend and state now
-  kEvicted,   // a new flow in the place of a live half-open or closing one
+  kKnown,     // the flow was live already; it has the given backend now
+  kEvicted,   // a new flow in the place of a live one that may be evicted
   kFull,      // not entered
 };
 
@@ -86,21 +102,24 @@ class FlowTable {
 
   void Prefetch(uint64_t flow_hash) const { PrefetchWrite(&BucketOf(flow_hash)); }
   // The live entry of the flow, or nullptr. Expired entries are not found.
-  FlowEntry* Find(uint64_t flow_hash, uint32_t now_s, const FlowTimeouts& timeouts);
+  FlowEntry* Find(uint64_t flow_hash, uint32_t now_s);
   // Any thread: the backend of the flow's live entry, if it has one. Writes nothing. An entry that
   // changes meanwhile may be missed.
-  std::optional<BackendId> Peek(uint64_t flow_hash, uint32_t now_s,
-                                const FlowTimeouts& timeouts) const;
-  // Records a packet of a found flow.
-  static void Touch(FlowEntry* entry, FlowState state, uint32_t now_s);
+  std::optional<BackendId> Peek(uint64_t flow_hash, uint32_t now_s) const;
+  // Records a packet of a found flow: `timeouts` are those of its VIP.
+  static void Touch(FlowEntry* entry, FlowState state, uint32_t now_s,
+                    const FlowTimeouts& timeouts);
   static FlowState State(const FlowEntry& entry);
-  static uint32_t LastSeen(const FlowEntry& entry);  // seconds modulo 2^28
-  // Enters a flow or, where it is known, gives it this backend and state.
+  static uint32_t TimesOutAt(const FlowEntry& entry);  // seconds modulo 2^28
+  // Enters a flow or, where it is known, gives it this backend. A known flow gets this state, with
+  // two exceptions: another packet of it confirms kPickedUp and kUdpFirst as kEstablished (unless
+  // it is closing) and kUdp; and kHalfOpen leaves an established flow of the same backend alone,
+  // so that a forged SYN cannot make it one that may be evicted.
   FlowInsert Insert(uint64_t flow_hash, BackendId backend, FlowState state, uint32_t now_s,
                     const FlowTimeouts& timeouts);
 
-  // Any thread: calls visit(flow hash, BackendId, FlowState, last-seen seconds modulo 2^28) for
-  // every entry in use, timed out or not. Entries that change meanwhile may be left out.
+  // Any thread: calls visit(flow hash, BackendId, FlowState, when it times out in seconds modulo
+  // 2^28) for every entry in use, timed out or not. Entries that change meanwhile may be left out.
   template <typename Visitor>
   void ForEach(Visitor visit) const;
 
@@ -125,14 +144,14 @@ template <typename Visitor>
 void FlowTable::ForEach(Visitor visit) const {
   for (uint64_t i = 0; i < bucket_count_; ++i) {
     for (const FlowEntry& entry : buckets_[i].entries) {
-      const uint32_t seen = entry.seen.load(std::memory_order_acquire);
+      const uint32_t expiry = entry.expiry.load(std::memory_order_acquire);
       const uint64_t tag = entry.tag.load(std::memory_order_relaxed);
       const BackendId backend = entry.backend.load(std::memory_order_relaxed);
       std::atomic_thread_fence(std::memory_order_acquire);
-      // A change in between shows: it sets `seen` to 0 first and another tag or time afterwards.
-      if (seen >> 28 == 0 || entry.seen.load(std::memory_order_relaxed) >> 28 == 0) continue;
+      // A change in between shows: it sets `expiry` to 0 first and another tag or time afterwards.
+      if (expiry >> 28 == 0 || entry.expiry.load(std::memory_order_relaxed) >> 28 == 0) continue;
       if (tag == 0 || entry.tag.load(std::memory_order_relaxed) != tag) continue;
-      visit(tag, backend, static_cast<FlowState>(seen >> 28), seen & 0x0fffffff);
+      visit(tag, backend, static_cast<FlowState>(expiry >> 28), expiry & 0x0fffffff);
     }
   }
 }

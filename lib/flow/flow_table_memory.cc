@@ -8,7 +8,7 @@ namespace guideway {
 namespace {
 
 constexpr uint64_t kMagic = 0x776f6c6679617767;  // "gwayflow" in memory
-constexpr uint32_t kLayoutVersion = 1;           // of header, bucket and entry
+constexpr uint32_t kLayoutVersion = 2;           // of header, bucket and entry
 constexpr uint64_t kMinBuckets = 2;              // a bucket and its neighbour
 
 }  // namespace
@@ -51,7 +51,7 @@ void FlowTable::Clear(uint64_t key_digest) {
   std::atomic_thread_fence(std::memory_order_release);
   for (uint64_t i = 0; i < bucket_count_; ++i) {
     for (FlowEntry& entry : buckets_[i].entries) {
-      entry.seen.store(0, std::memory_order_relaxed);  // first: Peek() and ForEach() look at it
+      entry.expiry.store(0, std::memory_order_relaxed);  // first: Peek() and ForEach() look at it
       std::atomic_thread_fence(std::memory_order_release);
       entry.tag.store(0, std::memory_order_relaxed);
       entry.backend.store(0, std::memory_order_relaxed);

@@ -102,6 +102,10 @@ void CheckSnapshot(const Snapshot& snapshot, const Model& model) {
         snapshot.vips.Find(body.address, body.port, static_cast<IpProtocol>(body.protocol));
     FUZZ_CHECK(cell != nullptr && cell->vip == index && cell->pool == body.pool &&
                cell->max_segment_size == body.max_segment_size);
+    const FlowTimeouts& timeouts = snapshot.TimeoutsOf(index);
+    FUZZ_CHECK(timeouts.udp_s == (body.udp_s != 0 ? body.udp_s : model.globals.udp_s));
+    FUZZ_CHECK(timeouts.established_s ==
+               (body.established_s != 0 ? body.established_s : model.globals.established_s));
     FUZZ_CHECK(model.pools.count(body.pool) == 1);
     FUZZ_CHECK(snapshot.vips.HasAddress(body.address));
   }

@@ -85,6 +85,23 @@ def test_a_udp_flow_keeps_its_backend(fixture):
         assert answers.failed == 0 and len(answers) == 1, answers
 
 
+def test_vip_counters(fixture):
+    for family in FAMILIES:
+        before = fixture.guideway.vip_stats(VIP[family], "udp")
+        answers = client.udp_requests(fixture.lab, VIP[family], 40, step=1,
+                                      source_port=_free_ports())
+        assert answers.failed == 0
+        after = fixture.guideway.vip_stats(VIP[family], "udp")
+        grown = {name: after[name] - before[name] for name in ("packets", "new_flows", "drop_total")}
+        assert grown == {"packets": 40, "new_flows": 40, "drop_total": 0}, (before, after)
+        before = fixture.guideway.vip_stats(VIP[family], "tcp")
+        assert client.http_requests(fixture.lab, VIP[family], 10).failed == 0
+        after = fixture.guideway.vip_stats(VIP[family], "tcp")
+        # Each flow's FIN and the ACKs after it belong to the flow that its SYN began.
+        assert after["new_flows"] - before["new_flows"] == 10, (before, after)
+    fixture.guideway.check_vip_sums()
+
+
 def _free_ports():
     """The first of _COUNT client ports that no case has used yet."""
     return next(_FREE_PORTS)

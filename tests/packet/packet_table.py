@@ -17,7 +17,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PAGE = ROOT / "docs" / "life-of-a-packet.md"
 _COUNTER_OF = {"forward": "forwarded_packets", "answer": "answered_packets",
-               "to_kernel": "to_kernel_packets"}
+               "to_kernel": "to_kernel_packets", "fragments": "forwarded_packets"}
 
 
 def packet_cases(path):

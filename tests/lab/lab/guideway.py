@@ -111,6 +111,24 @@ class Guideway:
         assert stats["balanced"] is True, stats
         return stats
 
+    def vip_stats(self, address, protocol):
+        """The part of stats() that is one VIP's."""
+        name = next(vip["name"] for vip in self.json("vip", "list")
+                    if vip["address"] == address and vip["protocol"] == protocol)
+        return next(vip for vip in self.stats()["vips"] if vip["name"] == name)
+
+    def check_vip_sums(self):
+        """Each verdict and drop reason, summed over the VIPs and no VIP, is the total. To be called
+        when nobody sends."""
+        stats = self.stats()
+        rows = [*stats["vips"], stats["no_vip"]]
+        totals = {"packets": "forwarded_packets", "to_kernel_packets": "to_kernel_packets",
+                  "answered_packets": "answered_packets", "drop_total": "drop_total"}
+        for name, total in totals.items():
+            assert sum(row[name] for row in rows) == stats[total], (name, stats)
+        for reason, total in stats["drops"].items():
+            assert sum(row["drops"].get(reason, 0) for row in rows) == total, (reason, stats)
+
     def stop(self):
         """Both end by SIGTERM with 0."""
         for process in (self.controlplane, self.dataplane):

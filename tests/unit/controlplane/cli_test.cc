@@ -136,6 +136,16 @@ TEST_CASE("counters, exact to the last bit") {
     }
   ],
   "workers": [],
+  "vips": [],
+  "no_vip": {
+    "packets": 0,
+    "bytes": 0,
+    "new_flows": 0,
+    "to_kernel_packets": 0,
+    "answered_packets": 0,
+    "drop_total": 0,
+    "drops": {}
+  },
   "generation": 0
 }
 )");

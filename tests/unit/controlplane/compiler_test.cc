@@ -204,6 +204,24 @@ TEST_CASE("next hops: why there is none is said in words, and moves no slot") {
   }
 }
 
+TEST_CASE(
+    "a VIP's flow timeouts go with it; what it leaves out is 0; removed backends wait for it") {
+  Bench bench(3);
+  v1::Vip* vip = bench.config.mutable_vips(0);
+  const Tables before = bench.Compile().tables;
+  CHECK(before.vips.begin()->second.established_s == 0);
+  const absl::Duration linger = LingerTime(bench.config);
+  vip->mutable_flow_timeouts()->mutable_established()->set_seconds(7 * 3600);
+  vip->mutable_flow_timeouts()->mutable_closing()->set_nanos(500000000);
+  const Tables after = bench.Compile().tables;
+  CHECK(after.vips.begin()->second.established_s == 7 * 3600);
+  CHECK(after.vips.begin()->second.closing_s == 1);
+  CHECK(after.vips.begin()->second.half_open_s == 0);
+  CHECK(Difference(&before, after).size() == 1);
+  CHECK(linger < absl::Hours(7));
+  CHECK(LingerTime(bench.config) == absl::Hours(7));
+}
+
 TEST_CASE("differences are minimal") {
   Bench bench(3);
   const Tables first = bench.Compile().tables;

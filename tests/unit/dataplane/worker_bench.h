@@ -1,14 +1,19 @@
-// A worker between two ports made of DPDK rings, for tests of what it does with packets.
+// A worker between two ports made of DPDK rings, which the test holds the other ends of.
 #ifndef GUIDEWAY_TESTS_UNIT_DATAPLANE_WORKER_BENCH_H_
 #define GUIDEWAY_TESTS_UNIT_DATAPLANE_WORKER_BENCH_H_
 
 #include <rte_eal.h>
 #include <rte_eth_ring.h>
+#include <rte_malloc.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <cstring>
+#include <memory>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "dataplane/manager/publisher.h"
 #include "dataplane/worker/worker.h"

@@ -50,43 +50,6 @@ TEST_CASE("packets for the VIP leave by the backend's port, encapsulated, and ar
   CHECK(backend.packets == kPackets);
 }
 
-TEST_CASE("an index that gets another owner counts from zero") {
-  Bench bench;
-  std::vector<std::unique_ptr<Worker>> workers;
-  workers.push_back(std::move(bench.worker));
-  bench.worker_in_use = workers[0].get();
-  TrafficTotals totals(&workers);
-  TableState tables;
-  tables.vips.resize(6);
-  tables.vips[5] = {.exists = true,
-                    .body = {.index = 5,
-                             .pool = 0,
-                             .address = Address("192.0.2.80"),
-                             .port = Be16(80),
-                             .protocol = 6,
-                             .max_segment_size = 0}};
-  tables.backends.resize(4);
-  tables.backends[3].exists = true;
-  tables.backends[3].body.incarnation = 1;
-  totals.Follow(tables);
-  bench.Send(VipFrame(1));
-  bench.Start();
-  bench.AwaitReceived(1);
-  totals.Follow(tables);  // the same owners
-  CHECK(totals.Vip(5).packets == 1);
-  CHECK(totals.Backend(3).packets == 1);
-  tables.vips[5].body.port = Be16(81);
-  tables.backends[3].body.incarnation = 2;
-  totals.Follow(tables);
-  CHECK(totals.Vip(5).packets == 0);
-  CHECK(totals.Backend(3).bytes == 0);
-  bench.Send(VipFrame(2));
-  bench.AwaitReceived(2);
-  CHECK(totals.Vip(5).packets == 1);
-  CHECK(totals.Backend(3).new_flows == 1);
-  bench.StopAndJoin();
-}
-
 TEST_CASE("without a kernel twin a packet for nobody is a named drop") {
   Bench bench;
   bench.Send(OtherFrame());

@@ -101,11 +101,10 @@ TEST_CASE("errors neither enter nor refresh nor close a flow, and count as no hi
   f.Send(ErrorAbout(client));
   CHECK(f.state.counted[Counter::flow_hits] == 0);
   CHECK(f.state.counted[Counter::flow_misses] == 0);
-  const FlowEntry* entry =
-      f.flows.Find(f.burst.packets[0].flow_hash, f.state.now_s, f.tables.timeouts);
+  const FlowEntry* entry = f.flows.Find(f.burst.packets[0].flow_hash, f.state.now_s);
   REQUIRE(entry != nullptr);
-  CHECK(FlowTable::LastSeen(*entry) == began);
-  CHECK(FlowTable::State(*entry) == FlowState::kEstablished);
+  CHECK(FlowTable::TimesOutAt(*entry) == began + f.tables.timeouts.established_s);
+  CHECK(FlowTable::State(*entry) == FlowState::kPickedUp);
 }
 
 TEST_CASE("nothing configured: all ICMP is the kernel's") {

@@ -38,9 +38,7 @@ struct Fixture : World {
   const Packet& Udp() { return Send({.protocol = IpProtocol::kUdp}); }
   uint64_t Counted(Counter counter) const { return state.counted[counter]; }
   // The flow table's entry of the packet sent last.
-  FlowEntry* Entry() {
-    return flows.Find(burst.packets[0].flow_hash, state.now_s, tables.timeouts);
-  }
+  FlowEntry* Entry() { return flows.Find(burst.packets[0].flow_hash, state.now_s); }
   FlowState StateOfLast() { return FlowTable::State(*Entry()); }
 
   std::deque<Buffer> buffers;
@@ -117,15 +115,55 @@ TEST_CASE("states follow the flags") {
   f.state.now_s += 10;
   f.Tcp(kAck);
   CHECK(f.StateOfLast() == FlowState::kClosing);
-  CHECK(FlowTable::LastSeen(*f.Entry()) == f.state.now_s);
+  CHECK(FlowTable::TimesOutAt(*f.Entry()) == f.state.now_s + f.tables.timeouts.closing_s);
   f.Tcp(kSyn);
   CHECK(f.StateOfLast() == FlowState::kHalfOpen);
+  f.Udp();
+  CHECK(f.StateOfLast() == FlowState::kUdpFirst);
   f.Udp();
   CHECK(f.StateOfLast() == FlowState::kUdp);
 }
 
-TEST_CASE("flows met in the middle: data enters established, FIN closing, RST not at all") {
+TEST_CASE("a SYN of a flow that is established where it would go anyway leaves it so") {
   Fixture f;
+  f.Tcp(kSyn);
+  f.Tcp(kAck);
+  CHECK(f.Tcp(kSyn).transmit_port == 0);
+  CHECK(f.StateOfLast() == FlowState::kEstablished);
+}
+
+TEST_CASE("a closing flow stays with its backend until a SYN uses its ports again") {
+  Fixture f;
+  f.Tcp(kSyn);
+  f.Tcp(kFin);
+  f.SetPool(0, 1);
+  CHECK(f.Tcp(kAck).transmit_port == 0);
+  CHECK(f.StateOfLast() == FlowState::kClosing);
+  CHECK(f.Tcp(kSyn).transmit_port == 1);
+  CHECK(f.StateOfLast() == FlowState::kHalfOpen);
+}
+
+TEST_CASE("every VIP's flows have its own timeouts, those without theirs the common ones") {
+  Fixture f;
+  const FlowTimeouts own[] = {{.half_open_s = 5, .established_s = 50, .closing_s = 3}};
+  f.tables.vip_timeouts = own;  // of VIP 0; VIP 1 is beyond them
+  const auto left = [&] { return FlowTable::TimesOutAt(*f.Entry()) - f.state.now_s; };
+  f.Tcp(kSyn);
+  CHECK(left() == 5);
+  f.Tcp(kAck);
+  CHECK(left() == 50);
+  f.Tcp(kFin);
+  CHECK(left() == 3);
+  f.Udp();
+  CHECK(left() == f.tables.timeouts.udp_s);
+  f.Send({.source_port = 40001, .tcp_flags = kAck});
+  CHECK(left() == 50);
+}
+
+TEST_CASE("flows met in the middle: data is picked up, FIN closing, RST not entered at all") {
+  Fixture f;
+  f.Tcp(kAck);
+  CHECK(f.StateOfLast() == FlowState::kPickedUp);
   f.Tcp(kAck);
   CHECK(f.StateOfLast() == FlowState::kEstablished);
   f.Send({.source_port = 2, .tcp_flags = kFin});
@@ -234,9 +272,16 @@ TEST_CASE("a full flow table still forwards, and says how it fared") {
   CHECK(inserts == 100);
   CHECK(evictions == 92);
   CHECK(failures == 0);
-  for (uint16_t port = 101; port <= 200; ++port) send(port, kAck);
+  for (uint16_t port = 101; port <= 108; ++port) {
+    send(port, kSyn);
+    send(port, kAck);  // established
+  }
+  CHECK(inserts == 108);
   CHECK(evictions == 100);
-  CHECK(failures == 92);
+  for (const uint8_t flags : {kSyn, kAck, kFin}) send(200, flags);
+  CHECK(inserts == 108);
+  CHECK(evictions == 100);
+  CHECK(failures == 3);
 }
 
 TEST_CASE("nothing configured: everything is the kernel's, but broken IP is dropped") {

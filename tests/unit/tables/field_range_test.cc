@@ -85,6 +85,13 @@ const Case kCases[] = {
      true},
     {"vip[1].max_segment_size", SetVip(1, 0), [](auto* b) { b->vip.max_segment_size = 9001; },
      false, 9001},
+    {"vip[1].half_open_s", SetVip(1, 0), [](auto* b) { b->vip.half_open_s = 1 << 20; }, true},
+    {"vip[1].half_open_s", SetVip(1, 0), [](auto* b) { b->vip.half_open_s = ~0u; }, false, ~0u},
+    {"vip[1].established_s", SetVip(1, 0), [](auto* b) { b->vip.established_s = (1 << 20) + 1; },
+     false, (1 << 20) + 1},
+    {"vip[1].closing_s", SetVip(1, 0), [](auto* b) { b->vip.closing_s = 0; }, true},
+    {"vip[1].closing_s", SetVip(1, 0), [](auto* b) { b->vip.closing_s = ~0u; }, false, ~0u},
+    {"vip[1].udp_s", SetVip(1, 0), [](auto* b) { b->vip.udp_s = ~0u; }, false, ~0u},
 
     {"pool[2047]", SetPool(kMaxPools - 1, 3, 0), [](auto*) {}, true},
     {"pool[2048].index", SetPool(kMaxPools, 3, 0), [](auto*) {}, false, kMaxPools},

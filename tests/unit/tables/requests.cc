@@ -61,7 +61,11 @@ Request SetVip(uint32_t index, uint32_t pool) {
                       .address = IpAddress::FromIpv4(Be32(0xc6336400 + index)),
                       .port = Be16(80),
                       .protocol = static_cast<uint8_t>(IpProtocol::kTcp),
-                      .max_segment_size = 0};
+                      .max_segment_size = 0,
+                      .half_open_s = 0,
+                      .established_s = 0,
+                      .closing_s = 0,
+                      .udp_s = 0};
   return request;
 }
 
@@ -135,7 +139,10 @@ uint64_t DigestOf(const Snapshot& snapshot) {
   for (uint32_t i = 0; i < kMaxVips; ++i) {
     const VipCell* cell =
         snapshot.vips.Find(IpAddress::FromIpv4(Be32(0xc6336400 + i)), Be16(80), IpProtocol::kTcp);
-    if (cell != nullptr) digest.Add(uint64_t{cell->vip} << 32 | uint64_t{cell->pool} << 16 | i);
+    if (cell == nullptr) continue;
+    digest.Add(uint64_t{cell->vip} << 32 | uint64_t{cell->pool} << 16 | i);
+    const FlowTimeouts& timeouts = snapshot.TimeoutsOf(cell->vip);
+    digest.Add(uint64_t{timeouts.half_open_s} << 32 | timeouts.established_s);
   }
   return digest.value();
 }
