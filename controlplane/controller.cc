@@ -133,6 +133,7 @@ class Controller::Impl {
   Session session_;
   Compiled compiled_;
   std::shared_ptr<const channel::CountersRegion> counters_;
+  std::string keep_problem_;  // of the backend indices; empty: none
   bool recompile_posted_ = false;
   uint64_t last_ticket_ = 0;  // of the tables given to the session last
   Commit commit_;
@@ -299,7 +300,8 @@ absl::Status Controller::Impl::Recompile() {
   compiled_ = std::move(compiled).value();
   // Before the tables go out: an index in use must never be forgotten.
   const absl::Status saved = registry_.Save(IndexFile());
-  if (!saved.ok()) LOG(ERROR) << "backend indices not kept: " << saved.message();
+  keep_problem_ = saved.ok() ? "" : absl::StrCat("backend indices not kept: ", saved.message());
+  if (!saved.ok()) LOG(ERROR) << keep_problem_;
   SetDeadlineTimer();
   if (!session_.ready()) {
     return absl::UnavailableError(absl::StrCat("no data plane: ", session_.problem()));
@@ -360,6 +362,7 @@ StateReport Controller::Impl::Report() const {
                      .settling = settling_,
                      .session = session_,
                      .counters = counters_.get(),
+                     .keep_problem = keep_problem_,
                      .now = loop_->Now()};
 }
 
