@@ -69,6 +69,11 @@ absl::StatusOr<std::unique_ptr<ConfigStore>> ConfigStore::Open(const Options& op
 absl::Status ConfigStore::LockDirectory() {
   const std::string path = absl::StrCat(options_.state_directory, "/lock");
   lock_.reset(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
+  // A full or read-only disk: what is there can be locked without writing to it.
+  if (!lock_.valid()) lock_.reset(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!lock_.valid()) {
+    lock_.reset(open(options_.state_directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  }
   if (!lock_.valid()) return ErrnoStatus(errno, "state directory: open " + path);
   if (flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
     return absl::FailedPreconditionError(absl::StrCat("state directory ", options_.state_directory,
@@ -84,32 +89,63 @@ absl::Status ConfigStore::Load() {
   if (kept.ok() && kept->edited && kept->file_digest == digest) {
     LOG(INFO) << "configuration: the kept one, version " << kept->version << ", because it was "
               << "changed through the API and " << options_.config_file << " is as it was";
-    config_ = std::move(kept->config);
-    version_ = kept->version;
-    edited_ = true;
-    file_digest_ = digest;
+    Adopt(std::move(kept->config), kept->version, true, digest);
     return absl::OkStatus();
   }
   GW_ASSIGN_OR_RETURN(v1::Config from_file, ParseConfig(text, options_.config_file));
+  uint64_t version = 1;
   if (kept.ok()) {
+    const std::vector<std::string> shrinks = DangerousShrinks(kept->config, from_file);
+    if (!shrinks.empty() && !options_.force) {
+      held_reason_ = absl::StrCat(options_.config_file,
+                                  ": not taken at the start: ", absl::StrJoin(shrinks, "; "),
+                                  " (--force_config takes it)");
+      LOG(ERROR) << "configuration: the kept one, version " << kept->version << ", because "
+                 << held_reason_;
+      held_file_ = std::move(from_file);
+      Adopt(std::move(kept->config), kept->version, kept->edited, kept->file_digest);
+      return absl::OkStatus();
+    }
+    for (const std::string& shrink : shrinks) {
+      LOG(WARNING) << "--force_config: " << options_.config_file << " is taken although " << shrink;
+    }
     LOG(INFO) << "configuration: " << options_.config_file
               << (kept->file_digest == digest ? ", as before" : ", which has changed");
     if (kept->edited) LOG(WARNING) << "changes made through the API before that are dropped";
-    version_ = kept->version;
+    version = kept->version + (kept->file_digest != digest || kept->edited ? 1 : 0);
   } else if (absl::IsNotFound(kept.status())) {
     LOG(INFO) << "configuration: " << options_.config_file << ", nothing was kept";
   } else {
     LOG(ERROR) << "configuration: " << options_.config_file
                << ", because the kept one cannot be used: " << kept.status().message();
   }
-  if (!kept.ok() || kept->file_digest != digest || kept->edited) ++version_;
-  GW_RETURN_IF_ERROR(Keep(from_file, version_, false, digest));
-  config_ = std::move(from_file);
-  file_digest_ = digest;
+  Adopt(std::move(from_file), version, false, digest);
   return absl::OkStatus();
 }
 
+void ConfigStore::Adopt(v1::Config config, uint64_t version, bool edited,
+                        const std::string& file_digest) {
+  config_ = std::move(config);
+  version_ = version;
+  edited_ = edited;
+  file_digest_ = file_digest;
+  keep_problem_ = std::string(Keep(config_, version_, edited_, file_digest_).message());
+  if (!keep_problem_.empty()) LOG(ERROR) << keep_problem_;
+}
+
+std::vector<std::string> ConfigStore::Problems() {
+  std::vector<std::string> problems;
+  if (!keep_problem_.empty()) {
+    keep_problem_ = std::string(Keep(config_, version_, edited_, file_digest_).message());
+    if (keep_problem_.empty()) LOG(INFO) << "the configuration could be kept now";
+  }
+  if (!keep_problem_.empty()) problems.push_back(keep_problem_);
+  if (held_file_.has_value()) problems.push_back(held_reason_);
+  return problems;
+}
+
 std::string ConfigStore::source() const {
+  if (held_file_.has_value()) return absl::StrCat("the kept copy, not ", options_.config_file);
   return absl::StrCat(options_.config_file, edited_ ? ", changed through the API" : "");
 }
 
@@ -143,23 +179,19 @@ absl::StatusOr<ConfigStore::Change> ConfigStore::Put(v1::Config config, bool for
   if (change.changes.empty()) edited = edited && edited_;  // an edit without effect is none
   const uint64_t version = version_ + (change.changes.empty() ? 0 : 1);
   GW_RETURN_IF_ERROR(Keep(config, version, edited, file_digest));
-  problem_.clear();
+  keep_problem_.clear();
   config_ = std::move(config);
   version_ = version;
   edited_ = edited;
   file_digest_ = file_digest;
+  // Once FILE would not be refused any more there is nothing to say about it.
+  if (held_file_.has_value() && DangerousShrinks(config_, *held_file_).empty()) held_file_.reset();
   return change;
 }
 
 void ConfigStore::Restore(const Snapshot& snapshot) {
-  const absl::Status kept =
-      Keep(snapshot.config, snapshot.version, snapshot.edited, snapshot.file_digest);
-  problem_ = std::string(kept.message());
-  if (!kept.ok()) LOG(ERROR) << problem_;
-  config_ = snapshot.config;
-  version_ = snapshot.version;
-  edited_ = snapshot.edited;
-  file_digest_ = snapshot.file_digest;
+  held_file_ = snapshot.held_file;
+  Adopt(snapshot.config, snapshot.version, snapshot.edited, snapshot.file_digest);
 }
 
 absl::Status ConfigStore::Keep(const v1::Config& config, uint64_t version, bool edited,

@@ -2,7 +2,9 @@
 //
 // At the start FILE (--config) and the copy that the state directory holds from the last run are
 // compared: if the copy was changed through the API since this same content of FILE was loaded, the
-// copy wins; in all other cases FILE does. Which one won and why is logged.
+// copy wins; in all other cases FILE does, unless it shrinks wildly against the copy (see
+// DangerousShrinks) and `force` is false: then the copy stays in force. Which one won and why is
+// logged. A copy that cannot be written at the start is a problem, and no reason not to serve.
 // A change is checked, then kept on disk, then in force; if any step fails nothing has changed.
 // Thread safety: none; all calls on the event loop's thread (or before it runs).
 #ifndef GUIDEWAY_CONTROLPLANE_CONFIG_STORE_H_
@@ -10,6 +12,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +28,7 @@ class ConfigStore {
   struct Options {
     std::string config_file;
     std::string state_directory;  // created if it does not exist; used by one process at a time
+    bool force = false;           // a FILE that shrinks wildly is taken at the start, too
   };
 
   // What a change did, or would do.
@@ -39,6 +43,7 @@ class ConfigStore {
     uint64_t version = 0;
     bool edited = false;
     std::string file_digest;
+    std::optional<v1::Config> held_file;
   };
 
   // Loads the configuration. Errors name the file, and line, column and field if it has them.
@@ -48,7 +53,7 @@ class ConfigStore {
   const v1::Config& config() const { return config_; }
   // Counts accepted changes, over restarts.
   uint64_t version() const { return version_; }
-  // "FILE" or "FILE, changed through the API".
+  // "FILE", "FILE, changed through the API", or "the kept copy, not FILE".
   std::string source() const;
 
   // Puts FILE in force, as it is now.
@@ -57,17 +62,20 @@ class ConfigStore {
   // dangerously and `force` is false. With `dry_run` nothing changes.
   absl::StatusOr<Change> Replace(v1::Config config, bool force, bool dry_run);
 
-  Snapshot TakeSnapshot() const { return {config_, version_, edited_, file_digest_}; }
-  // Puts back what was. If that cannot be kept it is logged, and problem() says so.
+  Snapshot TakeSnapshot() const { return {config_, version_, edited_, file_digest_, held_file_}; }
+  // Puts back what was. If that cannot be kept it is logged, and Problems() says so.
   void Restore(const Snapshot& snapshot);
-  // Why the copy on disk is not what is in force; empty: it is.
-  const std::string& problem() const { return problem_; }
+  // Why the copy on disk is not what is in force, after another try to write it, and why FILE was
+  // not taken. Empty: all is well.
+  std::vector<std::string> Problems();
 
  private:
   explicit ConfigStore(const Options& options) : options_(options) {}
 
   absl::Status LockDirectory();
   absl::Status Load();
+  // Puts in force and tries to keep it; that this fails is only a problem.
+  void Adopt(v1::Config config, uint64_t version, bool edited, const std::string& file_digest);
   absl::StatusOr<Change> Put(v1::Config config, bool force, bool dry_run, bool edited,
                              const std::string& file_digest);
   absl::Status Keep(const v1::Config& config, uint64_t version, bool edited,
@@ -77,9 +85,11 @@ class ConfigStore {
   UniqueFd lock_;
   v1::Config config_;
   uint64_t version_ = 0;
-  bool edited_ = false;      // changed through the API since FILE was loaded
-  std::string file_digest_;  // of FILE when it was loaded
-  std::string problem_;
+  bool edited_ = false;                  // changed through the API since FILE was loaded
+  std::string file_digest_;              // of FILE when it was loaded
+  std::string keep_problem_;             // the copy on disk is not what is in force
+  std::optional<v1::Config> held_file_;  // FILE that shrinks wildly and was not taken
+  std::string held_reason_;
 };
 
 }  // namespace guideway

@@ -54,6 +54,8 @@ ProbeTarget MakeTarget(const v1::Probe& probe, const IpAddress& address) {
 
 // How long a change waits for the data plane's word.
 constexpr absl::Duration kCommitPatience = absl::Seconds(2);
+// How long tables in force wait after a start for the kernel to say where the next hops are.
+constexpr absl::Duration kNextHopPatience = absl::Seconds(2);
 // What was refused for lack of memory is tried again.
 constexpr absl::Duration kFirstMemoryRetry = absl::Seconds(1);
 constexpr absl::Duration kLongestMemoryRetry = absl::Seconds(60);
@@ -111,6 +113,7 @@ class Controller::Impl {
   void SetProbes();
   void SetDestinations();
   bool UpdateSettling();
+  bool AwaitsNextHops();
   void RecompileSoon();
   // Why the tables are not on their way to the data plane; ok if they are.
   absl::Status Recompile();
@@ -130,9 +133,12 @@ class Controller::Impl {
   std::map<std::string, std::string> pool_of_key_;
   Resolver resolver_;
   bool resolver_started_ = false;
+  bool next_hops_known_ = false;  // once after the start, or not within kNextHopPatience
+  absl::Duration next_hop_deadline_;
   Session session_;
   Compiled compiled_;
   std::shared_ptr<const channel::CountersRegion> counters_;
+  std::string keep_problem_;  // of the backend indices; empty: none
   bool recompile_posted_ = false;
   uint64_t last_ticket_ = 0;  // of the tables given to the session last
   Commit commit_;
@@ -165,6 +171,7 @@ HealthState Controller::Impl::HealthOf(const std::string& key) const {
 
 void Controller::Impl::SetConfig(const v1::Config& config, CommitDone done) {
   const uint64_t first_ticket = last_ticket_ + 1;
+  if (!has_config_) next_hop_deadline_ = loop_->Now() + kNextHopPatience;
   config_ = config;
   has_config_ = true;
   SetProbes();
@@ -256,6 +263,13 @@ bool Controller::Impl::UpdateSettling() {
       loop_->Now());
 }
 
+bool Controller::Impl::AwaitsNextHops() {
+  next_hops_known_ = next_hops_known_ || StaticGatewayPort(config_) != nullptr ||
+                     loop_->Now() >= next_hop_deadline_ ||
+                     (resolver_started_ && !resolver_.AnyBeingResolved());
+  return !next_hops_known_;
+}
+
 void Controller::Impl::OnHealth(const std::string& key) {
   const HealthStateMachine* health = prober_.Find(key);
   LOG(INFO) << "backend " << key << " is "
@@ -299,16 +313,17 @@ absl::Status Controller::Impl::Recompile() {
   compiled_ = std::move(compiled).value();
   // Before the tables go out: an index in use must never be forgotten.
   const absl::Status saved = registry_.Save(IndexFile());
-  if (!saved.ok()) LOG(ERROR) << "backend indices not kept: " << saved.message();
+  keep_problem_ = saved.ok() ? "" : absl::StrCat("backend indices not kept: ", saved.message());
+  if (!saved.ok()) LOG(ERROR) << keep_problem_;
   SetDeadlineTimer();
   if (!session_.ready()) {
     return absl::UnavailableError(absl::StrCat("no data plane: ", session_.problem()));
   }
-  // After a restart of the control plane the slots that the data plane has are better than a guess
-  // made without any health: they stay until all pools have settled.
-  if (session_.dataplane_has_foreign_tables() && settling_.AnySettling()) {
+  // After a restart of the control plane the tables that the data plane has are better than a guess
+  // made without any health or next hops: they stay until all pools have settled.
+  if (session_.dataplane_has_foreign_tables() && (settling_.AnySettling() || AwaitsNextHops())) {
     session_.ClearWanted();
-    return absl::UnavailableError("the first probe round after the start is not over");
+    return absl::UnavailableError("the first probes or next hop lookups are not over");
   }
   session_.SetWanted(std::make_shared<Tables>(compiled_.tables), ++last_ticket_);
   return absl::OkStatus();
@@ -320,7 +335,9 @@ void Controller::Impl::SetDeadlineTimer() {
   deadline_timer_ = 0;
   const absl::Duration settle = settling_.NextDeadline() - loop_->Now();
   const absl::Duration linger = registry_.NextExpiry(LingerTime(config_)) - absl::Now();
-  const absl::Duration wait = std::min(settle, linger);
+  const absl::Duration hops =
+      AwaitsNextHops() ? next_hop_deadline_ - loop_->Now() : absl::InfiniteDuration();
+  const absl::Duration wait = std::min({settle, linger, hops});
   if (wait == absl::InfiniteDuration()) return;
   // A clock that is set must not make this a busy loop.
   deadline_timer_ = loop_->After(std::max(wait, absl::Milliseconds(10)), [this] {
@@ -360,6 +377,7 @@ StateReport Controller::Impl::Report() const {
                      .settling = settling_,
                      .session = session_,
                      .counters = counters_.get(),
+                     .keep_problem = keep_problem_,
                      .now = loop_->Now()};
 }
 

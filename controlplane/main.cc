@@ -16,6 +16,10 @@
 #include "lib/base/unique_fd.h"
 
 DEFINE_string(config, "", "the configuration file (YAML); SIGHUP reads it again");
+DEFINE_bool(
+    force_config, false,
+    "take the configuration file at the start also if it is empty or removes more than half "
+    "of a pool's backends");
 DEFINE_string(dataplane_socket, "/run/guideway/dataplane.sock", "Unix socket of the data plane");
 DEFINE_string(socket, "/run/guideway/controlplane.sock", "Unix socket of the API");
 DEFINE_string(state_directory, "/var/lib/guideway", "what must outlast a restart is kept here");
@@ -76,7 +80,7 @@ absl::Status Run() {
   if (FLAGS_config.empty()) return absl::InvalidArgumentError("--config: FILE is missing");
   const UniqueFd signals = BlockSignals();
   GW_ASSIGN_OR_RETURN(const std::unique_ptr<ConfigStore> store,
-                      ConfigStore::Open({FLAGS_config, FLAGS_state_directory}));
+                      ConfigStore::Open({FLAGS_config, FLAGS_state_directory, FLAGS_force_config}));
   EventLoop loop;
   Controller controller(&loop, {FLAGS_dataplane_socket, FLAGS_state_directory});
   GW_RETURN_IF_ERROR(controller.Start());

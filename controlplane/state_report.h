@@ -18,6 +18,7 @@ struct StateReport {
   const Settling& settling;
   const Session& session;
   const channel::CountersRegion* counters;  // null: none read yet
+  const std::string& keep_problem;          // of the backend indices; empty: none
   absl::Duration now;                       // EventLoop::Now()
 
   void FillState(v1::GetStateResponse* state) const;

@@ -2,6 +2,7 @@
 #include "controlplane/cli/client.h"
 
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 #include <cerrno>
@@ -24,6 +25,12 @@ absl::Status Unreachable(const std::string& socket_path, const std::string& reas
                                              " (is it running? --socket names another socket)"));
 }
 
+absl::Status NoAnswer(const std::string& socket_path) {
+  return absl::UnavailableError(absl::StrCat("guideway-controlplane at ", socket_path,
+                                             " does not answer within ", kPatience.count(),
+                                             " s (is it stopped or stuck?)"));
+}
+
 }  // namespace
 
 absl::Status Client::Connect() {
@@ -36,9 +43,12 @@ absl::Status Client::Connect() {
   }
   memcpy(address.sun_path, socket_path_.c_str(), socket_path_.size());
   const UniqueFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  // A hung daemon's backlog may be full; then connecting must not wait for ever either.
+  const timeval patience = {.tv_sec = kPatience.count(), .tv_usec = 0};
   if (!probe.valid() ||
+      setsockopt(probe.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) != 0 ||
       connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-    return Unreachable(socket_path_, strerror(errno));
+    return errno == EAGAIN ? NoAnswer(socket_path_) : Unreachable(socket_path_, strerror(errno));
   }
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
@@ -54,8 +64,13 @@ void Client::SetDeadline(grpc::ClientContext* context) {
   context->set_deadline(std::chrono::system_clock::now() + kPatience);
 }
 
-absl::Status Client::Convert(const grpc::Status& status) const {
+absl::Status Client::Convert(const grpc::Status& status, const grpc::ClientContext& context) const {
   if (status.ok()) return absl::OkStatus();
+  // The daemon has deadlines of its own, which are shorter and whose message is its own.
+  if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED &&
+      std::chrono::system_clock::now() >= context.deadline()) {
+    return NoAnswer(socket_path_);
+  }
   if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
     return Unreachable(socket_path_, status.error_message());
   }

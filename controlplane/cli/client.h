@@ -16,8 +16,8 @@ class Client {
  public:
   explicit Client(std::string socket_path) : socket_path_(std::move(socket_path)) {}
 
-  // UNAVAILABLE if the daemon cannot be reached, with the reason and the socket; else what the
-  // daemon says.
+  // UNAVAILABLE if the daemon cannot be reached or does not answer in time, with the reason and the
+  // socket; else what the daemon says.
   template <typename Request, typename Response>
   absl::Status Call(grpc::Status (v1::Guideway::Stub::*method)(grpc::ClientContext*, const Request&,
                                                                Response*),
@@ -26,12 +26,13 @@ class Client {
     if (!connected.ok()) return connected;
     grpc::ClientContext context;
     SetDeadline(&context);
-    return Convert((stub_.get()->*method)(&context, request, response));
+    const grpc::Status status = (stub_.get()->*method)(&context, request, response);
+    return Convert(status, context);
   }
 
  private:
   absl::Status Connect();
-  absl::Status Convert(const grpc::Status& status) const;
+  absl::Status Convert(const grpc::Status& status, const grpc::ClientContext& context) const;
   static void SetDeadline(grpc::ClientContext* context);
 
   const std::string socket_path_;

@@ -1,6 +1,7 @@
 // guideway pool ...
 #include "absl/strings/str_cat.h"
 #include "controlplane/cli/cli.h"
+#include "controlplane/cli/pool_flags.h"
 #include "controlplane/cli/state.h"
 #include "controlplane/cli/table.h"
 #include "lib/base/status.h"
@@ -86,47 +87,15 @@ absl::Status ShowPool(Cli* cli, const std::string& name) {
 
 // What `pool create` parses into.
 struct CreateOptions {
-  v1::Pool pool;
   std::string name;
-  std::string encapsulation = "l2";
-  uint32_t table_size = 65537;
-  std::string probe;
-  uint32_t port = 0;
-  std::string path;
-  std::string interval;
-  std::string timeout;
+  PoolFlagValues flags;
+  CLI::App* command = nullptr;
 };
-
-absl::Status SetDuration(const std::string& text, const char* option,
-                         google::protobuf::Duration* duration) {
-  const auto parsed = ParseDuration(text);
-  if (!parsed.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        option, ": ", text, " is not a duration; must have a unit, such as 500ms or 5s"));
-  }
-  *duration = ToProto(*parsed);
-  return absl::OkStatus();
-}
 
 absl::Status CreatePool(Cli* cli, const CreateOptions& options) {
   v1::CreatePoolRequest request;
-  v1::Pool* pool = request.mutable_pool();
-  pool->set_name(options.name);
-  pool->set_encapsulation(*ParseEnum<v1::Encapsulation>(options.encapsulation));
-  pool->set_table_size(options.table_size);
-  if (!options.probe.empty()) {
-    v1::Probe* probe = pool->mutable_probe();
-    probe->set_type(*ParseEnum<v1::ProbeType>(options.probe));
-    probe->set_port(options.port);
-    probe->set_path(options.path);
-    if (!options.interval.empty()) {
-      GW_RETURN_IF_ERROR(
-          SetDuration(options.interval, "--probe-interval", probe->mutable_interval()));
-    }
-    if (!options.timeout.empty()) {
-      GW_RETURN_IF_ERROR(SetDuration(options.timeout, "--probe-timeout", probe->mutable_timeout()));
-    }
-  }
+  request.mutable_pool()->set_name(options.name);
+  GW_RETURN_IF_ERROR(FillPool(options.flags, *options.command, request.mutable_pool()));
   v1::ApplyResponse response;
   GW_RETURN_IF_ERROR(cli->client().Call(&v1::Guideway::Stub::CreatePool, request, &response));
   cli->PrintChange(response);
@@ -135,32 +104,12 @@ absl::Status CreatePool(Cli* cli, const CreateOptions& options) {
 
 void AddCreate(Cli* cli, CLI::App* noun) {
   const auto options = std::make_shared<CreateOptions>();
-  CLI::App* create = cli->AddCommand(noun, "create", "Create a pool without backends",
+  options->command = cli->AddCommand(noun, "create", "Create a pool without backends",
                                      [cli, options] { return CreatePool(cli, *options); });
-  create->add_option("name", options->name, "Name of the new pool")->type_name("NAME")->required();
-  create->add_option("--encapsulation", options->encapsulation, "How packets get to the backends")
-      ->check(CLI::IsMember(EnumNames(*v1::Encapsulation_descriptor())))
-      ->capture_default_str();
-  create->add_option("--table-size", options->table_size, "Slots of the Maglev table, a prime")
-      ->type_name("NUMBER")
-      ->capture_default_str();
-  CLI::Option* probe =
-      create
-          ->add_option("--probe", options->probe, "How health is found out; without it, not at all")
-          ->check(CLI::IsMember(EnumNames(*v1::ProbeType_descriptor())));
-  CLI::Option* port = create->add_option("--probe-port", options->port, "Port that is probed")
-                          ->type_name("PORT")
-                          ->needs(probe);
-  probe->needs(port);
-  create->add_option("--probe-path", options->path, "Path of the HTTP GET")
-      ->type_name("PATH")
-      ->needs(probe);
-  create->add_option("--probe-interval", options->interval, "From one probe to the next")
-      ->type_name("DURATION")
-      ->needs(probe);
-  create->add_option("--probe-timeout", options->timeout, "After this a probe has failed")
-      ->type_name("DURATION")
-      ->needs(probe);
+  options->command->add_option("name", options->name, "Name of the new pool")
+      ->type_name("NAME")
+      ->required();
+  AddPoolFlags(options->command, &options->flags);
 }
 
 }  // namespace

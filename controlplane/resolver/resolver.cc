@@ -200,6 +200,18 @@ ResolvedNextHop Resolver::Compute(const IpAddress& destination, const Looked& lo
   return result;
 }
 
+bool Resolver::AnyBeingResolved() const {
+  for (const auto& [key, solicitation] : missing_) {
+    const auto link = links_.find(key.first);
+    if (link == links_.end() || !link->second.up || !link->second.ethernet) continue;
+    const auto neighbour = neighbours_.find(key);
+    if (neighbour == neighbours_.end()) return true;
+    const bool failed = (neighbour->second.state & NUD_FAILED) != 0;
+    if (neighbour->second.mac.IsZero() && !failed) return true;
+  }
+  return false;
+}
+
 void Resolver::SolicitMissing() {
   loop_->Cancel(solicit_timer_);
   solicit_timer_ = 0;

@@ -36,6 +36,8 @@ class Resolver : private Netlink::Listener {
   void SetDestinations(const std::set<IpAddress>& destinations);
   // One entry for each destination, valid until the next call or event.
   const std::map<IpAddress, ResolvedNextHop>& next_hops() const { return next_hops_; }
+  // Whether the kernel has yet to answer for some destination: neither good nor failed.
+  bool AnyBeingResolved() const;
 
  private:
   using NeighbourKey = std::pair<uint32_t, IpAddress>;  // interface index, address

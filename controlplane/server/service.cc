@@ -139,6 +139,7 @@ grpc::Status GuidewayService::GetStatus(Context*, const v1::GetStatusRequest*,
     response->set_config_version(store_->version());
     response->set_config_source(store_->source());
     hooks_.fill_status(response);
+    for (const std::string& problem : store_->Problems()) response->add_state_problems(problem);
     return absl::OkStatus();
   });
 }

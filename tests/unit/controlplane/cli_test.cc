@@ -2,12 +2,15 @@
 #include "controlplane/cli/cli.h"
 
 #include <catch2/catch.hpp>
+#include <set>
 #include <sstream>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "controlplane/cli/pool_flags.h"
 #include "controlplane/cli/tree.h"
+#include "lib/config/schema.h"
 #include "tests/unit/controlplane/test_api.h"
 
 namespace guideway {
@@ -185,6 +188,93 @@ TEST_CASE("edits last over a restart of the control plane") {
   CHECK(daemon.Run({"config", "show"}).out == before);
   CHECK(absl::StrContains(before, "path: \"/up\""));
   CHECK(absl::StrContains(before, "weight: 0\n"));
+}
+
+TEST_CASE("pool create has a flag for every field of a pool") {
+  std::set<std::string> wanted;
+  const auto* pool = v1::Pool::descriptor();
+  for (int i = 0; i < pool->field_count(); ++i) {
+    const auto* field = pool->field(i);
+    // The name is the argument; backends are added with `backend add`.
+    if (field->name() == "name" || field->name() == "backends") continue;
+    const auto* group = field->message_type();
+    if (group == nullptr || IsDuration(*field)) {
+      wanted.insert(field->name());
+      continue;
+    }
+    for (int k = 0; k < group->field_count(); ++k) {
+      wanted.insert(absl::StrCat(field->name(), ".", group->field(k)->name()));
+    }
+  }
+  std::set<std::string> have;
+  for (const cli::PoolFlag& flag : cli::PoolFlags()) have.insert(flag.field);
+  CHECK(have == wanted);
+}
+
+TEST_CASE("what pool create is given is in the configuration") {
+  TestApi daemon;
+  CHECK_RESULT(daemon.Run({"pool",
+                           "create",
+                           "a",
+                           "--encapsulation",
+                           "gue",
+                           "--table-size",
+                           "1009",
+                           "--gue-port",
+                           "6666",
+                           "--gue-second-chance",
+                           "--gue-zero-checksum6",
+                           "--source-prefix-ipv4",
+                           "198.18.0.0/16",
+                           "--source-prefix-ipv6",
+                           "2001:db8::/96",
+                           "--probe",
+                           "http",
+                           "--probe-port",
+                           "81",
+                           "--probe-path",
+                           "/x",
+                           "--probe-host",
+                           "h.example",
+                           "--probe-status-min",
+                           "201",
+                           "--probe-status-max",
+                           "204",
+                           "--probe-interval",
+                           "7s",
+                           "--probe-timeout",
+                           "6s",
+                           "--probe-rise",
+                           "4",
+                           "--probe-fall",
+                           "5"}),
+               0, "pool a added");
+  const v1::Pool& a = daemon.store().config().pools(2);
+  CHECK(a.encapsulation() == v1::GUE);
+  CHECK(a.table_size() == 1009);
+  CHECK(a.gue().port() == 6666);
+  CHECK(a.gue().second_chance());
+  CHECK(a.gue().zero_checksum6());
+  CHECK(a.source_prefix_ipv4() == "198.18.0.0/16");
+  CHECK(a.source_prefix_ipv6() == "2001:db8::/96");
+  CHECK(a.probe().type() == v1::HTTP_GET);
+  CHECK(a.probe().port() == 81);
+  CHECK(a.probe().path() == "/x");
+  CHECK(a.probe().host() == "h.example");
+  CHECK(a.probe().status_min() == 201);
+  CHECK(a.probe().status_max() == 204);
+  CHECK(a.probe().interval().seconds() == 7);
+  CHECK(a.probe().timeout().seconds() == 6);
+  CHECK(a.probe().rise() == 4);
+  CHECK(a.probe().fall() == 5);
+  CHECK_RESULT(daemon.Run({"pool", "create", "b", "--encapsulation", "l3dsr", "--dscp", "9"}), 0,
+               "pool b added");
+  CHECK(daemon.store().config().pools(3).dscp() == 9);
+  CHECK_RESULT(daemon.Run({"pool", "create", "c", "--table-size", "0"}), 1,
+               "--table-size: 0 is out of range");
+  CHECK_RESULT(daemon.Run({"pool", "create", "c", "--dscp", "x"}), 2, "--dscp: x is not a whole");
+  CHECK_RESULT(daemon.Run({"pool", "create", "c", "--gue-port", "5"}), 1, "gue");
+  CHECK_RESULT(daemon.Run({"pool", "create", "c", "--probe-rise", "5"}), 2, "--probe");
 }
 
 TEST_CASE("refused edits say why and change nothing") {

@@ -1,7 +1,9 @@
 // The controller as a whole: real probes to 127.0.0.x, the real channel and tables, restarts.
 #include "controlplane/controller.h"
 
+#include <sched.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <filesystem>
@@ -194,6 +196,81 @@ TEST_CASE("restarting the control plane moves nothing, not even with a backend d
     for (uint32_t i = 0; i < kSlots; ++i) REQUIRE(after[i].current == before[i].current);
     CHECK(bench.dataplane->tables().backends.at(0).body.incarnation == incarnation);
   });
+}
+
+// The restart of a control plane whose backend is on a network namespace's eth1.
+TEST_CASE("after a restart no tables go out before the kernel knows the next hops") {
+  bool may = false;
+  std::thread([&] { may = unshare(CLONE_NEWNET) == 0; }).join();
+  if (!may) {
+    std::cerr << "SKIPPED: needs CAP_SYS_ADMIN for a network namespace\n";
+    return;
+  }
+  char directory[] = "/tmp/guideway_controller_XXXXXX";
+  REQUIRE(mkdtemp(directory) != nullptr);
+  const std::string socket = absl::StrCat(directory, "/dataplane.sock");
+  const bool answers = GENERATE(true, false);
+  CAPTURE(answers);
+  LoopThread peer([] { unshare(CLONE_NEWNET); });
+  LoopThread thread([] { unshare(CLONE_NEWNET); });
+  const auto run = [](LoopThread* where, const std::string& command) {
+    int result = -1;
+    where->On([&] { result = system(command.c_str()); });
+    INFO(command);
+    REQUIRE(result == 0);
+  };
+  pid_t peer_id = 0;
+  peer.On([&] { peer_id = gettid(); });
+  run(&thread,
+      absl::StrCat("ip link add eth1 type veth peer name b0 && ip link set b0 netns ", peer_id,
+                   " && ip addr add 10.1.0.1/24 dev eth1 && ip link set eth1 up"));
+  run(&peer, "ip addr add 10.1.0.2/24 dev b0 && ip link set b0 up");
+  v1::Config config;
+  config.set_flow_hash_secret("0123456789abcdef");
+  v1::Pool* pool = config.add_pools();
+  pool->set_name("web");
+  pool->set_table_size(kSlots);
+  v1::Backend* backend = pool->add_backends();
+  backend->set_name("web-0");
+  backend->set_address("10.1.0.2");
+  FillDefaults(&config);
+  std::unique_ptr<FakeDataplane> dataplane;
+  std::unique_ptr<Controller> controller;
+  const auto start = [&] {  // loop thread
+    controller.reset();
+    controller =
+        std::make_unique<Controller>(thread.loop(), Controller::Options{socket, directory});
+    REQUIRE(controller->Start().ToString() == "OK");
+    controller->SetConfig(config);
+  };
+  const auto has_next_hop = [&] {  // loop thread
+    return dataplane->generation() > 0 &&
+           dataplane->tables().backends.at(0).body.next_hop != channel::kNoNextHop;
+  };
+  thread.On([&] {
+    dataplane = std::make_unique<FakeDataplane>(
+        thread.loop(), socket, channel::Capacities{.arena_slot_bytes = kSlots * 4});
+    start();
+  });
+  REQUIRE(thread.Await(has_next_hop));
+  if (!answers) run(&peer, "ip addr del 10.1.0.2/24 dev b0");
+  uint64_t generation = 0;
+  absl::Duration started;
+  thread.On([&] {
+    controller.reset();
+    REQUIRE(system("ip neigh flush dev eth1") == 0);
+    generation = dataplane->generation();
+    started = thread.loop()->Now();
+    start();
+  });
+  REQUIRE(thread.Await([&] { return dataplane->generation() != generation; }));
+  thread.On([&] {
+    CHECK(has_next_hop() == answers);
+    if (!answers) CHECK(thread.loop()->Now() - started >= absl::Milliseconds(1900));
+    controller.reset();
+    dataplane.reset();
+  });
+  std::filesystem::remove_all(directory);
 }
 
 TEST_CASE("restarting the data plane alone: it has its tables again without anybody's help") {

@@ -3,6 +3,7 @@
 
 usage: daemon_test.py GUIDEWAY_CONTROLPLANE GUIDEWAY
 """
+import json
 import os
 import signal
 import subprocess
@@ -27,12 +28,12 @@ vips:
 class Daemon:
     """One run; its log is read line by line, so tests wait for events and not for time."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, *flags):
         self.socket = directory + "/api.sock"
         self.process = subprocess.Popen(
             [*NO_NETWORK, DAEMON, "--config", directory + "/config.yaml", "--socket", self.socket,
              "--state_directory", directory + "/state", "--dataplane_socket",
-             directory + "/dataplane.sock"], stderr=subprocess.PIPE, text=True)
+             directory + "/dataplane.sock", *flags], stderr=subprocess.PIPE, text=True)
         self.log = []
         # A daemon that says nothing must not hang the test.
         self.watchdog = threading.Timer(20, self.process.kill)
@@ -72,8 +73,8 @@ class DaemonTest(unittest.TestCase):
         with open(self.directory + "/config.yaml", "w", encoding="utf-8") as file:
             file.write(text)
 
-    def start(self):
-        daemon = Daemon(self.directory)
+    def start(self, *flags):
+        daemon = Daemon(self.directory, *flags)
         self.addCleanup(daemon.watchdog.cancel)
         self.addCleanup(daemon.process.stderr.close)
         self.addCleanup(daemon.process.kill)
@@ -127,6 +128,49 @@ class DaemonTest(unittest.TestCase):
         self.assertTrue(os.path.exists(daemon.socket))
         daemon = self.start()
         self.assertIn("weight: 9", daemon.cli("config", "show").stdout)
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_full_disk(self):
+        daemon = self.start()
+        self.assertEqual(daemon.stop(), 0)
+        # In the way of every new file, for root, too.
+        os.mkdir(self.directory + "/state/config.state.new")
+        daemon = self.start()
+        status = daemon.cli("status")
+        self.assertIn("config.state.new: Is a directory", status.stdout)
+        self.assertIn("problem:", status.stdout)
+        problems = json.loads(daemon.cli("status", "-o", "json").stdout)["problems"]
+        self.assertTrue(any("config.state.new" in problem for problem in problems), problems)
+        refused = daemon.cli("backend", "weight", "web", "web-1", "9")
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("cannot keep the configuration: open", refused.stderr)
+        self.assertEqual(len(refused.stderr.splitlines()), 1)
+        self.assertNotIn("weight: 9", daemon.cli("config", "show").stdout)
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_shrunken_file(self):
+        daemon = self.start()
+        self.assertEqual(daemon.stop(), 0)
+        self.write(YAML.split("pools:")[0])
+        daemon = self.start()
+        self.assertIn("not taken at the start: it has no VIP left", "".join(daemon.log))
+        self.assertIn("not taken at the start", daemon.cli("status").stdout)
+        self.assertIn("web-1", daemon.cli("config", "show").stdout)
+        self.assertEqual(daemon.stop(), 0)
+        daemon = self.start("--force_config")
+        self.assertNotIn("web-1", daemon.cli("config", "show").stdout)
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_stopped_daemon(self):
+        daemon = self.start()
+        # The watchdog and the CLI's own 20 s are above the deadline of 10 s.
+        daemon.process.send_signal(signal.SIGSTOP)
+        result = daemon.cli("status")
+        daemon.process.send_signal(signal.SIGCONT)
+        self.assertEqual(result.returncode, 3, result.stderr)
+        self.assertEqual(result.stderr, f"guideway: guideway-controlplane at {daemon.socket} does "
+                         "not answer within 10 s (is it stopped or stuck?)\n")
+        self.assertEqual(daemon.cli("pool", "list").returncode, 0)
         self.assertEqual(daemon.stop(), 0)
 
     def test_second_daemon_is_refused(self):

@@ -183,6 +183,35 @@ TEST_CASE("changes in the kernel are followed within a second") {
   }
 }
 
+class Ignore : public Netlink::Listener {
+  void OnLink(const Link&, bool) override {}
+  void OnNeighbour(const Neighbour&, bool) override {}
+  void OnRoutesChanged() override {}
+};
+
+TEST_CASE("when the kernel drops notifications everything is read anew") {
+  if (!MayMakeNamespaces()) return;
+  Bench bench;
+  bench.Destinations({"10.1.0.2"});
+  REQUIRE(bench.AwaitMac("10.1.0.2", kPeerMac, kResolveOnNewLink));
+  // Has the same buffer as the resolver's and shows that it has overflowed.
+  Ignore ignore;
+  std::unique_ptr<Netlink> witness;
+  bench.here.On([&] {
+    auto opened = Netlink::Open(&ignore);
+    REQUIRE(opened.ok());
+    witness = *std::move(opened);
+  });
+  // All on the loop's thread, so that nothing is read meanwhile; the last change is dropped.
+  bench.Here(
+      "for i in $(seq 20000); do "
+      "echo neigh replace 10.1.0.9 lladdr 02:00:00:00:0c:$((i % 2))1 dev g0 nud reachable; done | "
+      "ip -batch - && "
+      "ip neigh replace 10.1.0.2 lladdr 02:00:00:00:0b:99 dev g0 nud reachable");
+  bench.here.On([&] { CHECK(absl::IsDataLoss(witness->ReadEvents())); });
+  CHECK(bench.AwaitMac("10.1.0.2", "02:00:00:00:0b:99", absl::Seconds(1)));
+}
+
 TEST_CASE("a neighbour that does not answer is asked again until it does") {
   if (!MayMakeNamespaces()) return;
   Bench bench;

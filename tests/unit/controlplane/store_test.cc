@@ -17,11 +17,12 @@ struct StoreFixture {
   TestDirectory directory;
   std::string file = directory.Write("config.yaml", TestYaml());
   std::string state = directory.File("state/below");
+  bool force = false;
   std::unique_ptr<ConfigStore> store;
 
   absl::Status Open() {
     store.reset();
-    auto opened = ConfigStore::Open({file, state});
+    auto opened = ConfigStore::Open({file, state, force});
     if (!opened.ok()) return opened.status();
     store = *std::move(opened);
     return absl::OkStatus();
@@ -121,6 +122,57 @@ TEST_CASE_METHOD(StoreFixture, "what cannot be kept is refused") {
   CHECK(weight() == 100);
 }
 
+TEST_CASE_METHOD(StoreFixture, "a start serves also if nothing can be kept, and says so") {
+  REQUIRE(Open().ok());
+  SetWeight(7);
+  std::filesystem::create_directory(state + "/config.state.new");
+  REQUIRE(Open().ok());
+  CHECK(weight() == 7);
+  REQUIRE(store->Problems().size() == 1);
+  CHECK(absl::StrContains(store->Problems()[0], "config.state.new: Is a directory"));
+  // Also with a FILE that has changed.
+  directory.Write("config.yaml", "# changed\n" + TestYaml());
+  REQUIRE(Open().ok());
+  CHECK(weight() == 100);
+  CHECK(store->Problems().size() == 1);
+  // Over as soon as there is room again; what is in force is kept then.
+  std::filesystem::remove(state + "/config.state.new");
+  CHECK(store->Problems().empty());
+  SetWeight(8);
+  REQUIRE(Open().ok());
+  CHECK(weight() == 8);
+}
+
+TEST_CASE_METHOD(StoreFixture, "a start does not shrink wildly unless forced") {
+  REQUIRE(Open().ok());
+  SetWeight(7);
+  const uint64_t version = store->version();
+  const std::string empty = "flow_hash_secret: 0123456789abcdef\n";
+  directory.Write("config.yaml", empty);
+  for (int start = 0; start < 2; ++start) {  // the guard holds at every start
+    REQUIRE(Open().ok());
+    CHECK(weight() == 7);
+    CHECK(store->version() == version);
+    CHECK(store->source() == "the kept copy, not " + file);
+    REQUIRE(store->Problems().size() == 1);
+    CHECK(
+        absl::StrContains(store->Problems()[0], file + ": not taken at the start: it has no VIP"));
+  }
+  const ConfigStore::Snapshot before = store->TakeSnapshot();
+  v1::Config smaller = store->config();
+  smaller.clear_vips();
+  smaller.clear_pools();
+  REQUIRE(store->Replace(smaller, /*force=*/true, false).ok());
+  CHECK(store->Problems().empty());
+  store->Restore(before);
+  CHECK(store->Problems().size() == 1);
+  force = true;
+  REQUIRE(Open().ok());
+  CHECK(store->config().vips_size() == 0);
+  CHECK(store->Problems().empty());
+  CHECK(store->source() == file);
+}
+
 TEST_CASE_METHOD(StoreFixture, "errors at the start name the file") {
   directory.Write("config.yaml", "flow_hash_secret: short\n");
   CHECK(absl::StrContains(Open().message(), file + ":1:19: flow_hash_secret: "));
@@ -133,7 +185,7 @@ TEST_CASE_METHOD(StoreFixture, "errors at the start name the file") {
 
 TEST_CASE_METHOD(StoreFixture, "one process at a time uses a state directory") {
   REQUIRE(Open().ok());
-  const auto second = ConfigStore::Open({file, state});
+  const auto second = ConfigStore::Open({file, state, false});
   CHECK(absl::StrContains(second.status().message(), "is in use by another control plane"));
 }
 

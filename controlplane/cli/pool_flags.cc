@@ -1,0 +1,150 @@
+// See pool_flags.h.
+#include "controlplane/cli/pool_flags.h"
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "lib/base/status.h"
+#include "lib/config/schema.h"
+
+namespace guideway::cli {
+
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+
+const FieldDescriptor& FieldOf(const std::string& path) {
+  const google::protobuf::Descriptor* type = v1::Pool::descriptor();
+  const size_t dot = path.find('.');
+  if (dot != std::string::npos) {
+    type = type->FindFieldByName(path.substr(0, dot))->message_type();
+  }
+  return *type->FindFieldByName(path.substr(dot == std::string::npos ? 0 : dot + 1));
+}
+
+// The message that holds the field: the pool or a group below it.
+Message* HolderOf(const std::string& path, v1::Pool* pool) {
+  const size_t dot = path.find('.');
+  if (dot == std::string::npos) return pool;
+  const FieldDescriptor* group = v1::Pool::descriptor()->FindFieldByName(path.substr(0, dot));
+  return pool->GetReflection()->MutableMessage(pool, group);
+}
+
+std::string CheckIsNumber(const std::string& text) {
+  uint32_t number = 0;
+  return absl::SimpleAtoi(text, &number) ? "" : text + " is not a whole number";
+}
+
+absl::Status SetDuration(const FieldDescriptor& field, const std::string& text, Message* holder) {
+  const auto parsed = ParseDuration(text);
+  if (!parsed.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(text, " is not a duration; must have a unit, such as 500ms or 5s"));
+  }
+  GW_RETURN_IF_ERROR(CheckDuration(field, *parsed));
+  holder->GetReflection()->MutableMessage(holder, &field)->CopyFrom(ToProto(*parsed));
+  return absl::OkStatus();
+}
+
+absl::Status SetField(const FieldDescriptor& field, const std::string& text, Message* holder) {
+  if (IsDuration(field)) return SetDuration(field, text, holder);
+  const auto* reflection = holder->GetReflection();
+  if (field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM) {
+    reflection->SetEnum(holder, &field, FindEnumValue(*field.enum_type(), text));
+    return absl::OkStatus();
+  }
+  if (field.cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
+    // To the API an empty text is an absent field; who gives a flag means a value.
+    if (text.empty()) return absl::InvalidArgumentError("must not be empty");
+    GW_RETURN_IF_ERROR(CheckText(field, text));
+    reflection->SetString(holder, &field, text);
+    return absl::OkStatus();
+  }
+  uint32_t number = 0;
+  if (!absl::SimpleAtoi(text, &number)) return absl::InvalidArgumentError(CheckIsNumber(text));
+  GW_RETURN_IF_ERROR(CheckNumber(field, number));
+  reflection->SetUInt32(holder, &field, number);
+  return absl::OkStatus();
+}
+
+CLI::Option* AddFlag(const PoolFlag& flag, CLI::App* command, PoolFlagValues* values) {
+  const FieldDescriptor& field = FieldOf(flag.field);
+  if (field.cpp_type() == FieldDescriptor::CPPTYPE_BOOL) {
+    return command->add_flag(flag.flag, values->switches[flag.field], flag.help);
+  }
+  CLI::Option* option = command->add_option(flag.flag, values->texts[flag.field], flag.help);
+  if (field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM) {
+    option->check(CLI::IsMember(EnumNames(*field.enum_type())));
+  } else {
+    option->type_name(flag.type);
+  }
+  if (field.cpp_type() == FieldDescriptor::CPPTYPE_UINT32) option->check(CheckIsNumber);
+  if (const std::string& value = RuleOf(field).default_value(); !value.empty()) {
+    option->default_str(value);
+  }
+  return option;
+}
+
+}  // namespace
+
+const std::vector<PoolFlag>& PoolFlags() {
+  static const auto* const flags = new std::vector<PoolFlag>{
+      {"encapsulation", "--encapsulation", "", "How packets get to the backends"},
+      {"table_size", "--table-size", "NUMBER", "Slots of the Maglev table, a prime"},
+      {"gue.port", "--gue-port", "PORT", "With gue: UDP port of the backends' tunnels"},
+      {"gue.second_chance", "--gue-second-chance", "",
+       "With gue: packets name a second backend, to which the first may pass them on"},
+      {"gue.zero_checksum6", "--gue-zero-checksum6", "",
+       "With gue: no UDP checksum over IPv6; backends must allow it"},
+      {"dscp", "--dscp", "NUMBER",
+       "With l3dsr, needed: what tells the backends the VIP, from 1 to 63"},
+      {"source_prefix_ipv4", "--source-prefix-ipv4", "PREFIX",
+       "Tunnels to IPv4 backends come from this prefix, such as 198.18.0.0/16"},
+      {"source_prefix_ipv6", "--source-prefix-ipv6", "PREFIX",
+       "Tunnels to IPv6 backends come from this prefix, such as 2001:db8::/96"},
+      {"probe.type", "--probe", "", "How health is found out; without it, not at all"},
+      {"probe.port", "--probe-port", "PORT", "Port that is probed; needed with --probe"},
+      {"probe.path", "--probe-path", "PATH", "With http: path of the GET"},
+      {"probe.host", "--probe-host", "HOST",
+       "With http: Host header of the GET; without it the backend's address"},
+      {"probe.status_min", "--probe-status-min", "NUMBER",
+       "With http: smallest status that counts as success"},
+      {"probe.status_max", "--probe-status-max", "NUMBER",
+       "With http: largest status that counts as success"},
+      {"probe.interval", "--probe-interval", "DURATION", "From one probe to the next"},
+      {"probe.timeout", "--probe-timeout", "DURATION",
+       "After this a probe has failed; at most the interval"},
+      {"probe.rise", "--probe-rise", "NUMBER", "Successes in a row that make a backend healthy"},
+      {"probe.fall", "--probe-fall", "NUMBER", "Failures in a row that make a backend unhealthy"},
+  };
+  return *flags;
+}
+
+void AddPoolFlags(CLI::App* command, PoolFlagValues* values) {
+  CLI::Option* probe = nullptr;
+  for (const PoolFlag& flag : PoolFlags()) {
+    CLI::Option* option = AddFlag(flag, command, values);
+    if (flag.field == "probe.type") {
+      probe = option;
+    } else if (flag.field.starts_with("probe.")) {
+      option->needs(probe);
+      if (flag.field == "probe.port") probe->needs(option);
+    }
+  }
+}
+
+absl::Status FillPool(const PoolFlagValues& values, const CLI::App& command, v1::Pool* pool) {
+  for (const PoolFlag& flag : PoolFlags()) {
+    if (command.get_option(flag.flag)->count() == 0) continue;
+    const FieldDescriptor& field = FieldOf(flag.field);
+    Message* holder = HolderOf(flag.field, pool);
+    if (field.cpp_type() == FieldDescriptor::CPPTYPE_BOOL) {
+      holder->GetReflection()->SetBool(holder, &field, values.switches.at(flag.field));
+      continue;
+    }
+    GW_RETURN_IF_ERROR(Annotate(SetField(field, values.texts.at(flag.field), holder), flag.flag));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace guideway::cli
