@@ -35,7 +35,8 @@ struct World {
       backend.encapsulation = channel::Encapsulation::kIpip;
       backend.outer_source = IpAddress::FromIpv4(Be32(0x0a000001));
       backend.outer_destination = IpAddress::FromIpv4(Be32(0x0a000100 + i));
-      backend.next_hop = {.port = 1, .mtu_bytes = 1500, .destination_mac = {}, .source_mac = {}};
+      backend.next_hop = {
+          .port = 1, .mtu_bytes = 1500, .destination_mac = {}, .source_mac = {}, .vlan = Be16(0)};
       members.push_back({"backend-" + std::to_string(i), 1, i});
     }
     const auto table = BuildMaglevTable(members, kSlots, 1).value();

@@ -30,6 +30,7 @@ ResolvedNextHop StaticNextHop(const v1::Port& port, const IpAddress& address) {
     return result;
   }
   result.destination_mac = *mac;
+  result.vlan = static_cast<uint16_t>(port.static_gateway().vlan());
   const std::string& source =
       address.IsIpv4() ? port.static_gateway().source_ipv4() : port.static_gateway().source_ipv6();
   if (!source.empty()) result.source = IpAddress::Parse(source).value_or(IpAddress{});
@@ -76,9 +77,12 @@ absl::StatusOr<Egress> MakeEgress(const ResolvedNextHop& resolved, const IpAddre
   egress.next_hop.mtu_bytes = static_cast<uint16_t>(mtu_bytes);
   egress.next_hop.destination_mac = resolved.destination_mac;
   egress.next_hop.source_mac = source_mac;
+  egress.next_hop.vlan = resolved.vlan;
   egress.outer_source = resolved.source;
-  egress.key = absl::StrCat(egress.next_hop.port, "/", mtu_bytes, "/", resolved.gateway.ToString());
+  egress.key = absl::StrCat(egress.next_hop.port, "/", resolved.vlan, "/", mtu_bytes, "/",
+                            resolved.gateway.ToString());
   egress.text = absl::StrCat(TextOf(port->name), " ", resolved.destination_mac.ToString());
+  if (resolved.vlan != 0) absl::StrAppend(&egress.text, " VLAN ", resolved.vlan);
   return egress;
 }
 

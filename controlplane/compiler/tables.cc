@@ -32,7 +32,7 @@ bool Same(const channel::BackendBody& a, const channel::BackendBody& b) {
 }
 bool Same(const channel::NextHopBody& a, const channel::NextHopBody& b) {
   return a.port == b.port && a.mtu_bytes == b.mtu_bytes && a.destination_mac == b.destination_mac &&
-         a.source_mac == b.source_mac;
+         a.source_mac == b.source_mac && a.vlan == b.vlan;
 }
 
 TableChange Set(uint32_t, const channel::VipBody& vip) {

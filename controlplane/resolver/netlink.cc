@@ -1,19 +1,15 @@
-// rtnetlink messages to and from plain structures.
+// The sockets, and the questions.
 #include "controlplane/resolver/netlink.h"
 
-#include <linux/if.h>
-#include <linux/if_arp.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstring>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "controlplane/resolver/netlink_messages.h"
 #include "lib/base/status.h"
 
 namespace guideway {
@@ -22,113 +18,6 @@ namespace {
 constexpr size_t kBufferBytes =
     size_t{32} * 1024;  // a dump's messages reach 32 KiB on current kernels
 constexpr int kEventSocketBytes = 4 << 20;
-
-// libmnl's own loop macro does not compile as C++ under our warnings.
-template <typename Visitor>
-void ForEachAttribute(const nlattr* first, const char* end, Visitor visit) {
-  for (const nlattr* attribute = first;
-       mnl_attr_ok(attribute, static_cast<int>(end - reinterpret_cast<const char*>(attribute)));
-       attribute = mnl_attr_next(attribute)) {
-    visit(attribute);
-  }
-}
-
-// Attributes of a message by type; types above the known ones are ignored.
-template <size_t kCount>
-std::array<const nlattr*, kCount> Attributes(const nlmsghdr* message, size_t header_bytes) {
-  std::array<const nlattr*, kCount> found{};
-  ForEachAttribute(static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(message, header_bytes)),
-                   static_cast<const char*>(mnl_nlmsg_get_payload_tail(message)),
-                   [&](const nlattr* attribute) {
-                     const uint16_t type = mnl_attr_get_type(attribute);
-                     if (type < kCount) found[type] = attribute;
-                   });
-  return found;
-}
-
-std::optional<IpAddress> AddressOf(const nlattr* attribute) {
-  if (attribute == nullptr) return std::nullopt;
-  const auto* bytes = static_cast<const uint8_t*>(mnl_attr_get_payload(attribute));
-  if (mnl_attr_get_payload_len(attribute) == 16) return IpAddress::FromIpv6(bytes);
-  if (mnl_attr_get_payload_len(attribute) != 4) return std::nullopt;
-  Be32 v4;
-  std::memcpy(&v4, bytes, sizeof(v4));
-  return IpAddress::FromIpv4(v4);
-}
-
-// RTA_VIA: the gateway is of another family than the destination.
-std::optional<IpAddress> ViaOf(const nlattr* attribute) {
-  if (attribute == nullptr || mnl_attr_get_payload_len(attribute) != sizeof(rtvia) + 16) {
-    return std::nullopt;
-  }
-  const auto* via = static_cast<const rtvia*>(mnl_attr_get_payload(attribute));
-  if (via->rtvia_family != AF_INET6) return std::nullopt;
-  return IpAddress::FromIpv6(via->rtvia_addr);
-}
-
-MacAddress MacOf(const nlattr* attribute) {
-  MacAddress mac;
-  if (attribute != nullptr && mnl_attr_get_payload_len(attribute) == mac.bytes.size()) {
-    std::memcpy(mac.bytes.data(), mnl_attr_get_payload(attribute), mac.bytes.size());
-  }
-  return mac;
-}
-
-uint32_t Uint32Of(const nlattr* attribute) {
-  if (attribute == nullptr || mnl_attr_get_payload_len(attribute) != sizeof(uint32_t)) return 0;
-  return mnl_attr_get_u32(attribute);
-}
-
-Link ParseLink(const nlmsghdr* message) {
-  const auto* header = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(message));
-  const auto attributes = Attributes<IFLA_MTU + 1>(message, sizeof(ifinfomsg));
-  Link link;
-  link.index = static_cast<uint32_t>(header->ifi_index);
-  if (const nlattr* name = attributes[IFLA_IFNAME]) {
-    link.name.assign(mnl_attr_get_str(name),
-                     strnlen(mnl_attr_get_str(name), mnl_attr_get_payload_len(name)));
-  }
-  link.mac = MacOf(attributes[IFLA_ADDRESS]);
-  link.mtu_bytes = Uint32Of(attributes[IFLA_MTU]);
-  // LOWER_UP is the carrier itself; RUNNING follows it by up to a second.
-  link.up = (header->ifi_flags & IFF_UP) != 0 && (header->ifi_flags & IFF_LOWER_UP) != 0;
-  link.ethernet = header->ifi_type == ARPHRD_ETHER && (header->ifi_flags & IFF_NOARP) == 0;
-  return link;
-}
-
-std::optional<Neighbour> ParseNeighbour(const nlmsghdr* message) {
-  const auto* header = static_cast<const ndmsg*>(mnl_nlmsg_get_payload(message));
-  if (header->ndm_family != AF_INET && header->ndm_family != AF_INET6) return std::nullopt;
-  const auto attributes = Attributes<NDA_LLADDR + 1>(message, sizeof(ndmsg));
-  const auto address = AddressOf(attributes[NDA_DST]);
-  if (!address.has_value()) return std::nullopt;
-  return Neighbour{static_cast<uint32_t>(header->ndm_ifindex), *address,
-                   MacOf(attributes[NDA_LLADDR]), header->ndm_state};
-}
-
-absl::StatusOr<Route> ParseRoute(const nlmsghdr* message) {
-  const auto* header = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(message));
-  if (header->rtm_type == RTN_LOCAL) {
-    return absl::NotFoundError("is an address of this host");
-  }
-  if (header->rtm_type != RTN_UNICAST) return absl::NotFoundError("no route");
-  const auto attributes = Attributes<RTA_VIA + 1>(message, sizeof(rtmsg));
-  Route route;
-  route.interface_index = Uint32Of(attributes[RTA_OIF]);
-  route.gateway = AddressOf(attributes[RTA_GATEWAY]);
-  if (!route.gateway.has_value()) route.gateway = ViaOf(attributes[RTA_VIA]);
-  route.source = AddressOf(attributes[RTA_PREFSRC]).value_or(IpAddress{});
-  if (const nlattr* metrics = attributes[RTA_METRICS]) {
-    const auto* first = static_cast<const char*>(mnl_attr_get_payload(metrics));
-    ForEachAttribute(reinterpret_cast<const nlattr*>(first),
-                     first + mnl_attr_get_payload_len(metrics), [&](const nlattr* metric) {
-                       if (mnl_attr_get_type(metric) == RTAX_MTU) {
-                         route.mtu_bytes = Uint32Of(metric);
-                       }
-                     });
-  }
-  return route;
-}
 
 void PutAddress(nlmsghdr* message, uint16_t type, const IpAddress& address) {
   const size_t skip = address.IsIpv4() ? 12 : 0;

@@ -11,37 +11,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "controlplane/resolver/netlink_messages.h"
 #include "lib/net/address.h"
 
 namespace guideway {
-
-struct Link {
-  uint32_t index = 0;
-  std::string name;
-  MacAddress mac;
-  uint32_t mtu_bytes = 0;
-  bool up = false;        // administratively up and with carrier
-  bool ethernet = false;  // has MAC addresses and neighbours
-};
-
-struct Neighbour {
-  uint32_t interface_index = 0;
-  IpAddress address;
-  MacAddress mac;      // zero if the kernel knows none
-  uint16_t state = 0;  // NUD_* of linux/neighbour.h
-};
-
-struct Route {
-  uint32_t interface_index = 0;
-  std::optional<IpAddress> gateway;  // none: the destination is on the interface's segment
-  IpAddress source;                  // preferred source address; unspecified if the kernel has none
-  uint32_t mtu_bytes = 0;            // of the path; 0: the interface's
-};
 
 class Netlink {
  public:

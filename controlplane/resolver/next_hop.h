@@ -11,7 +11,9 @@ namespace guideway {
 
 struct ResolvedNextHop {
   std::string problem = "not looked up yet";  // why there is none; empty: resolved
-  std::string interface;                      // the kernel's, or with a static gateway the port
+  // The kernel's; of a VLAN interface the one below it; with a static gateway the port.
+  std::string interface;
+  uint16_t vlan = 0;          // tag of the frames; 0: none
   bool is_port_name = false;  // `interface` is a name as given with --port, not a kernel interface
   IpAddress gateway;          // what was resolved: the destination itself when on-link
   bool on_link = false;       // the destination is on the interface's own segment

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "controlplane/resolver/vlan.h"
 #include "glog/logging.h"
 
 namespace guideway {
@@ -195,7 +196,7 @@ ResolvedNextHop Resolver::Compute(const IpAddress& destination, const Looked& lo
     return result;
   }
   result.destination_mac = neighbour->second.mac;
-  result.problem.clear();
+  result.problem = LeaveVlan(link->second, links_, &result);
   return result;
 }
 

@@ -4,7 +4,7 @@
 //
 // Redirected are TCP and UDP for a VIP and, for a VIP's address, what belongs to its flows or cannot
 // be told apart here: fragments, ICMP echo requests and errors, IP options, extension headers,
-// VLAN-tagged and truncated packets. The data plane decides about those and counts them.
+// truncated packets. The data plane decides about those and counts them. VLAN tags do not matter.
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
@@ -81,27 +81,26 @@ static __always_inline int steer_icmpv6(struct xdp_md *ctx, const __u8 *type, co
   return error || *type == ICMPV6_ECHO ? to_socket(ctx) : XDP_PASS;
 }
 
-static __always_inline int steer_ipv4(struct xdp_md *ctx, const struct iphdr *ip, const void *end,
-                                      int tagged) {
+static __always_inline int steer_ipv4(struct xdp_md *ctx, const struct iphdr *ip,
+                                      const void *end) {
   struct gw_steering_key key = {};
   if ((const void *)(ip + 1) > end) return XDP_PASS;
   key.address[2] = bpf_htonl(0xffff);
   key.address[3] = ip->daddr;
   if (!bpf_map_lookup_elem(&vips, &key)) return XDP_PASS;
-  if (tagged || ip->ihl != 5 || (ip->frag_off & bpf_htons(0x3fff))) return to_socket(ctx);
+  if (ip->ihl != 5 || (ip->frag_off & bpf_htons(0x3fff))) return to_socket(ctx);
   if (ip->protocol == IPPROTO_ICMP) return steer_icmp(ctx, (const __u8 *)(ip + 1), end);
   if (ip->protocol != IPPROTO_TCP && ip->protocol != IPPROTO_UDP) return XDP_PASS;
   key.protocol = ip->protocol;
   return steer_ports(ctx, &key, (const struct ports *)(ip + 1), end);
 }
 
-static __always_inline int steer_ipv6(struct xdp_md *ctx, const struct ipv6hdr *ip, const void *end,
-                                      int tagged) {
+static __always_inline int steer_ipv6(struct xdp_md *ctx, const struct ipv6hdr *ip,
+                                      const void *end) {
   struct gw_steering_key key = {};
   if ((const void *)(ip + 1) > end) return XDP_PASS;
   __builtin_memcpy(key.address, &ip->daddr, sizeof(key.address));
   if (!bpf_map_lookup_elem(&vips, &key)) return XDP_PASS;
-  if (tagged) return to_socket(ctx);
   switch (ip->nexthdr) {
     case IPPROTO_TCP:
     case IPPROTO_UDP:
@@ -129,7 +128,6 @@ int gw_steering(struct xdp_md *ctx) {
 
   __be16 ether_type = ethernet->h_proto;
   const void *payload = ethernet + 1;
-  int tags = 0;
 #pragma unroll
   for (int i = 0; i < MAX_VLAN_TAGS; ++i) {
     if (ether_type != bpf_htons(ETH_P_8021Q) && ether_type != bpf_htons(ETH_P_8021AD)) break;
@@ -137,10 +135,9 @@ int gw_steering(struct xdp_md *ctx) {
     if ((const void *)(tag + 1) > end) return XDP_PASS;
     ether_type = tag->ether_type;
     payload = tag + 1;
-    ++tags;
   }
-  if (ether_type == bpf_htons(ETH_P_IP)) return steer_ipv4(ctx, payload, end, tags != 0);
-  if (ether_type == bpf_htons(ETH_P_IPV6)) return steer_ipv6(ctx, payload, end, tags != 0);
+  if (ether_type == bpf_htons(ETH_P_IP)) return steer_ipv4(ctx, payload, end);
+  if (ether_type == bpf_htons(ETH_P_IPV6)) return steer_ipv6(ctx, payload, end);
   return XDP_PASS;
 }
 

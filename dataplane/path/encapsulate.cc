@@ -20,6 +20,23 @@ uint32_t OuterBytes(const Packet& packet) {
   return TunnelBytes(packet);
 }
 
+uint32_t LinkBytes(const NextHop& next_hop) {
+  const size_t tag_bytes = next_hop.vlan == Be16(0) ? 0 : sizeof(VlanTag);
+  return static_cast<uint32_t>(sizeof(EthernetHeader) + tag_bytes);
+}
+
+void WriteLink(uint8_t* frame, const NextHop& next_hop, Be16 type) {
+  auto* ethernet = reinterpret_cast<EthernetHeader*>(frame);
+  ethernet->destination = next_hop.destination_mac;
+  ethernet->source = next_hop.source_mac;
+  ethernet->type = type;
+  if (next_hop.vlan == Be16(0)) return;
+  ethernet->type = ether_type::kVlan;
+  auto* tag = reinterpret_cast<VlanTag*>(frame + sizeof(EthernetHeader));
+  tag->control = next_hop.vlan;
+  tag->type = type;
+}
+
 void DecrementTtl(IpFamily family, uint8_t* ip_header) {
   if (family == IpFamily::kIpv6) {
     --reinterpret_cast<Ipv6Header*>(ip_header)->hop_limit;
@@ -51,7 +68,10 @@ void Forward(Packet& packet, PathState& state) {
   const uint32_t outer_bytes = OuterBytes(packet);
   const uint32_t out_bytes = outer_bytes + packet.ip_length_bytes;
   if (out_bytes > next_hop.mtu_bytes) return packet.Drop(DropReason::too_big);
-  if (outer_bytes > packet.headroom_bytes) return packet.Drop(DropReason::no_headroom);
+  const uint32_t link_bytes = LinkBytes(next_hop);
+  if (link_bytes + outer_bytes > uint32_t{packet.headroom_bytes} + packet.l3_offset) {
+    return packet.Drop(DropReason::no_headroom);
+  }
   if (backend.encapsulation == Encapsulation::kL3dsr &&
       packet.family != backend.outer_destination.family()) {
     return packet.Drop(DropReason::l3dsr_family);
@@ -60,14 +80,12 @@ void Forward(Packet& packet, PathState& state) {
   uint8_t* ip_header = packet.frame + packet.l3_offset;
   DecrementTtl(packet.family, ip_header);
   const IpFamily family = WriteOuter(packet, ip_header, outer_bytes, state);
-  // Only untagged frames get here, so the Ethernet header ends where the IP header begins.
-  packet.frame -= outer_bytes;
-  packet.headroom_bytes = static_cast<uint16_t>(packet.headroom_bytes - outer_bytes);
-  packet.length_bytes = static_cast<uint32_t>(sizeof(EthernetHeader)) + out_bytes;
-  auto* ethernet = reinterpret_cast<EthernetHeader*>(packet.frame);
-  ethernet->destination = next_hop.destination_mac;
-  ethernet->source = next_hop.source_mac;
-  ethernet->type = family == IpFamily::kIpv4 ? ether_type::kIpv4 : ether_type::kIpv6;
+  // Tags that the packet came with are not copied: they are the link's that it came from.
+  uint8_t* frame = ip_header - outer_bytes - link_bytes;
+  packet.headroom_bytes = static_cast<uint16_t>(packet.headroom_bytes + (frame - packet.frame));
+  packet.frame = frame;
+  packet.length_bytes = link_bytes + out_bytes;
+  WriteLink(frame, next_hop, family == IpFamily::kIpv4 ? ether_type::kIpv4 : ether_type::kIpv6);
   packet.transmit_port = next_hop.port;
   packet.verdict = Verdict::kForward;
 }

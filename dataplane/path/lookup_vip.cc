@@ -29,8 +29,6 @@ void LookupOther(Packet& packet, const Snapshot& tables, PathState& state) {
   if (packet.kind == PacketKind::kNotIp || packet.kind == PacketKind::kOtherProtocol) return;
   if (!tables.vips.HasAddress(packet.key.destination)) return;
   switch (packet.kind) {
-    case PacketKind::kVlan:
-      return packet.Drop(DropReason::vlan_unsupported);
     case PacketKind::kFragment:
       return packet.Drop(DropReason::fragment_unsupported);
     case PacketKind::kIcmp:

@@ -29,9 +29,8 @@ enum class Verdict : uint8_t {
 // except kIcmp, which icmp.h decides about, and kOtherProtocol, which no VIP takes and which
 // therefore is the kernel's.
 enum class PacketKind : uint8_t {
-  kPlain,  // a whole TCP or UDP packet, untagged
+  kPlain,  // a whole TCP or UDP packet
   kNotIp,  // ARP, LLDP ..., and IPv6 to an IPv4-mapped address: always the kernel's
-  kVlan,   // tagged once or twice, whatever is inside
   kFragment,
   kIcmp,  // ICMP in IPv4, ICMPv6 in IPv6; a fragment of it has the defect icmp_bad
   kOtherProtocol,
@@ -50,7 +49,7 @@ struct alignas(kCacheLineBytes) Packet {
   DropReason drop_reason = DropReason::frame_truncated;
   PacketKind kind = PacketKind::kPlain;
   IpFamily family = IpFamily::kIpv4;
-  uint8_t l3_offset = 0;  // from frame to the IP header
+  uint8_t l3_offset = 0;  // from frame to the IP header: 14, and 4 for each VLAN tag
   uint8_t tcp_flags = 0;  // 0 for UDP
   bool new_flow = false;  // SelectBackend entered its flow into the flow table
   // What ParseHeaders found wrong above the IP header. It matters only if the packet is for a VIP:

@@ -152,6 +152,8 @@ void ParseIpv6(Packet& packet, Bytes l3) {
   if (ip.hop_limit <= 1) packet.SetDefect(DropReason::ttl_expired);  // last, as above
 }
 
+bool IsVlan(Be16 type) { return type == ether_type::kVlan || type == ether_type::kServiceVlan; }
+
 void Reset(Packet& packet) {
   packet.verdict = Verdict::kPending;
   packet.kind = PacketKind::kPlain;
@@ -171,9 +173,7 @@ void ParseFrame(Packet& packet) {
   if (rest.length < sizeof(EthernetHeader)) return packet.Drop(DropReason::frame_truncated);
   Be16 type = rest.As<EthernetHeader>().type;
   rest.Skip(sizeof(EthernetHeader));
-  uint32_t tags = 0;
-  for (; tags < kMaxVlanTags && (type == ether_type::kVlan || type == ether_type::kServiceVlan);
-       ++tags) {
+  for (uint32_t tags = 0; tags < kMaxVlanTags && IsVlan(type); ++tags) {
     if (rest.length < sizeof(VlanTag)) return packet.Drop(DropReason::frame_truncated);
     type = rest.As<VlanTag>().type;
     rest.Skip(sizeof(VlanTag));
@@ -186,7 +186,6 @@ void ParseFrame(Packet& packet) {
   } else {
     packet.kind = PacketKind::kNotIp;
   }
-  if (tags != 0 && packet.kind != PacketKind::kNotIp) packet.kind = PacketKind::kVlan;
 }
 
 }  // namespace

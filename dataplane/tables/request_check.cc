@@ -183,6 +183,7 @@ Refusal CheckNextHop(const NextHopBody& body, uint32_t port_count) {
       .Require(body.mtu_bytes >= kMinMtuBytes, "mtu_bytes", body.mtu_bytes)
       .Require(IsStation(body.destination_mac), "destination_mac", ValueOf(body.destination_mac))
       .Require(IsStation(body.source_mac), "source_mac", ValueOf(body.source_mac))
+      .Require(body.vlan <= kMaxVlan, "vlan", body.vlan)
       .result();
 }
 

@@ -23,8 +23,9 @@ struct NextHop {
   uint16_t mtu_bytes = 0;  // largest IP packet the port sends; 0 = next hop not resolved
   MacAddress destination_mac;
   MacAddress source_mac;
+  Be16 vlan;  // tag of the frames, priority 0; 0 = no tag
 };
-static_assert(sizeof(NextHop) == 16);
+static_assert(sizeof(NextHop) == 18);
 
 struct alignas(kCacheLineBytes) Backend {
   BackendId id = 0;  // index and incarnation; a free index has exists == false
@@ -39,7 +40,7 @@ struct alignas(kCacheLineBytes) Backend {
   bool gue_hop_list = false;        // second chance: see lib/net/gue.h
   bool gue_zero_checksum6 = false;  // no UDP checksum over IPv6
   uint8_t dscp = 0;                 // of L3DSR
-  uint8_t reserved[3] = {};
+  uint8_t reserved = 0;
 };
 static_assert(sizeof(Backend) == kCacheLineBytes);
 

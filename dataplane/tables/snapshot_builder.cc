@@ -115,7 +115,8 @@ void OwnedSnapshot::FillBackends(const TableState& tables, absl::Span<Backend> b
     backend.next_hop = {.port = next_hop.port,
                         .mtu_bytes = next_hop.mtu_bytes,
                         .destination_mac = next_hop.destination_mac,
-                        .source_mac = next_hop.source_mac};
+                        .source_mac = next_hop.source_mac,
+                        .vlan = Be16(next_hop.vlan)};
   }
 }
 

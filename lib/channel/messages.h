@@ -104,12 +104,14 @@ struct BackendBody {
   uint8_t dscp;  // kL3dsr: 0..63; else 0
 };
 inline constexpr uint32_t kNoNextHop = 0xffffffff;
+inline constexpr uint16_t kMaxVlan = 4094;
 struct NextHopBody {
   uint32_t index;
   uint16_t port;       // port index, below the data plane's port count
   uint16_t mtu_bytes;  // 68..65535
   MacAddress destination_mac;
   MacAddress source_mac;
+  uint16_t vlan;  // IEEE 802.1Q identifier that frames are tagged with, 1..4094; 0 = no tag
 };
 struct IndexBody {
   uint32_t index;

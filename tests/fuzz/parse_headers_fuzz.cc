@@ -10,8 +10,8 @@ void CheckParsed(const Packet& packet, size_t size) {
   if (packet.verdict == Verdict::kDrop) return;
   FUZZ_CHECK(packet.verdict == Verdict::kPending);
   FUZZ_CHECK(packet.l3_offset >= 14 && packet.l3_offset <= size);
-  if (packet.kind == PacketKind::kNotIp || packet.kind == PacketKind::kVlan) return;
-  FUZZ_CHECK(packet.l3_offset == 14);
+  if (packet.kind == PacketKind::kNotIp) return;
+  FUZZ_CHECK(packet.l3_offset == 14 || packet.l3_offset == 18 || packet.l3_offset == 22);
   FUZZ_CHECK(size_t{packet.l3_offset} + packet.ip_length_bytes <= size);
   FUZZ_CHECK((packet.family == IpFamily::kIpv4) == packet.key.destination.IsIpv4());
   FUZZ_CHECK(packet.ports_known || packet.defective || packet.kind != PacketKind::kPlain);

@@ -35,6 +35,7 @@ std::unique_ptr<World> MakeWorld() {
   world->backends[11].gue_hop_list = world->backends[12].gue_hop_list = true;
   world->AddBackend(18, channel::Encapsulation::kL3dsr, "", "203.0.113.28").dscp = 63;
   world->AddBackend(19, channel::Encapsulation::kL3dsr, "", "2001:db8:b::29").dscp = 10;
+  for (const size_t on_vlan : {1, 7, 12}) world->backends[on_vlan].next_hop.vlan = Be16(300);
   constexpr uint16_t kOwnPools[] = {0, 1, 2, 3, 4, 5, 7, 10, 11, 18, 19};
   for (const uint16_t pool : kOwnPools) world->SetPool(pool, pool);
   world->SetPool(22, 12, 10);  // with second chance
@@ -171,7 +172,9 @@ void CheckL3dsr(std::vector<uint8_t>& left, std::vector<uint8_t>& came, const Ba
 void CheckForwarded(const std::vector<uint8_t>& came, const Packet& packet) {
   FUZZ_CHECK(packet.backend != nullptr && packet.backend->exists);
   const Backend& backend = *packet.backend;
-  const std::vector<uint8_t> left = FrameOf(packet);
+  const std::vector<uint8_t> sent = FrameOf(packet);
+  const std::vector<uint8_t> left = Untagged(sent);
+  FUZZ_CHECK(VlanOf(sent) == backend.next_hop.vlan.host());
   FUZZ_CHECK(left.size() <= 14u + backend.next_hop.mtu_bytes);
   FUZZ_CHECK(packet.transmit_port == backend.next_hop.port);
   const auto& ethernet = *reinterpret_cast<const EthernetHeader*>(left.data());
@@ -243,10 +246,10 @@ class Traffic {
       FUZZ_CHECK(packet.frame - packet.headroom_bytes == buffers_[i].bytes.get());
       CountVerdict(packet, buffers_[i].length, counters_);
       if (packet.verdict == Verdict::kForward) {
-        CheckForwarded(frames_[i], packet);
+        CheckForwarded(Untagged(frames_[i]), packet);
       } else if (packet.verdict == Verdict::kAnswer) {
-        const size_t icmp_at = size_t{packet.l3_offset} + packet.transport_offset;
-        FUZZ_CHECK(FrameOf(packet) == ExpectedAnswer(frames_[i], icmp_at));
+        const size_t icmp_at = 14u + packet.transport_offset;
+        FUZZ_CHECK(Untagged(FrameOf(packet)) == ExpectedAnswer(Untagged(frames_[i]), icmp_at));
       } else {
         FUZZ_CHECK(FrameOf(packet) == frames_[i]);
       }

@@ -57,7 +57,7 @@ def forward_cases():
              (ip(vip) / udp(sport=6) / Raw(bytes(1500 - fixed_bytes(vip))), "forward"), **NEW)
         case(name + "-one-byte-too-big",
              (ip(vip) / udp(sport=7) / Raw(bytes(1501 - fixed_bytes(vip))), "too_big"), **NEW)
-        room = outer_bytes(vip)
+        room = outer_bytes(vip) + tag_bytes(vip)
         case(name + "-just-enough-headroom", (ip(vip) / udp(sport=8) / DATA, "forward"),
              headroom=room, **NEW)
         if room:
@@ -133,6 +133,7 @@ def l3dsr_cases():
 
 
 def outer_bytes(vip):
+    """Beyond the link's header."""
     backend = POOLS[POOL_OF[(vip, 443, "udp")]]
     encapsulation, address, _, _ = BACKENDS[backend]
     if encapsulation in ("l2", "l3dsr"):
@@ -143,9 +144,46 @@ def outer_bytes(vip):
     return shim + (40 if ":" in address else 20)
 
 
+def tag_bytes(vip):
+    return 4 if OPTIONS.get(POOLS[POOL_OF[(vip, 443, "udp")]], NO_OPTIONS)["vlan"] else 0
+
+
 def fixed_bytes(vip):
     """IP and UDP headers, outer header included."""
     return (40 if ":" in vip else 20) + 8 + outer_bytes(vip)
+
+
+def tagged(packet, *tags):
+    """`packet` with 802.1Q tags; the first of two is a service tag."""
+    link = Ether(**IN, type=0x88A8 if len(tags) == 2 else 0x8100)
+    for tag in tags:
+        link = link / Dot1Q(vlan=tag, prio=5)
+    return link / packet[IPv6 if IPv6 in packet else IP]
+
+
+def vlan_cases():
+    vips = dict(TUNNEL_VIPS)
+    vips.update({(4, "l2"): V4_L2, (6, "l2"): V6_L2, (4, "ipip"): V4_IN6, (6, "ipip"): V6_IN4})
+    for (family, pool), vip in vips.items():
+        if pool in CHANGED or BACKENDS[POOLS[POOL_OF[(vip, 443, "udp")]]][0] == "l3dsr":
+            continue
+        name = "tagged-v%d-pool-%s" % (family, pool)
+        case(name, (tagged(ip(vip) / tcp(sport=20), 5), "forward"), **NEW)
+        case(name + "-twice", (tagged(ip(vip) / udp(sport=21) / DATA, 5, 6), "forward"), **NEW)
+        case(name + "-then-not", (tagged(ip(vip) / tcp("S", sport=22), 5), "forward"),
+             (ip(vip) / tcp("A", sport=22), "forward"), flow_misses=1, flow_inserts=1, flow_hits=1)
+        case(name + "-padding", (pad(bytes(tagged(ip(vip) / udp(sport=23), 7)), 90), "forward"),
+             **NEW)
+        # Tags that go make room for headers that come.
+        room = max(0, outer_bytes(vip) + tag_bytes(vip) - 8)
+        case(name + "-just-enough-headroom",
+             (tagged(ip(vip) / udp(sport=24) / DATA, 5, 6), "forward"), headroom=room, **NEW)
+        if room:
+            case(name + "-no-headroom", (tagged(ip(vip) / udp(sport=25) / DATA, 5, 6),
+                                         "no_headroom"), headroom=room - 1, **NEW)
+    case("tagged-priority-only", (tagged(v4(V4_L2) / tcp(), 0), "forward"), **NEW)
+    case("tagged-ttl", (tagged(v4(V4_L2, ttl=1) / tcp(), 5), "ttl_expired"))
+    case("tagged-another-port", (tagged(v4(V4_L2) / tcp(dport=444), 5), "to_kernel"))
 
 
 def kernel_cases():
@@ -240,10 +278,6 @@ def drop_cases():
          "fragment_unsupported")
     drop("v6-fragment-after-options", v6(V6_L2) / IPv6ExtHdrHopByHop() /
          IPv6ExtHdrFragment(m=1) / udp(), "fragment_unsupported")
-    drop("vlan", Ether(**IN) / Dot1Q(vlan=5) / v4(V4_L2)[IP] / tcp(), "vlan_unsupported")
-    drop("vlan-v6", Ether(**IN) / Dot1Q(vlan=5) / v6(V6_L2)[IPv6] / tcp(), "vlan_unsupported")
-    drop("service-vlan", Ether(**IN, type=0x88A8) / Dot1Q(vlan=5, type=0x8100) / Dot1Q(vlan=6) /
-         v4(V4_L2)[IP] / tcp(), "vlan_unsupported")
     for ttl in (0, 1):
         drop("ttl-%d" % ttl, v4(V4_IN4, ttl=ttl) / tcp(), "ttl_expired")
         drop("hop-limit-%d" % ttl, v6(V6_L2, hlim=ttl) / tcp(), "ttl_expired")

@@ -119,10 +119,11 @@ class Runner {
       NextHop hop;
       in >> index >> encapsulation >> source >> address >> hop.port >> hop.mtu_bytes >>
           destination_mac >> source_mac;
-      uint16_t gue_port, hop_list, zero_checksum6, flow_bits, dscp;
-      in >> gue_port >> hop_list >> zero_checksum6 >> flow_bits >> dscp;
+      uint16_t gue_port, hop_list, zero_checksum6, flow_bits, dscp, vlan;
+      in >> gue_port >> hop_list >> zero_checksum6 >> flow_bits >> dscp >> vlan;
       hop.destination_mac = Mac(destination_mac);
       hop.source_mac = Mac(source_mac);
+      hop.vlan = Be16(vlan);
       Backend& backend = world_.AddBackend(index, EncapsulationOf(encapsulation),
                                            source == "-" ? "" : source, address);
       backend.next_hop = hop;

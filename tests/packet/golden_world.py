@@ -12,7 +12,7 @@ warnings.filterwarnings("ignore")  # scapy's, about the machine's crypto librari
 sys.path.insert(0, sys.argv[2])
 # pylint: disable=wrong-import-position  (the two lines above come first)
 from flow_hash import flow_hash, key_from_secret
-from scapy.all import (Ether, ICMP, IP, IPv6, Raw, TCP, UDP)
+from scapy.all import (Dot1Q, Ether, ICMP, IP, IPv6, Raw, TCP, UDP)
 from scapy.layers.inet6 import (ICMPv6EchoRequest, in6_chksum)
 from scapy.layers.l2 import (GRE)
 
@@ -33,7 +33,7 @@ BACKENDS = {
     5: ("l2", "203.0.113.15", 1, 576),
 }
 POOLS = {0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: None}
-NO_OPTIONS = dict(gue_port=0, hop_list=0, zero_checksum6=0, flow_bits=0, dscp=0)
+NO_OPTIONS = dict(gue_port=0, hop_list=0, zero_checksum6=0, flow_bits=0, dscp=0, vlan=0)
 OPTIONS = {}  # by backend
 # name: (encapsulation, address, options). Each has the backend, the pool and the VIPs of one index.
 LB4_PREFIX, LB6_PREFIX = "10.255.0.0", "2001:db8:ffff:1::"
@@ -53,6 +53,15 @@ TUNNELS = {
     19: ("l3dsr-v6", "l3dsr", "2001:db8:b::29", dict(dscp=10)),
     20: ("l3dsr-dscp-0", "l3dsr", "203.0.113.30", {}),
 }
+# The same, on a VLAN.
+TUNNELS.update({
+    23: ("vlan-l2-in4", "l2", "203.0.113.31", dict(vlan=1)),
+    24: ("vlan-l2-in6", "l2", "2001:db8:b::32", dict(vlan=2)),
+    25: ("vlan-ipip-in4", "ipip", "203.0.113.33", dict(vlan=4094)),
+    26: ("vlan-ipip-in6", "ipip", "2001:db8:b::34", dict(vlan=300)),
+    27: ("vlan-gue-in6", "gue", "2001:db8:b::35", dict(vlan=301, gue_port=6080)),
+    28: ("vlan-l3dsr-v4", "l3dsr", "203.0.113.36", dict(vlan=302, dscp=5)),
+})
 # Pools whose slots have changed owners: index: (now, before).
 CHANGED = {21: (11, 9), 22: (12, 10)}
 for tunnel, (_, kind, tunnel_address, options) in TUNNELS.items():
@@ -164,6 +173,8 @@ def answered(frame):
 def forwarded(frame, second_chance, error_about=None):
     """What must leave for `frame` (bytes), and the port. An ICMP error goes where its flow goes."""
     global identification
+    while frame[12:14] in (b"\x81\x00", b"\x88\xa8"):  # tags are those of the link it came from
+        frame = frame[:12] + frame[16:]
     version = 4 if frame[12:14] == b"\x08\x00" else 6
     inner = (IP if version == 4 else IPv6)(frame[14:])
     length = inner.len if version == 4 else inner.plen + 40
@@ -186,6 +197,8 @@ def forwarded(frame, second_chance, error_about=None):
         tos, df = inner.tc, True
     link = Ether(src=OUT_SOURCE, dst=OUT_GATEWAY % backend)
     options = OPTIONS.get(backend, NO_OPTIONS)
+    if options["vlan"]:
+        link = link / Dot1Q(vlan=options["vlan"])
     if encapsulation == "l2":
         return port, bytes(link / inner)
     if encapsulation == "l3dsr":
@@ -274,7 +287,7 @@ def tables():
             source = LB6_PREFIX if ":" in address else LB4_PREFIX
         if encapsulation in ("l2", "l3dsr"):
             source = "-"
-        lines.append("backend %d %s %s %s %d %d %s %s %d %d %d %d %d" % (
+        lines.append("backend %d %s %s %s %d %d %s %s %d %d %d %d %d %d" % (
             index, encapsulation, source, address, port, mtu, OUT_GATEWAY % index, OUT_SOURCE,
             *(options[name] for name in NO_OPTIONS)))
     for index, backend in POOLS.items():

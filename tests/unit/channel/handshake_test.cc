@@ -262,7 +262,7 @@ TEST_CASE("a welcome that does not fit is refused by the field's name") {
     std::function<void(Welcome*)> change;
   } cases[] = {
       {"magic: the data plane has", [](Welcome* w) { w->magic ^= 1; }},
-      {"version: the data plane has 7, expected is 2", [](Welcome* w) { w->version = 7; }},
+      {"version: the data plane has 7, expected is 3", [](Welcome* w) { w->version = 7; }},
       {"accepted: ", [](Welcome* w) { w->accepted = 2; }},
       {"not today", [](Welcome* w) { w->accepted = 0, std::strcpy(w->refusal, "not today"); }},
       {"slot_bytes: the data plane has 5", [](Welcome* w) { w->sizes.slot_bytes = 5; }},

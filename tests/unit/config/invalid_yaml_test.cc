@@ -115,6 +115,8 @@ const Case kCases[] = {
     {"vips:\n- {name: v}\n", "3:3: vips[0].address: ", "is missing; must be an IPv4 or IPv6"},
     {"vips:\n- {name: v}\n", "3:3: vips[0].protocol: ", "is missing; must be one of tcp, udp"},
     {"vips:\n- {name: v}\n", "3:3: vips[0].pool: ", "is missing"},
+    {"ports:\n- {name: p, static_gateway: {mac: 02:00:00:00:00:01, vlan: 4095}}\n",
+     "static_gateway.vlan: ", "0 to 4094"},
     {"ports:\n- {name: p}\n", "3:3: ports[0].static_gateway: ", "is missing; must be a group"},
     {"ports:\n- static_gateway: {}\n", "3:3: ports[0].static_gateway.mac: ", "is missing"},
     {"pools:\n- {name: w, probe: {}}\n", "3:13: pools[0].probe.type: ", "one of tcp, http"},

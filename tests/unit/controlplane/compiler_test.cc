@@ -180,17 +180,26 @@ TEST_CASE("next hops: why there is none is said in words, and moves no slot") {
     CHECK(bench.Compile().backends.at(Bench::Key(1)).next_hop ==
           "eth7 is not a port of the data plane");
   }
+  SECTION("on a VLAN") {
+    hop.vlan = 5;
+    const Compiled after = bench.Compile();
+    const uint32_t index = after.tables.backends.at(0).next_hop;
+    CHECK(after.tables.next_hops.at(index).vlan == 5);
+    CHECK(after.backends.at(Bench::Key(1)).next_hop == "eth1 02:00:00:00:01:01 VLAN 5");
+  }
   SECTION("a static gateway takes all") {
     v1::Port* port = bench.config.add_ports();
     port->set_name("eth1");
     port->mutable_static_gateway()->set_mac("02:00:00:00:00:99");
     port->mutable_static_gateway()->set_source_ipv4("10.9.9.9");
+    port->mutable_static_gateway()->set_vlan(4094);
     bench.next_hops.clear();
     bench.pool()->set_encapsulation(v1::IPIP);
     const Compiled after = bench.Compile();
     REQUIRE(after.tables.next_hops.size() == 1);
-    CHECK(after.backends.at(Bench::Key(2)).next_hop == "eth1 02:00:00:00:00:99");
+    CHECK(after.backends.at(Bench::Key(2)).next_hop == "eth1 02:00:00:00:00:99 VLAN 4094");
     CHECK(after.tables.next_hops.begin()->second.source_mac == bench.port.mac);
+    CHECK(after.tables.next_hops.begin()->second.vlan == 4094);
     CHECK(after.tables.backends.at(1).outer_source.ToString() == "10.9.9.9");
   }
 }

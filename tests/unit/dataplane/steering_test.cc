@@ -163,6 +163,8 @@ TEST_CASE("steering redirects what is for a VIP and leaves the rest to the kerne
       {"tagged twice", Tagged(Tagged(Ipv4("203.0.113.10", kTcp, 443))), true},
       {"IPv6 authentication header", Ipv6("2001:db8:f::10", 51, 0), true},
       {"tagged for nobody", Tagged(Ipv4("203.0.113.11", kTcp, 443)), false},
+      {"tagged for another port", Tagged(Ipv4("203.0.113.10", kTcp, 444)), false},
+      {"tagged three times", Tagged(Tagged(Tagged(Ipv4("203.0.113.10", kTcp, 443)))), false},
       {"truncated ports", Cut(Ipv4("203.0.113.10", kTcp, 443), 36), true},
       {"truncated IP header", Cut(Ipv4("203.0.113.10", kTcp, 443), 30), false},
       {"ARP", Ethernet(0x0806), false},

@@ -70,6 +70,8 @@ std::vector<std::vector<uint8_t>> Seeds() {
   const uint8_t tag[] = {0x81, 0x00, 0x00, 0x05};
   tagged.insert(tagged.begin() + 12, tag, tag + 4);
   seeds.push_back(tagged);
+  tagged.insert(tagged.begin() + 12, tag, tag + 4);
+  seeds.push_back(tagged);
   AddIcmp(&seeds);
   AddRareHeaders(&seeds);
   return seeds;
@@ -190,8 +192,9 @@ void TakeGue(std::vector<uint8_t>& out, const Packet& packet) {
 
 std::vector<uint8_t> Decapsulate(const Packet& packet) {
   using channel::Encapsulation;
-  std::vector<uint8_t> out = FrameOf(packet);
   const Backend& backend = *packet.backend;
+  REQUIRE(VlanOf(FrameOf(packet)) == backend.next_hop.vlan.host());
+  std::vector<uint8_t> out = Untagged(FrameOf(packet));
   const bool tunnel = IsTunnel(backend.encapsulation);
   const IpFamily outer = tunnel ? backend.outer_destination.family() : packet.family;
   REQUIRE(out[12] * 256u + out[13] == (outer == IpFamily::kIpv4 ? 0x0800 : 0x86dd));
@@ -277,6 +280,7 @@ void AddPools(World& world) {
   world.AddBackend(10, Encapsulation::kGue, "203.0.113.100", "203.0.113.10");
   world.AddBackend(11, Encapsulation::kGue, "2001:db8:b::100", "2001:db8:b::11");
   for (const size_t gue : {6, 7, 10, 11}) world.backends[gue].gue_port = Be16(6080);
+  for (const size_t on_vlan : {3, 5, 9}) world.backends[on_vlan].next_hop.vlan = Be16(4094);
   for (uint16_t i = 1; i <= kPools; ++i) world.SetPool(i, i);
   world.SetPool(6, 6, 10);
   world.SetPool(7, 7, 11);
@@ -323,13 +327,15 @@ TEST_CASE("mutated packets") {
       REQUIRE(packet.verdict != Verdict::kPending);
       REQUIRE(packet.frame - packet.headroom_bytes == buffers[i].bytes.get());
       if (packet.verdict == Verdict::kForward) {
-        CheckForwarded(frames[i], packet);
+        CheckForwarded(Untagged(frames[i]), packet);
         ++forwarded_by[packet.backend - world.backends.data()];
         second_chances += packet.alternate != nullptr;
         errors += packet.kind == PacketKind::kIcmp;
       } else if (packet.verdict == Verdict::kAnswer) {
         const size_t icmp_at = 14u + packet.transport_offset;
-        REQUIRE(FrameOf(packet) == ExpectedAnswer(frames[i], icmp_at));
+        REQUIRE(Untagged(FrameOf(packet)) == ExpectedAnswer(Untagged(frames[i]), icmp_at));
+        REQUIRE(std::equal(frames[i].begin() + 12, frames[i].begin() + packet.l3_offset,
+                           packet.frame + 12));  // the tags are the request's
       } else {
         REQUIRE(FrameOf(packet) == frames[i]);
       }

@@ -50,7 +50,8 @@ struct World {
     backend.next_hop = {.port = 1,
                         .mtu_bytes = 1500,
                         .destination_mac = Mac("02:00:00:00:02:00"),
-                        .source_mac = Mac("02:00:00:00:01:00")};
+                        .source_mac = Mac("02:00:00:00:01:00"),
+                        .vlan = Be16(0)};
     return backend;
   }
   // All slots of the pool are this backend's (kNoBackend: nobody's).
@@ -97,6 +98,22 @@ struct Buffer {
 
 inline std::vector<uint8_t> FrameOf(const Packet& packet) {
   return {packet.frame, packet.frame + packet.length_bytes};
+}
+
+// The frame without its VLAN tags: at most the two that are parsed.
+inline std::vector<uint8_t> Untagged(std::vector<uint8_t> frame) {
+  for (int tags = 0; tags < 2 && frame.size() >= 18; ++tags) {
+    const int type = frame[12] << 8 | frame[13];
+    if (type != 0x8100 && type != 0x88a8) break;
+    frame.erase(frame.begin() + 12, frame.begin() + 16);
+  }
+  return frame;
+}
+
+// Identifier of the frame's first VLAN tag; 0: it has none.
+inline uint16_t VlanOf(const std::vector<uint8_t>& frame) {
+  if (frame.size() < 18 || frame[12] != 0x81 || frame[13] != 0) return 0;
+  return static_cast<uint16_t>((frame[14] & 15) << 8 | frame[15]);
 }
 
 // What the worker adds to the counters for a packet that the stages are done with.

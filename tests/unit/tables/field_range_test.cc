@@ -171,6 +171,9 @@ const Case kCases[] = {
      [](auto* b) { b->next_hop.destination_mac = {}; }, false, 0},
     {"next_hop[1].destination_mac", SetNextHop(1),
      [](auto* b) { b->next_hop.destination_mac.bytes[0] = 3; }, false, 0x030000000101},
+    {"next_hop[1].vlan", SetNextHop(1), [](auto* b) { b->next_hop.vlan = 0; }, true},
+    {"next_hop[1].vlan", SetNextHop(1), [](auto* b) { b->next_hop.vlan = 4094; }, true},
+    {"next_hop[1].vlan", SetNextHop(1), [](auto* b) { b->next_hop.vlan = 4095; }, false, 4095},
     {"next_hop[1].source_mac", SetNextHop(1), [](auto* b) { b->next_hop.source_mac = {}; }, false,
      0},
 

@@ -94,7 +94,8 @@ Request SetNextHop(uint32_t index) {
                            .port = 0,
                            .mtu_bytes = 1500,
                            .destination_mac = {{2, 0, 0, 0, 1, static_cast<uint8_t>(index)}},
-                           .source_mac = {{2, 0, 0, 0, 0, 1}}};
+                           .source_mac = {{2, 0, 0, 0, 0, 1}},
+                           .vlan = 5};
   return request;
 }
 
