@@ -3,11 +3,13 @@
 // Second stage: is this packet for a VIP, and do we forward packets like it?
 #include "dataplane/path/icmp.h"
 #include "dataplane/path/path.h"
+#include "dataplane/path/quic.h"
 
 namespace guideway {
 namespace {
 
-void LookupPlain(Packet& packet, const VipTable& vips) {
+void LookupPlain(Packet& packet, const Snapshot& tables, PathState& state) {
+  const VipTable& vips = tables.vips;
   const FlowKey& key = packet.key;
   if (!packet.ports_known) {
     if (vips.HasAddress(key.destination)) return packet.Drop(packet.defect);
@@ -21,7 +23,8 @@ void LookupPlain(Packet& packet, const VipTable& vips) {
   }
   packet.vip = cell->vip;
   packet.pool = cell->pool;
-  if (packet.defective) packet.Drop(packet.defect);
+  if (packet.defective) return packet.Drop(packet.defect);
+  if (cell->quic_vip != 0) RouteByConnectionId(packet, *cell, tables, state);
 }
 
 void LookupOther(Packet& packet, const Snapshot& tables, PathState& state) {
@@ -47,7 +50,7 @@ void LookupVip(Burst& burst, const Snapshot& tables, PathState& state) {
     Packet& packet = burst.packets[i];
     if (!packet.pending()) continue;
     if (packet.kind == PacketKind::kPlain) {
-      LookupPlain(packet, tables.vips);
+      LookupPlain(packet, tables, state);
     } else {
       LookupOther(packet, tables, state);
     }

@@ -65,7 +65,7 @@ struct alignas(kCacheLineBytes) Packet {
   FlowKey key;
   uint32_t vip = kNoVip;             // VIP index, after LookupVip
   uint16_t pool = 0;                 // pool index, after LookupVip
-  const Backend* backend = nullptr;  // after LookupFlow or SelectBackend
+  const Backend* backend = nullptr;  // after LookupFlow or SelectBackend; QUIC-LB: LookupVip
   // Second chance: who else may have the socket of this packet; only a backend with a hop list has
   // one, and they are of one family. After SelectBackend.
   const Backend* alternate = nullptr;
