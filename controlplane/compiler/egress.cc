@@ -81,8 +81,9 @@ absl::StatusOr<Egress> MakeEgress(const ResolvedNextHop& resolved, const IpAddre
   egress.outer_source = resolved.source;
   egress.key = absl::StrCat(egress.next_hop.port, "/", resolved.vlan, "/", mtu_bytes, "/",
                             resolved.gateway.ToString());
-  egress.text = absl::StrCat(TextOf(port->name), " ", resolved.destination_mac.ToString());
+  egress.text = TextOf(port->name);
   if (resolved.vlan != 0) absl::StrAppend(&egress.text, " VLAN ", resolved.vlan);
+  absl::StrAppend(&egress.text, " ", resolved.destination_mac.ToString());
   return egress;
 }
 

@@ -15,7 +15,7 @@ namespace guideway {
 
 struct Egress {
   std::string key;                     // same key, same next hop (its MAC addresses may change)
-  std::string text;                    // "eth1 02:00:00:00:00:01"
+  std::string text;                    // "eth1 02:00:00:00:00:01", "eth1 VLAN 5 02:..."
   channel::NextHopBody next_hop = {};  // without index
   IpAddress outer_source;              // of tunnels
 };

@@ -2,6 +2,8 @@
 //
 // Last stage: the packet as it leaves. Nothing is written before it is certain that it leaves.
 // What IPIP and L2 need is here; the other encapsulations are in tunnel.cc.
+#include <cstring>
+
 #include "dataplane/path/tunnel.h"
 #include "lib/net/checksum.h"
 #include "lib/net/encapsulation.h"
@@ -20,21 +22,21 @@ uint32_t OuterBytes(const Packet& packet) {
   return TunnelBytes(packet);
 }
 
-uint32_t LinkBytes(const NextHop& next_hop) {
-  const size_t tag_bytes = next_hop.vlan == Be16(0) ? 0 : sizeof(VlanTag);
-  return static_cast<uint32_t>(sizeof(EthernetHeader) + tag_bytes);
-}
-
-void WriteLink(uint8_t* frame, const NextHop& next_hop, Be16 type) {
+void WriteEthernet(uint8_t* frame, const NextHop& next_hop, Be16 type) {
   auto* ethernet = reinterpret_cast<EthernetHeader*>(frame);
   ethernet->destination = next_hop.destination_mac;
   ethernet->source = next_hop.source_mac;
   ethernet->type = type;
-  if (next_hop.vlan == Be16(0)) return;
-  ethernet->type = ether_type::kVlan;
-  auto* tag = reinterpret_cast<VlanTag*>(frame + sizeof(EthernetHeader));
-  tag->control = next_hop.vlan;
-  tag->type = type;
+}
+
+// Puts the next hop's tag between the addresses and the type.
+void InsertTag(Packet& packet, Be16 vlan) {
+  packet.frame -= sizeof(VlanTag);
+  packet.headroom_bytes = static_cast<uint16_t>(packet.headroom_bytes - sizeof(VlanTag));
+  packet.length_bytes += static_cast<uint32_t>(sizeof(VlanTag));
+  std::memmove(packet.frame, packet.frame + sizeof(VlanTag), 2 * sizeof(MacAddress));
+  reinterpret_cast<EthernetHeader*>(packet.frame)->type = ether_type::kVlan;
+  reinterpret_cast<VlanTag*>(packet.frame + sizeof(EthernetHeader))->control = vlan;
 }
 
 void DecrementTtl(IpFamily family, uint8_t* ip_header) {
@@ -68,8 +70,10 @@ void Forward(Packet& packet, PathState& state) {
   const uint32_t outer_bytes = OuterBytes(packet);
   const uint32_t out_bytes = outer_bytes + packet.ip_length_bytes;
   if (out_bytes > next_hop.mtu_bytes) return packet.Drop(DropReason::too_big);
-  const uint32_t link_bytes = LinkBytes(next_hop);
-  if (link_bytes + outer_bytes > uint32_t{packet.headroom_bytes} + packet.l3_offset) {
+  constexpr uint32_t kLinkBytes = sizeof(EthernetHeader);
+  const bool tagged = next_hop.vlan != Be16(0);
+  const uint32_t more_bytes = outer_bytes + (tagged ? uint32_t{sizeof(VlanTag)} : 0);
+  if (more_bytes + kLinkBytes > uint32_t{packet.headroom_bytes} + packet.l3_offset) {
     return packet.Drop(DropReason::no_headroom);
   }
   if (backend.encapsulation == Encapsulation::kL3dsr &&
@@ -81,11 +85,13 @@ void Forward(Packet& packet, PathState& state) {
   DecrementTtl(packet.family, ip_header);
   const IpFamily family = WriteOuter(packet, ip_header, outer_bytes, state);
   // Tags that the packet came with are not copied: they are the link's that it came from.
-  uint8_t* frame = ip_header - outer_bytes - link_bytes;
+  uint8_t* frame = ip_header - outer_bytes - kLinkBytes;
   packet.headroom_bytes = static_cast<uint16_t>(packet.headroom_bytes + (frame - packet.frame));
   packet.frame = frame;
-  packet.length_bytes = link_bytes + out_bytes;
-  WriteLink(frame, next_hop, family == IpFamily::kIpv4 ? ether_type::kIpv4 : ether_type::kIpv6);
+  packet.length_bytes = kLinkBytes + out_bytes;
+  WriteEthernet(frame, next_hop, family == IpFamily::kIpv4 ? ether_type::kIpv4 : ether_type::kIpv6);
+  if (tagged) [[unlikely]]
+    InsertTag(packet, next_hop.vlan);
   packet.transmit_port = next_hop.port;
   packet.verdict = Verdict::kForward;
 }

@@ -36,8 +36,9 @@ def golden_packets(path):
         elif word == "packet":
             frame = b"" if rest == "-" else bytes.fromhex(rest)
         elif word == "expect":
-            words = rest.split()
-            packets.append((case, headroom, frame, " ".join(words[:2])))
+            words = rest.split()  # forward PORT BYTES | answer BYTES | drop REASON | to_kernel
+            what = words[0] if words[0] == "answer" else " ".join(words[:2])
+            packets.append((case, headroom, frame, what))
     return packets
 
 
@@ -92,13 +93,20 @@ def pool(index, slots=7, arena_slot=0):
     return request(5, struct.pack("<4I", index, slots, arena_slot, 0))
 
 
-def backend(index, next_hop=0xffffffff, tunnel=False, source=None):
-    return request(7, struct.pack("<IHBB", index, 1, 1, tunnel) + (source or mapped(200)) +
-                   mapped(100 + index % 100) + struct.pack("<I", next_hop))
+L2, IPIP, GRE, GUE, L3DSR = range(5)
 
 
-def next_hop(index, mtu=1500):
-    return request(9, struct.pack("<IHH", index, 1, mtu) + bytes.fromhex("020000000100020000000001"))
+def backend(index, next_hop=0xffffffff, encapsulation=L2, source=None, **fields):
+    return request(7, struct.pack("<IHBB", index, 1, 1, encapsulation) + (source or mapped(200)) +
+                   mapped(100 + index % 100) + struct.pack("<I", next_hop) +
+                   struct.pack(">H", fields.get("gue_port", 0)) +
+                   bytes(fields.get(name, 0) for name in (
+                       "gue_hop_list", "gue_zero_checksum6", "source_flow_bits", "dscp")))
+
+
+def next_hop(index, mtu=1500, vlan=0):
+    return request(9, struct.pack("<IHH", index, 1, mtu) +
+                   bytes.fromhex("020000000100020000000001") + struct.pack("<H", vlan))
 
 
 def delete(kind, index):
@@ -130,13 +138,18 @@ def table_seeds():
         "duplicate": roomy + first + begin(0, 1) + vip(1, 0, 1) + commit(2),
         "stale": roomy + first + begin(0, 0) + begin(0, 1) + commit(1) + begin(0, 1) + commit(0),
         "tunnels": roomy + fill(0, 1, 3) + begin(1) + GLOBALS + vip(0, 0) + pool(0, 23) +
-                   backend(1, 0, True) + backend(3, 0, True) + next_hop(0) + commit(5),
-        "families": roomy + begin(1) + backend(1, 0, True, bytes(15) + b"\x05"),
+                   backend(1, 0, IPIP) + backend(3, 0, GRE) + next_hop(0) + commit(5),
+        "encapsulations": roomy + fill(0, 1, 3) + begin(1) + GLOBALS + vip(0, 0) + pool(0, 23) +
+                          backend(1, 0, GUE, gue_port=6080, gue_hop_list=1) +
+                          backend(2, 0, GUE, mapped(0), gue_port=6080, source_flow_bits=8) +
+                          backend(3, 0, L3DSR, dscp=63) + next_hop(0, 1500, 4094) + commit(5),
+        "families": roomy + begin(1) + backend(1, 0, IPIP, bytes(15) + b"\x05"),
         "impossible-backend": roomy + fill(1, 0x4000, 1) + begin(1) + pool(0, 7, 1),
         "beyond-the-arena": roomy + begin(1) + pool(0, 24) + begin(1) + pool(0, 7, 2),
         "no-memory": narrow + first + begin(0, 1) + b"".join(pool(i, 23) for i in range(6)),
         "ranges": roomy + b"".join(begin(1) + bad for bad in (
-            vip(4096, 0), vip(0, 2048), vip(0, 0, 1, 80, 1), next_hop(0, 67), backend(16384),
+            vip(4096, 0), vip(0, 2048), vip(0, 0, 1, 80, 1), next_hop(0, 67),
+            next_hop(0, 1500, 4095), backend(16384), backend(0, 0, GUE), backend(0, 0, 5),
             delete(4, 4096), pool(0, 2))),
         "unknown": roomy + request(14) + request(0) + struct.pack("<BIB", 32, 0xdeadbeef, 0),
     }

@@ -151,11 +151,16 @@ void CheckAndCutShim(std::vector<uint8_t>& shim, const Backend& backend, bool in
 }
 
 // Checks what L3DSR has replaced, and makes it the same in both.
-void CheckL3dsr(std::vector<uint8_t>& left, std::vector<uint8_t>& came, const Backend& backend,
+void CheckL3dsr(std::vector<uint8_t>& left, std::vector<uint8_t>& came, const Packet& packet,
                 bool v4) {
+  const Backend& backend = *packet.backend;
   const size_t destination = v4 ? 16 : 24, address_bytes = v4 ? 4 : 16;
-  const size_t transport = v4 ? 20 : 40;
-  const size_t checksum = transport + (left[v4 ? 9 : 6] == 6 ? 16 : 6);
+  size_t checksum = packet.transport_offset;
+  if (packet.kind == PacketKind::kIcmp) {
+    checksum += 2;
+  } else {
+    checksum += packet.key.protocol == IpProtocol::kTcp ? 16 : 6;
+  }
   for (size_t i = 0; i < address_bytes; ++i) {
     FUZZ_CHECK(left[destination + i] == backend.outer_destination.bytes[16 - address_bytes + i]);
     came[destination + i] = left[destination + i];
@@ -198,7 +203,7 @@ void CheckForwarded(const std::vector<uint8_t>& came, const Packet& packet) {
     inner[10] = inner[11] = expected[10] = expected[11] = 0;
   }
   if (backend.encapsulation == channel::Encapsulation::kL3dsr) {
-    CheckL3dsr(inner, expected, backend, v4);
+    CheckL3dsr(inner, expected, packet, v4);
   }
   FUZZ_CHECK(inner == expected);
 }

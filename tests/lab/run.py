@@ -77,6 +77,9 @@ def selected(pattern, *names):
 
 
 def main():
+    if "--help" in sys.argv or "-h" in sys.argv:
+        print(__doc__.strip())
+        return 0
     topology.end_in_order_on_signals()
     wanted = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
     result = Result()

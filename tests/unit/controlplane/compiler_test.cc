@@ -185,7 +185,7 @@ TEST_CASE("next hops: why there is none is said in words, and moves no slot") {
     const Compiled after = bench.Compile();
     const uint32_t index = after.tables.backends.at(0).next_hop;
     CHECK(after.tables.next_hops.at(index).vlan == 5);
-    CHECK(after.backends.at(Bench::Key(1)).next_hop == "eth1 02:00:00:00:01:01 VLAN 5");
+    CHECK(after.backends.at(Bench::Key(1)).next_hop == "eth1 VLAN 5 02:00:00:00:01:01");
   }
   SECTION("a static gateway takes all") {
     v1::Port* port = bench.config.add_ports();
@@ -197,7 +197,7 @@ TEST_CASE("next hops: why there is none is said in words, and moves no slot") {
     bench.pool()->set_encapsulation(v1::IPIP);
     const Compiled after = bench.Compile();
     REQUIRE(after.tables.next_hops.size() == 1);
-    CHECK(after.backends.at(Bench::Key(2)).next_hop == "eth1 02:00:00:00:00:99 VLAN 4094");
+    CHECK(after.backends.at(Bench::Key(2)).next_hop == "eth1 VLAN 4094 02:00:00:00:00:99");
     CHECK(after.tables.next_hops.begin()->second.source_mac == bench.port.mac);
     CHECK(after.tables.next_hops.begin()->second.vlan == 4094);
     CHECK(after.tables.backends.at(1).outer_source.ToString() == "10.9.9.9");
