@@ -65,8 +65,8 @@ void CheckServerIds(const v1::Pool& pool, const std::string& pool_path, const As
     const std::string& text = pool.backends(i).server_id();
     const std::string path = absl::StrCat(pool_path, ".backends[", i, "].server_id");
     if (text.empty() && asker != nullptr) {
-      problems->Add(path, absl::StrCat("is missing; VIP ", asker->vip, " needs one of ",
-                                       asker->server_id_bytes, " bytes"));
+      problems->Add(path, absl::StrCat("is missing; must have length ", asker->server_id_bytes,
+                                       ", which VIP ", asker->vip, " asks for"));
     }
     const auto id = ParseServerId(text);
     if (!id.ok()) continue;
