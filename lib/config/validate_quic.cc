@@ -76,9 +76,9 @@ void CheckServerIds(const v1::Pool& pool, const std::string& pool_path, const As
                                        "; must be unique within the pool"));
     }
     if (asker != nullptr && id->length_bytes != asker->server_id_bytes) {
-      problems->Add(path, absl::StrCat(text, " has ", static_cast<int>(id->length_bytes),
-                                       " bytes; must have the ", asker->server_id_bytes, " of VIP ",
-                                       asker->vip));
+      problems->Add(path, absl::StrCat(text, " has length ", static_cast<int>(id->length_bytes),
+                                       "; must have length ", asker->server_id_bytes,
+                                       ", which VIP ", asker->vip, " asks for"));
     }
   }
 }

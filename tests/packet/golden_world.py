@@ -87,6 +87,21 @@ for vip_pool in list(TUNNELS) + list(CHANGED):
                                 (6, "2001:db8:a::%d" % (100 + vip_pool))):
         TUNNEL_VIPS[family, vip_pool] = vip_address
         VIPS += [(vip_address, 443, "tcp", vip_pool), (vip_address, 443, "udp", vip_pool)]
+# QUIC-LB: pools that are backend 0's by their slots. pool: length of server IDs.
+QUIC_POOLS = {29: 3, 30: 8, 31: 1}
+QUIC_SERVERS = (0, 2, 8, 9, 24)
+_KEY_1, _KEY_2 = bytes(range(16)), bytes.fromhex("fdf726a9893ec05c0632d3956680baf0")
+# pool: configuration ID: (length of nonces, key). Plain, one block, four passes of odd and even.
+QUIC_CONFIGS = {29: {0: (4, None), 1: (4, _KEY_1), 3: (13, _KEY_2), 6: (16, _KEY_1)},
+                30: {0: (11, None), 2: (8, _KEY_2), 4: (4, _KEY_1), 5: (9, _KEY_2)},
+                31: {5: (18, _KEY_1), 6: (5, _KEY_2)}}
+QUIC_VIPS = {}  # pool: family: address
+for vip_pool in QUIC_POOLS:
+    POOLS[vip_pool] = 0
+    QUIC_VIPS[vip_pool] = {4: "198.51.100.%d" % (100 + vip_pool),
+                           6: "2001:db8:a::%d" % (100 + vip_pool)}
+    for vip_address in QUIC_VIPS[vip_pool].values():
+        VIPS += [(vip_address, 443, "udp", vip_pool), (vip_address, 443, "tcp", vip_pool)]
 POOL_OF = {(a, p, proto): pool for a, p, proto, pool in VIPS}
 
 lines = []
@@ -170,8 +185,9 @@ def answered(frame):
     return bytes(answer)
 
 
-def forwarded(frame, second_chance, error_about=None):
-    """What must leave for `frame` (bytes), and the port. An ICMP error goes where its flow goes."""
+def forwarded(frame, second_chance, error_about=None, backend=None):
+    """What must leave for `frame` (bytes), and the port. An ICMP error goes where its flow goes.
+    `backend`: if that is not the pool's."""
     global identification
     while frame[12:14] in (b"\x81\x00", b"\x88\xa8"):  # tags are those of the link it came from
         frame = frame[:12] + frame[16:]
@@ -183,9 +199,9 @@ def forwarded(frame, second_chance, error_about=None):
         header = inner.ihl * 4 if version == 4 else 40
         inner = (IP if version == 4 else IPv6)(frame[14:14 + header]) / Raw(
             frame[14 + header:14 + length])
-    source, source_port, vip, vip_port, proto = error_about or flow_of(inner)
+    source, source_port, vip, vip_port, proto, *owner = error_about or flow_of(inner)
     pool = POOL_OF.get((vip, vip_port, proto), POOL_OF.get((vip, 0, proto)))
-    backend = POOLS[pool]
+    backend = owner[0] if owner else POOLS[pool] if backend is None else backend
     encapsulation, address, port, _ = BACKENDS[backend]
     hashed = flow_hash(KEY, source, source_port, vip, vip_port, 6 if proto == "tcp" else 17)
     if version == 4:
@@ -221,7 +237,7 @@ def forwarded(frame, second_chance, error_about=None):
 
 
 def case(name, *steps, headroom=None, **flow_counters):
-    """steps: (packet, "forward" | "second_chance" | flow that the forwarded ICMP error is about |
+    """steps: (packet, "forward" | backend that it goes to | "second_chance" | flow that the forwarded ICMP error is about |
     "answer" | "to_kernel" | drop reason)."""
     counters = dict(flow_counters)
 
@@ -236,9 +252,10 @@ def case(name, *steps, headroom=None, **flow_counters):
         lines.append("packet " + (frame.hex() or "-"))
         count("received_packets")
         count("received_bytes", len(frame))
-        if isinstance(expected, tuple) or expected in ("forward", "second_chance"):
+        if isinstance(expected, (tuple, int)) or expected in ("forward", "second_chance"):
             port, out = forwarded(frame, expected == "second_chance",
-                                  expected if isinstance(expected, tuple) else None)
+                                  expected if isinstance(expected, tuple) else None,
+                                  expected if isinstance(expected, int) else None)
             lines.append("expect forward %d %s" % (port, out.hex()))
             count("forwarded_packets")
             count("forwarded_bytes", len(out))
@@ -295,3 +312,16 @@ def tables():
         lines.append("pool %d %s %s" % (index, owner, CHANGED.get(index, (0, owner))[1]))
     for index, (address, port, proto, pool) in enumerate(VIPS):
         lines.append("vip %d %s %d %s %d" % (index, address, port, proto, pool))
+    for pool, configs in QUIC_CONFIGS.items():
+        for vip, entry in enumerate(VIPS):
+            if entry[2:] != ("udp", pool):
+                continue
+            for config_id, (nonce_length, key) in configs.items():
+                lines.append("quic_lb %d %d %d %d %s" % (
+                    vip, config_id, QUIC_POOLS[pool], nonce_length, key.hex() if key else "-"))
+
+
+def server_id_tables(server_ids):
+    for pool in QUIC_POOLS:
+        for backend, server_id in server_ids(pool).items():
+            lines.append("server_id %d %s %d" % (pool, server_id.hex(), backend))
