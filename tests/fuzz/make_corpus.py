@@ -155,6 +155,33 @@ def table_seeds():
     }
 
 
+def quic_seeds():
+    """Each of the forms that a connection ID has, and what names no server."""
+    sys.path.insert(0, str(ROOT / "tests" / "oracle"))
+    from quic_lb import connection_id  # pylint: disable=import-outside-toplevel
+    key = bytes(range(16))
+    seeds = {}
+    for name, config_id, server_id_length, nonce_length, encrypted in (
+            ("plain", 0, 3, 4, False), ("one-block", 2, 7, 9, True), ("odd", 1, 5, 8, True),
+            ("even", 6, 4, 14, True), ("short-id", 3, 1, 18, True), ("long-id", 4, 15, 4, True)):
+        ids = [bytes([number] * server_id_length) for number in range(3)]
+        config = struct.pack("<BBBB", config_id, server_id_length, nonce_length, encrypted)
+        head = b"\x01" + config + (key if encrypted else b"") + bytes([len(ids)])
+        head += b"".join(bytes([server_id_length - 1, number + 1]) + server_id
+                         for number, server_id in enumerate(ids))
+        cids = [connection_id(config_id, server_id, bytes([number + 9] * nonce_length),
+                              key if encrypted else None)
+                for number, server_id in enumerate(ids + [b"\xee" * server_id_length])]
+        packets = [(control, b"\x40" + cid + b"data") for control, cid in enumerate(cids * 2)]
+        packets += [(8, b"\x40" + cids[1]), (1, b"\x40" + cids[1]), (16, b"\x40" + cids[1]),
+                    (0, b"\xc0\0\0\0\1\x04" + cids[0]), (0, b"\x40\xff"), (0, b"\x40"), (0, b""),
+                    (2, b"\x40" + cids[0][:-1])]
+        seeds[name] = head + b"".join(struct.pack("<BB", control, len(quic)) + quic
+                                      for control, quic in packets)
+    seeds["none"] = b"\0\0\0\x03abc"
+    return seeds
+
+
 def dataplane_seeds():
     right_hello, long_hello = b"\x01\x00\x00\x00", b"\x01\x00\x00\x01"
     shake = b"\x00" + b"\x02" + right_hello + b"\x02\x02" + b"\x03"
@@ -245,6 +272,7 @@ def main():
     frames, bursts = packet_seeds(golden_packets(sys.argv[1]))
     write("parse_headers", frames)
     write("path", bursts)
+    write("quic", quic_seeds())
     write("table_requests", table_seeds())
     write("channel_dataplane", dataplane_seeds())
     write("channel_controlplane", controlplane_seeds())
