@@ -68,7 +68,8 @@ uint32_t LowBits(const IpAddress& address) {
   return std::bit_cast<IpAddressWords>(address).ipv4.host();
 }
 
-uint32_t MaskOf(uint8_t bits) { return static_cast<uint32_t>((uint64_t{1} << bits) - 1); }
+// `bits` may still be anything.
+uint32_t MaskOf(uint8_t bits) { return bits >= 32 ? UINT32_MAX : (uint32_t{1} << bits) - 1; }
 
 bool FlowBitsAreRight(const BackendBody& body) {
   const uint8_t bits = body.source_flow_bits;
