@@ -31,7 +31,7 @@ void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state) {
   for (uint32_t i = 0; i < burst.count; ++i) {
     Packet& packet = burst.packets[i];
     if (!packet.pending()) continue;
-    if (packet.backend != nullptr) {
+    if (packet.backend != nullptr) [[unlikely]] {
       KeepQuicFlow(packet, tables, state);
       continue;
     }

@@ -24,7 +24,9 @@ void LookupPlain(Packet& packet, const Snapshot& tables, PathState& state) {
   packet.vip = cell->vip;
   packet.pool = cell->pool;
   if (packet.defective) return packet.Drop(packet.defect);
-  if (cell->quic_vip != 0) RouteByConnectionId(packet, *cell, tables, state);
+  if (cell->quic_vip != 0) [[unlikely]] {  // without the hint a plain packet takes 3% longer
+    RouteByConnectionId(packet, *cell, tables, state);
+  }
 }
 
 void LookupOther(Packet& packet, const Snapshot& tables, PathState& state) {
