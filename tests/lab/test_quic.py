@@ -4,16 +4,18 @@ A QUIC connection lives in one server process: a client whose packets come to an
 answer, so an answer after the client has moved says that they did not.
 """
 
+import json
 import os
 
 from lab import configuration, fixtures
 from lab.process import run, wait_until
-from lab.topology import BACKENDS, CLIENT, FAMILIES, GUIDEWAY, VIP
+from lab.topology import BACKENDS, CLIENT, CLIENT_ADDRESS, FAMILIES, GUIDEWAY, VIP
 
 FIXTURES = [fixtures.SEGMENT]
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _PORT = 4433
 _CONFIG_ID, _KEY, _OTHER_KEY = 3, "8f95f09245765f80256934e50c66207f", "00112233445566778899aabbccddeeff"
+_NEW_ADDRESS = {4: "192.0.2.77", 6: "2001:db8:c::77"}
 _CLIENTS = 5
 _TIMEOUT_S = 20
 
@@ -83,10 +85,13 @@ class Client:
         os.makedirs(self._directory)
         host = f"[{VIP[6]}]" if family == 6 else VIP[4]
         self._process = lab.process(
-            f"quic-client-{number}", CLIENT, "gtlsclient", "-q", "--no-pmtud", "--timeout=10s",
-            f"--download={self._directory}", "--exit-on-all-streams-close", *options, VIP[family],
+            f"quic-client-{number}", CLIENT, "gtlsclient", "--no-quic-dump", "--no-http-dump",
+            "--no-pmtud", "--timeout=10s", f"--download={self._directory}", "--exit-on-all-streams-close", *options, VIP[family],
             _PORT, f"https://{host}:{_PORT}/name")
         self._process.start()
+
+    def log(self):
+        return self._process.log()
 
     def answer(self):
         wait_until(lambda: not self._process.running(), "the QUIC client has ended", _TIMEOUT_S)
@@ -122,6 +127,30 @@ def _migrate(fixture, *options):
 def test_a_client_that_migrates_keeps_its_backend(fixture):
     """Another port and another connection ID, of which the server had told it."""
     _migrate(fixture)
+
+
+def test_a_client_that_changes_its_address_keeps_its_backend(fixture):
+    """As a telephone does that leaves its wireless network."""
+    network = fixture.lab.network
+    for family in FAMILIES:
+        old, new = CLIENT_ADDRESS[family], _NEW_ADDRESS[family]
+        gateway = json.loads(network.ip(CLIENT, "-j", f"-{family}", "route", "show",
+                                        "default").stdout)[0]["gateway"]
+        network.address(CLIENT, "eth0", f"{new}/{24 if family == 4 else 64}")
+        network.route(CLIENT, "default", "via", gateway, "src", old)
+        before = fixture.guideway.stats()
+        clients = [fixture.client(family, "--change-local-addr=2500ms", "--delay-stream=3s")
+                   for _ in range(_CLIENTS)]
+        try:
+            wait_until(lambda b=before: _counted(fixture, b)["flow_inserts"] >= _CLIENTS,
+                       "all clients are connected")
+            network.route(CLIENT, "default", "via", gateway, "src", new)
+            answers = [client.answer() for client in clients]
+            assert all(answer in BACKENDS for answer in answers), answers
+            place = f"local:[{new}]"
+            assert all(place in client.log() for client in clients), clients[0].log()
+        finally:
+            network.route(CLIENT, "default", "via", gateway, "src", old)
 
 
 def test_a_client_behind_a_nat_that_rebinds_keeps_its_backend(fixture):
