@@ -1,3 +1,4 @@
+// HOT PATH: no allocation, lock, log, system call or exception.
 #include "dataplane/path/quic.h"
 
 #include "dataplane/path/backend_of.h"
