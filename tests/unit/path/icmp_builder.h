@@ -63,7 +63,7 @@ inline std::vector<uint8_t> ErrorAbout(std::vector<uint8_t> client_frame,
   if (v6) {
     vip = IpAddress::FromIpv6(&client_frame[22]);
   } else {
-    vip = IpAddress::FromIpv4(Be32::FromWire(*reinterpret_cast<uint32_t*>(&client_frame[26])));
+    vip = IpAddress::FromIpv4(reinterpret_cast<Ipv4Header*>(&client_frame[14])->source);
   }
   return IcmpFrame(v6 ? "2001:db8::99" : "192.0.2.99", vip.ToString(), message);
 }
