@@ -15,6 +15,7 @@ struct BackendOptions {
   std::string address;
   uint32_t weight = 100;
   std::string state = "enabled";
+  std::string server_id;
 };
 using Options = std::shared_ptr<BackendOptions>;
 
@@ -56,6 +57,7 @@ absl::Status AddBackend(Cli* cli, const BackendOptions& options) {
   request.mutable_backend()->set_name(options.name);
   request.mutable_backend()->set_address(options.address);
   request.mutable_backend()->set_weight(options.weight);
+  request.mutable_backend()->set_server_id(options.server_id);
   request.mutable_backend()->set_state(*ParseEnum<v1::AdminState>(options.state));
   return Change(cli, &v1::Guideway::Stub::AddBackend, request);
 }
@@ -119,6 +121,8 @@ void AddBackendCommands(Cli* cli) {
   add->add_option("--state", options->state, "What it starts as")
       ->check(CLI::IsMember(EnumNames(*v1::AdminState_descriptor())))
       ->capture_default_str();
+  add->add_option("--server-id", options->server_id, "QUIC-LB: its server ID, in hexadecimal")
+      ->type_name("HEX");
 
   AddOne(cli, noun, options, "remove",
          "Remove a backend; established flows stay with it while known",

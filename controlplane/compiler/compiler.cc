@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "controlplane/compiler/egress.h"
+#include "controlplane/compiler/quic.h"
 #include "lib/base/status.h"
 #include "lib/hash/flow_hash.h"
 #include "lib/hash/maglev.h"
@@ -171,6 +172,7 @@ absl::StatusOr<Compiled> Compiler::Compile(const CompilerInput& input) {
     SetTimeouts(vip.flow_timeouts(), &body);
     result.tables.vips[body.index] = body;
     result.vip_indices[vip.name()] = body.index;
+    GW_RETURN_IF_ERROR(CompileQuicLbs(vip, body.index, &result.tables));
   }
   last_incarnations_.clear();
   for (const auto& [key, record] : registry_->records()) {
@@ -204,6 +206,7 @@ absl::Status Compiler::CompilePool(const CompilerInput& input, const v1::Pool& p
     anybody = anybody || counts_as_healthy(input.health(KeyOf(pool, backend)));
   }
   CompiledPool& compiled = result->pools[pool.name()];
+  compiled.index = pool_indices_.Use(pool.name());
   compiled.failed_open = any_enabled && !anybody;
 
   std::vector<MaglevBackend> takers;
@@ -225,7 +228,9 @@ absl::Status Compiler::CompilePool(const CompilerInput& input, const v1::Pool& p
     view.index = record->index;
     view.next_hop =
         PlaceBackend(input, *record, &next_hop_indices_, &next_hops_used_, &result->tables);
-    view.reachable = result->tables.backends[view.index].next_hop != channel::kNoNextHop;
+    channel::BackendBody& body = result->tables.backends[view.index];
+    view.reachable = body.next_hop != channel::kNoNextHop;
+    GW_RETURN_IF_ERROR(SetServerId(backend, compiled.index, &body));
   }
   PoolSlotsBuilder& slots = slots_[pool.name()];
   GW_RETURN_IF_ERROR(slots.Update(std::move(takers), pool.table_size(), gone));
@@ -233,7 +238,6 @@ absl::Status Compiler::CompilePool(const CompilerInput& input, const v1::Pool& p
     CompiledBackend& view = result->backends[KeyOf(pool, backend)];
     view.share = slots.ShareOf(view.index);
   }
-  compiled.index = pool_indices_.Use(pool.name());
   compiled.digest = slots.digest();
   result->tables.pools[compiled.index] = slots.slots();
   return absl::OkStatus();

@@ -7,7 +7,7 @@
 // break the fleet, so next hops play no part in it.
 // Who keeps known flows: everybody but disabled and unhealthy ones (unless the pool settles or
 // fails open), and removed backends while they linger: for the longest flow timeout, but at least
-// 5 minutes.
+// 5 minutes. A lingering one has no server ID any more: another backend may have it.
 //
 // Indices: backends' come from the registry; VIPs', pools' and next hops' are stable within the
 // process. Thread safety: one thread.

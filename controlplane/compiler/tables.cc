@@ -31,11 +31,16 @@ bool Same(const channel::BackendBody& a, const channel::BackendBody& b) {
          a.outer_destination == b.outer_destination && a.next_hop == b.next_hop &&
          a.gue_port == b.gue_port && a.gue_hop_list == b.gue_hop_list &&
          a.gue_zero_checksum6 == b.gue_zero_checksum6 && a.source_flow_bits == b.source_flow_bits &&
-         a.dscp == b.dscp;
+         a.dscp == b.dscp && a.server_id == b.server_id && a.server_id_pool == b.server_id_pool;
 }
 bool Same(const channel::NextHopBody& a, const channel::NextHopBody& b) {
   return a.port == b.port && a.mtu_bytes == b.mtu_bytes && a.destination_mac == b.destination_mac &&
          a.source_mac == b.source_mac && a.vlan == b.vlan;
+}
+
+bool Same(const channel::QuicLbBody& a, const channel::QuicLbBody& b) {
+  return a.server_id_bytes == b.server_id_bytes && a.nonce_bytes == b.nonce_bytes &&
+         a.encrypted == b.encrypted && a.key == b.key;
 }
 
 TableChange Set(uint32_t, const channel::VipBody& vip) {
@@ -61,6 +66,13 @@ TableChange Set(uint32_t, const channel::NextHopBody& next_hop) {
   TableChange change;
   change.request.type = MessageType::kSetNextHop;
   change.request.body.next_hop = next_hop;
+  return change;
+}
+
+TableChange Set(uint32_t, const channel::QuicLbBody& quic_lb) {
+  TableChange change;
+  change.request.type = MessageType::kSetQuicLb;
+  change.request.body.quic_lb = quic_lb;
   return change;
 }
 
@@ -102,7 +114,9 @@ std::vector<TableChange> Difference(const Tables* from, const Tables& to) {
   AppendSets(from != nullptr ? &from->backends : nullptr, to.backends, &changes);
   AppendSets(from != nullptr ? &from->pools : nullptr, to.pools, &changes);
   AppendSets(from != nullptr ? &from->vips : nullptr, to.vips, &changes);
+  AppendSets(from != nullptr ? &from->quic_lbs : nullptr, to.quic_lbs, &changes);
   if (from == nullptr) return changes;
+  AppendDeletes(MessageType::kDeleteQuicLb, from->quic_lbs, to.quic_lbs, &changes);
   AppendDeletes(MessageType::kDeleteVip, from->vips, to.vips, &changes);
   AppendDeletes(MessageType::kDeletePool, from->pools, to.pools, &changes);
   AppendDeletes(MessageType::kDeleteBackend, from->backends, to.backends, &changes);

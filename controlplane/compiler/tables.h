@@ -22,6 +22,7 @@ struct Tables {
   std::map<uint32_t, PoolSlots> pools;
   std::map<uint32_t, channel::BackendBody> backends;
   std::map<uint32_t, channel::NextHopBody> next_hops;
+  std::map<uint32_t, channel::QuicLbBody> quic_lbs;
 };
 
 // One message of a transaction. A kSetPool's arena_slot is the sender's to fill in; its slots go

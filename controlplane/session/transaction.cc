@@ -86,6 +86,10 @@ std::string NameOf(MessageType type) {
       return "kAbort";
     case MessageType::kReadCounters:
       return "kReadCounters";
+    case MessageType::kSetQuicLb:
+      return "kSetQuicLb";
+    case MessageType::kDeleteQuicLb:
+      return "kDeleteQuicLb";
   }
   return absl::StrCat("message type ", static_cast<uint32_t>(type));
 }

@@ -3,6 +3,7 @@
 // Third stage: the flow hash of every packet, and the backend of flows that are known.
 #include "dataplane/path/backend_of.h"
 #include "dataplane/path/path.h"
+#include "dataplane/path/quic.h"
 
 namespace guideway {
 namespace {
@@ -30,6 +31,10 @@ void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state) {
   for (uint32_t i = 0; i < burst.count; ++i) {
     Packet& packet = burst.packets[i];
     if (!packet.pending()) continue;
+    if (packet.backend != nullptr) [[unlikely]] {
+      KeepQuicFlow(packet, tables, state);
+      continue;
+    }
     if (!StartsFlow(packet)) {
       FlowEntry* entry = state.flows->Find(packet.flow_hash, state.now_s);
       if (entry != nullptr) {

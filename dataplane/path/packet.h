@@ -68,7 +68,7 @@ struct alignas(kCacheLineBytes) Packet {
   FlowKey key;
   uint32_t vip = kNoVip;             // VIP index, after LookupVip
   uint16_t pool = 0;                 // pool index, after LookupVip
-  const Backend* backend = nullptr;  // after LookupFlow or SelectBackend
+  const Backend* backend = nullptr;  // after LookupFlow or SelectBackend; QUIC-LB: LookupVip
   uint16_t max_segment_size = 0;     // of the VIP: SYNs announce at most this; 0: whatever they do
   uint16_t fragment_mtu_bytes =
       0;  // kFragment: the longest IP packet that fits without outer header

@@ -17,9 +17,11 @@ void ParseHeaders(Burst& burst);
 // while nothing is configured. Drops what is for a VIP but defective or of a kind not handled yet.
 // ICMP for a VIP's address gets its verdict here: the flow it may be about is neither entered nor
 // touched, so the later stages have nothing to do with it (icmp.h).
+// A UDP packet whose QUIC connection ID names its server has its backend after this (quic.h).
 void LookupVip(Burst& burst, const Snapshot& tables, PathState& state);
 // Flow hash; known flow -> backend. A flow is known if its entry's backend still is the same
-// backend and keeps its flows. A SYN without ACK is never known: it starts a flow anew.
+// backend and keeps its flows. A packet that has a backend already keeps it. A SYN without ACK is
+// never known: it starts a flow anew.
 void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state);
 // Unknown flow -> Maglev slot -> backend, entered into the flow table (but not by a RST, and not
 // while a second backend may own it: `alternate`).

@@ -1,8 +1,10 @@
 #include "dataplane/tables/request_check.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <tuple>
+#include <utility>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
@@ -114,6 +116,54 @@ Refusal CheckNextHopReferences(const TableState& tables) {
   return {};
 }
 
+// For responses: the first 8 bytes.
+uint64_t ValueOf(const ServerId& id) {
+  Be64 high;
+  std::memcpy(&high, id.bytes.data(), sizeof(high));
+  return high.host();
+}
+
+bool IsZero(const uint8_t* first, const uint8_t* last) {
+  return std::all_of(first, last, [](uint8_t byte) { return byte == 0; });
+}
+
+bool ServerIdIsRight(const ServerId& id) {
+  if (id.length_bytes > kMaxServerIdBytes) return false;
+  return IsZero(id.bytes.data() + id.length_bytes, id.bytes.data() + id.bytes.size());
+}
+
+Refusal CheckQuicLbs(const TableState& tables) {
+  for (uint32_t i = 0; i < tables.quic_lbs.size(); ++i) {
+    if (!tables.quic_lbs[i].exists) continue;
+    const uint32_t vip = i / kQuicLbConfigs;
+    const bool udp = vip < tables.vips.size() && tables.vips[vip].exists &&
+                     tables.vips[vip].body.protocol == static_cast<uint8_t>(IpProtocol::kUdp);
+    if (udp) continue;
+    return {ResponseCode::kUnresolvedReference, absl::StrCat(Indexed("quic_lb", i), ".vip"), vip};
+  }
+  return {};
+}
+
+Refusal CheckServerIds(const TableState& tables) {
+  absl::flat_hash_set<std::pair<uint32_t, std::string>> seen;
+  for (uint32_t i = 0; i < tables.backends.size(); ++i) {
+    const auto& backend = tables.backends[i];
+    if (!backend.exists || backend.body.server_id.length_bytes == 0) continue;
+    const ServerId& id = backend.body.server_id;
+    const uint32_t pool = backend.body.server_id_pool;
+    if (pool >= tables.pools.size() || tables.pools[pool] == nullptr) {
+      return {ResponseCode::kUnresolvedReference,
+              absl::StrCat(Indexed("backend", i), ".server_id_pool"), pool};
+    }
+    std::string bytes(id.bytes.begin(), id.bytes.begin() + id.length_bytes);
+    if (!seen.emplace(pool, std::move(bytes)).second) {
+      return {ResponseCode::kDuplicate, absl::StrCat(Indexed("backend", i), ".server_id"),
+              ValueOf(id)};
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Refusal CheckGlobals(const GlobalsBody& body) {
@@ -173,6 +223,9 @@ Refusal CheckBackend(const BackendBody& body) {
                body.gue_zero_checksum6)
       .Require(body.dscp <= max_dscp, "dscp", body.dscp)
       .Require(FlowBitsAreRight(body), "source_flow_bits", body.source_flow_bits);
+  const uint32_t pools = body.server_id.length_bytes == 0 ? 1 : kMaxPools;
+  check.Require(ServerIdIsRight(body.server_id), "server_id", body.server_id.length_bytes)
+      .Require(body.server_id_pool < pools, "server_id_pool", body.server_id_pool);
   if (body.encapsulation != Encapsulation::kL2) {
     check.Require(IsHost(body.outer_destination), "outer_destination",
                   ValueOf(body.outer_destination));
@@ -185,6 +238,20 @@ Refusal CheckBackend(const BackendBody& body) {
                  ValueOf(body.outer_source));
   }
   return check.result();
+}
+
+Refusal CheckQuicLb(const QuicLbBody& body) {
+  const bool key_is_right =
+      body.encrypted != 0 || IsZero(body.key.data(), body.key.data() + body.key.size());
+  return FieldCheck(Indexed("quic_lb", body.index))
+      .Require(body.index < kMaxQuicLbs, "index", body.index)
+      .Require(QuicLbLengthsAreRight(body.server_id_bytes, kMinNonceBytes), "server_id_bytes",
+               body.server_id_bytes)
+      .Require(QuicLbLengthsAreRight(body.server_id_bytes, body.nonce_bytes), "nonce_bytes",
+               body.nonce_bytes)
+      .Require(body.encrypted <= 1, "encrypted", body.encrypted)
+      .Require(key_is_right, "key", 0)  // the value is nobody's business
+      .result();
 }
 
 Refusal CheckNextHop(const NextHopBody& body, uint32_t port_count) {
@@ -212,6 +279,10 @@ Refusal CheckDelete(MessageType type, uint32_t index) {
       return FieldCheck(Indexed("next_hop", index))
           .Require(index < kMaxNextHops, "index", index)
           .result();
+    case MessageType::kDeleteQuicLb:
+      return FieldCheck(Indexed("quic_lb", index))
+          .Require(index < kMaxQuicLbs, "index", index)
+          .result();
     default:
       return {ResponseCode::kUnknownType, "type", static_cast<uint64_t>(type)};
   }
@@ -220,6 +291,8 @@ Refusal CheckDelete(MessageType type, uint32_t index) {
 Refusal CheckTables(const TableState& tables, const PoolSet& unchecked_pools) {
   if (!tables.globals.exists) return {ResponseCode::kUnresolvedReference, "globals", 0};
   if (Refusal refusal = CheckVips(tables); !refusal.ok()) return refusal;
+  if (Refusal refusal = CheckQuicLbs(tables); !refusal.ok()) return refusal;
+  if (Refusal refusal = CheckServerIds(tables); !refusal.ok()) return refusal;
   if (Refusal refusal = CheckNextHopReferences(tables); !refusal.ok()) return refusal;
   BackendSet existing;
   for (size_t i = 0; i < tables.backends.size(); ++i) existing[i] = tables.backends[i].exists;

@@ -27,13 +27,15 @@ Refusal CheckGlobals(const channel::GlobalsBody& body);
 Refusal CheckVip(const channel::VipBody& body);
 Refusal CheckPool(const channel::PoolBody& body, const channel::ArenaView& arena);
 Refusal CheckBackend(const channel::BackendBody& body);
+Refusal CheckQuicLb(const channel::QuicLbBody& body);
 Refusal CheckNextHop(const channel::NextHopBody& body, uint32_t port_count);
 // `type` is one of the kDelete*.
 Refusal CheckDelete(channel::MessageType type, uint32_t index);
 
 using PoolSet = std::bitset<channel::kMaxPools>;  // by pool index
 
-// Whether everything that `tables` refers to exists and no two VIPs are the same. Of the pool
+// Whether everything that `tables` refers to exists, no two VIPs are the same and no two backends
+// have a server ID in common. Of the pool
 // tables only those in `unchecked_pools` are looked at.
 Refusal CheckTables(const TableState& tables, const PoolSet& unchecked_pools);
 

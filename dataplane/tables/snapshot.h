@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "absl/types/span.h"
+#include "dataplane/tables/quic_table.h"
 #include "dataplane/tables/vip_table.h"
 #include "lib/channel/messages.h"
 #include "lib/flow/flow_table.h"
@@ -63,6 +64,7 @@ struct Snapshot {
   VipTable vips;
   absl::Span<const Pool> pools;        // by pool index
   absl::Span<const Backend> backends;  // by backend index
+  QuicTable quic;
 
   const FlowTimeouts& TimeoutsOf(uint32_t vip) const {
     return vip < vip_timeouts.size() ? vip_timeouts[vip] : timeouts;

@@ -17,6 +17,12 @@ struct BlockLayout {
   size_t backends = 0;
   size_t vip_timeouts = 0;
   size_t cells = 0;
+  size_t quic_lb_count = 0;
+  size_t quic_vip_count = 0;
+  size_t server_cell_count = 0;
+  size_t quic_lbs = 0;
+  size_t quic_vips = 0;
+  size_t server_cells = 0;
   size_t total_bytes = 0;
 };
 
@@ -24,15 +30,34 @@ constexpr size_t RoundUpToLine(size_t bytes) {
   return (bytes + kCacheLineBytes - 1) / kCacheLineBytes * kCacheLineBytes;
 }
 
+void CountQuic(const TableState& tables, BlockLayout* layout) {
+  size_t servers = 0;
+  for (const auto& backend : tables.backends) {
+    servers += backend.exists && backend.body.server_id.length_bytes != 0;
+  }
+  layout->server_cell_count = QuicTable::CellsFor(servers);
+  size_t last_vip = SIZE_MAX;
+  for (size_t i = 0; i < tables.quic_lbs.size(); ++i) {
+    if (!tables.quic_lbs[i].exists) continue;
+    ++layout->quic_lb_count;
+    layout->quic_vip_count += i / kQuicLbConfigs != last_vip;
+    last_vip = i / kQuicLbConfigs;
+  }
+}
+
 BlockLayout LayOut(const TableState& tables) {
   BlockLayout layout;
+  CountQuic(tables, &layout);
   for (const auto& vip : tables.vips) layout.vip_count += vip.exists;
   layout.cell_count = VipTable::CellsFor(layout.vip_count);
   layout.pools = RoundUpToLine(sizeof(Snapshot));
   layout.backends = layout.pools + RoundUpToLine(tables.pools.size() * sizeof(Pool));
   layout.vip_timeouts = layout.backends + tables.backends.size() * sizeof(Backend);
   layout.cells = layout.vip_timeouts + RoundUpToLine(tables.vips.size() * sizeof(FlowTimeouts));
-  layout.total_bytes = layout.cells + layout.cell_count * sizeof(VipCell);
+  layout.quic_lbs = layout.cells + RoundUpToLine(layout.cell_count * sizeof(VipCell));
+  layout.quic_vips = layout.quic_lbs + RoundUpToLine(layout.quic_lb_count * sizeof(QuicLb));
+  layout.server_cells = layout.quic_vips + layout.quic_vip_count * sizeof(QuicVip);
+  layout.total_bytes = layout.server_cells + layout.server_cell_count * sizeof(ServerCell);
   return layout;
 }
 
@@ -94,6 +119,11 @@ absl::StatusOr<std::unique_ptr<OwnedSnapshot>> OwnedSnapshot::Build(const TableS
   owned->FillPools(tables, pools);
   FillBackends(tables, backends);
   GW_RETURN_IF_ERROR(owned->FillVips(tables, cells));
+  const QuicParts quic{
+      .configs = reinterpret_cast<QuicLb*>(bytes + layout.quic_lbs),
+      .vips = Make<QuicVip>(bytes + layout.quic_vips, layout.quic_vip_count),
+      .servers = Make<ServerCell>(bytes + layout.server_cells, layout.server_cell_count)};
+  GW_RETURN_IF_ERROR(owned->FillQuic(tables, quic));
   snapshot->pools = pools;
   snapshot->backends = backends;
   return owned;
@@ -149,6 +179,36 @@ absl::Status OwnedSnapshot::FillVips(const TableState& tables, absl::Span<VipCel
     }
   }
   snapshot_->vips = table;
+  return absl::OkStatus();
+}
+
+absl::Status OwnedSnapshot::FillQuic(const TableState& tables, const QuicParts& parts) {
+  QuicLb* next_config = parts.configs;
+  uint16_t vip_count = 0;
+  uint32_t last_vip = UINT32_MAX;
+  for (uint32_t i = 0; i < tables.quic_lbs.size(); ++i) {
+    if (!tables.quic_lbs[i].exists) continue;
+    const channel::QuicLbBody& body = tables.quic_lbs[i].body;
+    const uint32_t vip = i / kQuicLbConfigs;
+    if (vip != last_vip) {
+      const channel::VipBody& vip_body = tables.vips[vip].body;
+      parts.vips[vip_count++].fill(nullptr);
+      snapshot_->vips.SetQuicVip(vip_body.address, vip_body.port, IpProtocol::kUdp, vip_count);
+      last_vip = vip;
+    }
+    parts.vips[vip_count - size_t{1}][i % kQuicLbConfigs] = new (next_config++)
+        QuicLb(body.server_id_bytes, body.nonce_bytes, body.encrypted != 0 ? &body.key : nullptr);
+  }
+  QuicTable table(parts.vips, parts.servers);
+  for (uint32_t i = 0; i < tables.backends.size(); ++i) {
+    const channel::BackendBody& body = tables.backends[i].body;
+    if (!tables.backends[i].exists || body.server_id.length_bytes == 0) continue;
+    if (!table.Insert(static_cast<uint16_t>(body.server_id_pool), body.server_id,
+                      static_cast<uint16_t>(i))) {
+      return absl::InternalError(absl::StrCat("backend[", i, "].server_id is there twice"));
+    }
+  }
+  snapshot_->quic = table;
   return absl::OkStatus();
 }
 

@@ -36,6 +36,14 @@ class OwnedSnapshot {
       : memory_(memory), block_(block), block_bytes_(block_bytes) {}
   absl::Status FillVips(const TableState& tables, absl::Span<VipCell> cells);
   void FillPools(const TableState& tables, absl::Span<Pool> pools);
+  // Memory for what routes QUIC: as many configurations and VIPs as there are.
+  struct QuicParts {
+    QuicLb* configs;
+    absl::Span<QuicVip> vips;
+    absl::Span<ServerCell> servers;
+  };
+  // After FillVips().
+  absl::Status FillQuic(const TableState& tables, const QuicParts& parts);
   static void FillBackends(const TableState& tables, absl::Span<Backend> backends);
 
   TableMemory* const memory_;

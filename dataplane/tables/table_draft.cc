@@ -12,7 +12,8 @@ using namespace channel;  // NOLINT(google-build-using-namespace): this file is 
 namespace {
 
 bool IsTableChange(MessageType type) {
-  return type >= MessageType::kSetGlobals && type <= MessageType::kDeleteNextHop;
+  return (type >= MessageType::kSetGlobals && type <= MessageType::kDeleteNextHop) ||
+         type == MessageType::kSetQuicLb || type == MessageType::kDeleteQuicLb;
 }
 
 template <typename Body>
@@ -36,6 +37,7 @@ void Clear(TableState* state) {
   state->pools.clear();
   state->backends.clear();
   state->next_hops.clear();
+  state->quic_lbs.clear();
 }
 
 }  // namespace
@@ -128,6 +130,10 @@ Refusal TableDraft::Change(const Request& request, const ArenaView& arena) {
       refusal = CheckNextHop(request.body.next_hop, port_count_);
       if (refusal.ok()) Put(&draft_.next_hops, request.body.next_hop);
       return refusal;
+    case MessageType::kSetQuicLb:
+      refusal = CheckQuicLb(request.body.quic_lb);
+      if (refusal.ok()) Put(&draft_.quic_lbs, request.body.quic_lb);
+      return refusal;
     default:
       return Delete(request.type, request.body.index.index);
   }
@@ -162,6 +168,9 @@ Refusal TableDraft::Delete(MessageType type, uint32_t index) {
     case MessageType::kDeleteBackend:
       Remove(&draft_.backends, index);
       unchecked_pools_.set();
+      break;
+    case MessageType::kDeleteQuicLb:
+      Remove(&draft_.quic_lbs, index);
       break;
     default:
       Remove(&draft_.next_hops, index);

@@ -27,6 +27,7 @@ struct TableState {
   std::vector<std::shared_ptr<const PoolTable>> pools;  // nullptr: does not exist
   std::vector<TableEntry<channel::BackendBody>> backends;
   std::vector<TableEntry<channel::NextHopBody>> next_hops;
+  std::vector<TableEntry<channel::QuicLbBody>> quic_lbs;
 };
 
 }  // namespace guideway

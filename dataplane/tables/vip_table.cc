@@ -54,6 +54,12 @@ bool VipTable::Insert(const IpAddress& address, Be16 port, IpProtocol protocol, 
   return true;
 }
 
+void VipTable::SetQuicVip(const IpAddress& address, Be16 port, IpProtocol protocol,
+                          uint16_t quic_vip) {
+  const VipCell* found = FindExact(address, port, static_cast<uint8_t>(protocol));
+  if (found != nullptr) cells_[static_cast<size_t>(found - cells_.data())].quic_vip = quic_vip;
+}
+
 const VipCell* VipTable::FindExact(const IpAddress& address, Be16 port, uint8_t protocol) const {
   if (cells_.empty()) return nullptr;
   size_t at = HashOf(address, port, protocol);

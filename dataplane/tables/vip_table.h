@@ -21,7 +21,8 @@ struct VipCell {
   uint16_t pool = 0;
   uint16_t max_segment_size = 0;  // SYNs announce at most this; 0: whatever they do
   uint32_t vip = 0;               // VIP index
-  uint32_t reserved2 = 0;
+  uint16_t quic_vip = 0;          // QUIC-LB: 1 + place in Snapshot::quic.vips; 0: none
+  uint16_t reserved2 = 0;
 };
 static_assert(sizeof(VipCell) == 32);
 
@@ -35,6 +36,9 @@ class VipTable {
   // Builder only. Adds the VIP and its address marker. False if the same VIP is there already.
   bool Insert(const IpAddress& address, Be16 port, IpProtocol protocol, uint32_t vip, uint16_t pool,
               uint16_t max_segment_size = 0);
+
+  // Builder only. Of a VIP that is there; `quic_vip` as in VipCell.
+  void SetQuicVip(const IpAddress& address, Be16 port, IpProtocol protocol, uint16_t quic_vip);
 
   // The cell of the VIP that takes this destination, or nullptr.
   const VipCell* Find(const IpAddress& address, Be16 port, IpProtocol protocol) const;

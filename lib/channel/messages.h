@@ -15,6 +15,7 @@
 
 #include "lib/net/address.h"
 #include "lib/net/big_endian.h"
+#include "lib/net/quic_lb.h"
 
 namespace guideway::channel {
 
@@ -23,6 +24,7 @@ inline constexpr uint32_t kMaxVips = 4096;
 inline constexpr uint32_t kMaxPools = 2048;
 inline constexpr uint32_t kMaxBackends = 16384;
 inline constexpr uint32_t kMaxNextHops = 16384;
+inline constexpr uint32_t kMaxQuicLbs = kMaxVips * kQuicLbConfigs;
 inline constexpr uint32_t kMinSlots = 3;
 inline constexpr uint32_t kMaxSlots = 1048573;  // the largest prime below 2^20
 
@@ -61,6 +63,8 @@ enum class MessageType : uint32_t {
   kCommit = 11,
   kAbort = 12,
   kReadCounters = 13,  // outside transactions: copy the counters into the counters region
+  kSetQuicLb = 14,
+  kDeleteQuicLb = 15,
 };
 
 struct BeginBody {
@@ -108,6 +112,10 @@ struct BackendBody {
   // or 0 = none, and then at most 24 of an IPv4 address.
   uint8_t source_flow_bits;
   uint8_t dscp;  // kL3dsr: 0..63; else 0
+  // QUIC-LB: who has this server ID in a connection ID to a VIP of this pool. Length 0, the other
+  // fields 0 as well: nobody. No two backends have the same of both.
+  ServerId server_id;
+  uint32_t server_id_pool;
 };
 inline constexpr uint32_t kNoNextHop = 0xffffffff;
 inline constexpr uint16_t kMaxVlan = 4094;
@@ -118,6 +126,14 @@ struct NextHopBody {
   MacAddress destination_mac;
   MacAddress source_mac;
   uint16_t vlan;  // IEEE 802.1Q identifier that frames are tagged with, 1..4094; 0 = no tag
+};
+// A configuration of QUIC-LB for a VIP, which must be of UDP.
+struct QuicLbBody {
+  uint32_t index;           // VIP index * kQuicLbConfigs + the configuration's ID
+  uint8_t server_id_bytes;  // with nonce_bytes as QuicLbLengthsAreRight() says
+  uint8_t nonce_bytes;
+  uint8_t encrypted;  // 0 or 1
+  Aes128::Block key;  // 0 unless encrypted
 };
 struct IndexBody {
   uint32_t index;
@@ -138,6 +154,7 @@ struct Request {
     PoolBody pool;
     BackendBody backend;
     NextHopBody next_hop;
+    QuicLbBody quic_lb;
     IndexBody index;
     CommitBody commit;
     uint8_t bytes[120];

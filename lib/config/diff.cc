@@ -1,6 +1,8 @@
 // See diff.h.
 #include "lib/config/diff.h"
 
+#include <map>
+
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "lib/config/fields.h"
@@ -72,6 +74,8 @@ std::string Describe(const v1::Port& port) { return ""; }
 
 void DiffInside(const v1::Pool& before, const v1::Pool& after, const std::string& prefix,
                 Lines* lines);
+void DiffInside(const v1::Vip& before, const v1::Vip& after, const std::string& prefix,
+                Lines* lines);
 template <typename T>
 void DiffInside(const T& before, const T& after, const std::string& prefix, Lines* lines) {}
 
@@ -103,6 +107,25 @@ void DiffLists(const List& before, const List& after, const std::string& what, L
 void DiffInside(const v1::Pool& before, const v1::Pool& after, const std::string& prefix,
                 Lines* lines) {
   DiffLists(before.backends(), after.backends(), absl::StrCat(prefix, "backend"), lines);
+}
+
+// Configurations of QUIC-LB go by their IDs.
+void DiffInside(const v1::Vip& before, const v1::Vip& after, const std::string& prefix,
+                Lines* lines) {
+  std::map<uint32_t, const v1::QuicLb*> old_items, new_items;
+  for (const v1::QuicLb& item : before.quic_lb()) old_items.emplace(item.config_id(), &item);
+  for (const v1::QuicLb& item : after.quic_lb()) new_items.emplace(item.config_id(), &item);
+  for (const auto& [id, item] : old_items) {
+    if (!new_items.contains(id)) lines->push_back(absl::StrCat(prefix, "quic_lb ", id, " removed"));
+  }
+  for (const auto& [id, item] : new_items) {
+    const auto it = old_items.find(id);
+    if (it == old_items.end()) {
+      lines->push_back(absl::StrCat(prefix, "quic_lb ", id, " added"));
+    } else {
+      DiffMessages(*it->second, *item, absl::StrCat(prefix, "quic_lb ", id, ": "), lines);
+    }
+  }
 }
 
 }  // namespace

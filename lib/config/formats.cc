@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "lib/net/address.h"
 #include "lib/net/prefix.h"
+#include "lib/net/quic_lb_text.h"
 
 namespace guideway {
 
@@ -62,6 +63,9 @@ bool IsHttpPath(const std::string& text) {
 
 bool IsHost(const std::string& text) { return !text.empty() && AllOf(text, "-._:[]"); }
 
+bool IsServerId(const std::string& text) { return ParseServerId(text).ok(); }
+bool IsAes128Key(const std::string& text) { return ParseAes128Key(text).ok(); }
+
 struct Format {
   const char* name;
   bool (*matches)(const std::string&);
@@ -77,6 +81,8 @@ constexpr Format kFormats[] = {
      "an IPv4 or IPv6 unicast address, such as 192.0.2.1 or 2001:db8::1, and not loopback"},
     {"mac", IsUsableMac, "a unicast Ethernet address such as 02:00:00:00:00:01"},
     {"http-path", IsHttpPath, "a path that starts with / and holds no space and no #"},
+    {"server-id", IsServerId, "1 to 15 bytes in hexadecimal, such as 0a1b2c"},
+    {"aes128-key", IsAes128Key, "16 bytes in hexadecimal"},
     {"host", IsHost, "a host name or address, with :port if need be, of at most 253 bytes"},
 };
 

@@ -62,8 +62,14 @@ def packet_seeds(packets):
         bursts.setdefault(where, []).append(path_record(headroom, frame))
     mixed = [records[0] for records in bursts.values()]
     bursts["everything"] = mixed
+    kinds = {}
+    for case, headroom, frame, _ in packets:
+        if case.startswith("quic-29-"):
+            kinds.setdefault(case.split("-to-")[0], path_record(headroom, frame))
+    bursts["quic"] = list(kinds.values())
+    whole = ("everything", "quic")
     return (dict(frames.values()),
-            {name: b"".join(records if name == "everything" else records[:MAX_PATH_BURST])
+            {name: b"".join(records if name in whole else records[:MAX_PATH_BURST])
              for name, records in bursts.items()})
 
 
@@ -96,17 +102,24 @@ def pool(index, slots=7, arena_slot=0):
 L2, IPIP, GRE, GUE, L3DSR = range(5)
 
 
-def backend(index, next_hop=0xffffffff, encapsulation=L2, source=None, **fields):
+def backend(index, next_hop=0xffffffff, encapsulation=L2, source=None, server_id=b"", **fields):
     return request(7, struct.pack("<IHBB", index, 1, 1, encapsulation) + (source or mapped(200)) +
                    mapped(100 + index % 100) + struct.pack("<I", next_hop) +
                    struct.pack(">H", fields.get("gue_port", 0)) +
                    bytes(fields.get(name, 0) for name in (
-                       "gue_hop_list", "gue_zero_checksum6", "source_flow_bits", "dscp")))
+                       "gue_hop_list", "gue_zero_checksum6", "source_flow_bits", "dscp")) +
+                   server_id.ljust(15, b"\0") + bytes([len(server_id)]) +
+                   bytes(2) + struct.pack("<I", 0))
 
 
 def next_hop(index, mtu=1500, vlan=0):
     return request(9, struct.pack("<IHH", index, 1, mtu) +
                    bytes.fromhex("020000000100020000000001") + struct.pack("<H", vlan))
+
+
+def quic_lb(index, server_id_bytes, nonce_bytes, key=None):
+    return request(14, struct.pack("<IBBB", index, server_id_bytes, nonce_bytes, key is not None) +
+                   (key or bytes(16)))
 
 
 def delete(kind, index):
@@ -154,8 +167,42 @@ def table_seeds():
             vip(4096, 0), vip(0, 2048), vip(0, 0, 1, 80, 1), next_hop(0, 67),
             next_hop(0, 1500, 4095), backend(16384), backend(0, 0, GUE), backend(0, 0, 5),
             delete(4, 4096), pool(0, 2))),
-        "unknown": roomy + request(14) + request(0) + struct.pack("<BIB", 32, 0xdeadbeef, 0),
+        "quic": roomy + fill(0, 1, 1) + begin(1) + GLOBALS + vip(1, 0, 1, 443, 17) + pool(0) +
+                backend(1, server_id=b"\x5e\x01") + backend(2, server_id=b"\x5e\x02") +
+                quic_lb(7, 2, 4) + quic_lb(13, 2, 14, bytes(range(16))) + commit(1) +
+                begin(0, 1) + delete(15, 7) + backend(2) + commit(2) +
+                begin(0, 2) + delete(4, 1) + commit(3) + begin(0, 2) + quic_lb(0, 2, 4) + commit(3),
+        "quic-twice": roomy + begin(1) + GLOBALS + fill(0, 1, 1) + pool(0) +
+                      backend(1, server_id=b"\x5e") + backend(2, server_id=b"\x5e") + commit(1),
+        "unknown": roomy + request(16) + request(0) + struct.pack("<BIB", 32, 0xdeadbeef, 0),
     }
+
+
+def quic_seeds():
+    """Each of the forms that a connection ID has, and what names no server."""
+    sys.path.insert(0, str(ROOT / "tests" / "oracle"))
+    from quic_lb import connection_id  # pylint: disable=import-outside-toplevel
+    key = bytes(range(16))
+    seeds = {}
+    for name, config_id, server_id_length, nonce_length, encrypted in (
+            ("plain", 0, 3, 4, False), ("one-block", 2, 7, 9, True), ("odd", 1, 5, 8, True),
+            ("even", 6, 4, 14, True), ("short-id", 3, 1, 18, True), ("long-id", 4, 15, 4, True)):
+        ids = [bytes([number] * server_id_length) for number in range(3)]
+        config = struct.pack("<BBBB", config_id, server_id_length, nonce_length, encrypted)
+        head = b"\x01" + config + (key if encrypted else b"") + bytes([len(ids)])
+        head += b"".join(bytes([server_id_length - 1, number + 1]) + server_id
+                         for number, server_id in enumerate(ids))
+        cids = [connection_id(config_id, server_id, bytes([number + 9] * nonce_length),
+                              key if encrypted else None)
+                for number, server_id in enumerate(ids + [b"\xee" * server_id_length])]
+        packets = [(control, b"\x40" + cid + b"data") for control, cid in enumerate(cids * 2)]
+        packets += [(8, b"\x40" + cids[1]), (1, b"\x40" + cids[1]), (16, b"\x40" + cids[1]),
+                    (0, b"\xc0\0\0\0\1\x04" + cids[0]), (0, b"\x40\xff"), (0, b"\x40"), (0, b""),
+                    (2, b"\x40" + cids[0][:-1])]
+        seeds[name] = head + b"".join(struct.pack("<BB", control, len(quic)) + quic
+                                      for control, quic in packets)
+    seeds["none"] = b"\0\0\0\x03abc"
+    return seeds
 
 
 def dataplane_seeds():
@@ -248,6 +295,7 @@ def main():
     frames, bursts = packet_seeds(golden_packets(sys.argv[1]))
     write("parse_headers", frames)
     write("path", bursts)
+    write("quic", quic_seeds())
     write("table_requests", table_seeds())
     write("channel_dataplane", dataplane_seeds())
     write("channel_controlplane", controlplane_seeds())

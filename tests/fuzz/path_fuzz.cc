@@ -81,6 +81,16 @@ std::unique_ptr<World> MakeWorld() {
   add("198.51.100.9", 80, IpProtocol::kUdp, 5);
   add("198.51.100.10", 80, IpProtocol::kTcp, 6);
   AddVipsWithMssLimit(*world, vip);
+  for (const char* quic : {"198.51.100.132", "2001:db8:a::132"}) {
+    add(quic, 443, IpProtocol::kUdp, 0);
+    const Aes128::Block key = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    world->AddQuicLb(quic, 443, 0, 3, 4, nullptr);
+    world->AddQuicLb(quic, 443, 1, 3, 4, &key);
+  }
+  for (uint8_t number = 0; number < 5; ++number) {
+    constexpr uint16_t kServers[] = {0, 2, 7, 10, 1};
+    world->AddServerId(0, {0x5e, number, 0x33}, kServers[number]);
+  }
   return world;
 }
 

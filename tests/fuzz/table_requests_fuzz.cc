@@ -32,6 +32,7 @@ struct Model {
   std::map<uint32_t, std::vector<MaglevSlot>> pools;
   std::map<uint32_t, BackendBody> backends;
   std::map<uint32_t, NextHopBody> next_hops;
+  std::map<uint32_t, QuicLbBody> quic_lbs;
 };
 
 template <typename Span, typename Map>
@@ -89,6 +90,33 @@ void CheckBackends(const Snapshot& snapshot, const Model& model) {
   }
 }
 
+void CheckQuic(const Snapshot& snapshot, const Model& model) {
+  for (const auto& [index, body] : model.quic_lbs) {
+    FUZZ_CHECK(QuicLbLengthsAreRight(body.server_id_bytes, body.nonce_bytes));
+    const VipBody& vip = model.vips.at(index / kQuicLbConfigs);
+    FUZZ_CHECK(vip.protocol == static_cast<uint8_t>(IpProtocol::kUdp));
+    const VipCell* cell = snapshot.vips.Find(vip.address, vip.port, IpProtocol::kUdp);
+    FUZZ_CHECK(cell->quic_vip >= 1 && cell->quic_vip <= snapshot.quic.vips().size());
+    const QuicLb* config = snapshot.quic.vips()[cell->quic_vip - size_t{1}][index % kQuicLbConfigs];
+    FUZZ_CHECK(config != nullptr);
+    FUZZ_CHECK(config->min_cid_bytes() == 1u + body.server_id_bytes + body.nonce_bytes);
+  }
+  size_t configs = 0;
+  for (const QuicVip& vip : snapshot.quic.vips()) {
+    configs +=
+        std::count_if(vip.begin(), vip.end(), [](auto* config) { return config != nullptr; });
+  }
+  FUZZ_CHECK(configs == model.quic_lbs.size());
+  for (const auto& [index, body] : model.backends) {
+    if (body.server_id.length_bytes == 0) continue;
+    FUZZ_CHECK(body.server_id.length_bytes <= kMaxServerIdBytes);
+    FUZZ_CHECK(model.pools.count(body.server_id_pool) == 1);
+    const ServerCell* cell =
+        snapshot.quic.Find(static_cast<uint16_t>(body.server_id_pool), body.server_id);
+    FUZZ_CHECK(cell != nullptr && cell->backend == index);
+  }
+}
+
 void CheckSnapshot(const Snapshot& snapshot, const Model& model) {
   FUZZ_CHECK(snapshot.generation == model.generation);
   FUZZ_CHECK(snapshot.timeouts.udp_s == model.globals.udp_s);
@@ -97,6 +125,7 @@ void CheckSnapshot(const Snapshot& snapshot, const Model& model) {
                         snapshot.flow_hash_key.words.begin()));
   CheckPools(snapshot, model);
   CheckBackends(snapshot, model);
+  CheckQuic(snapshot, model);
   for (const auto& [index, body] : model.vips) {
     const VipCell* cell =
         snapshot.vips.Find(body.address, body.port, static_cast<IpProtocol>(body.protocol));
@@ -190,6 +219,9 @@ class Manager {
       case MessageType::kSetNextHop:
         model_.next_hops[body.next_hop.index] = body.next_hop;
         break;
+      case MessageType::kSetQuicLb:
+        model_.quic_lbs[body.quic_lb.index] = body.quic_lb;
+        break;
       case MessageType::kCommit:
         committed_ = model_;
         committed_.generation = body.commit.generation;
@@ -204,6 +236,7 @@ class Manager {
     if (type == MessageType::kDeletePool) model_.pools.erase(index);
     if (type == MessageType::kDeleteBackend) model_.backends.erase(index);
     if (type == MessageType::kDeleteNextHop) model_.next_hops.erase(index);
+    if (type == MessageType::kDeleteQuicLb) model_.quic_lbs.erase(index);
   }
 
   absl::Status Publish(const TableState& tables) {

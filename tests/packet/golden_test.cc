@@ -158,6 +158,24 @@ class Runner {
       REQUIRE(world_.AddVip(index, address, port,
                             protocol == "tcp" ? IpProtocol::kTcp : IpProtocol::kUdp, pool,
                             max_segment_size));
+      vip_addresses_.push_back({address, port});
+    } else if (word == "quic_lb") {
+      size_t vip;
+      uint16_t config_id, server_id_bytes, nonce_bytes;
+      std::string key;
+      in >> vip >> config_id >> server_id_bytes >> nonce_bytes >> key;
+      Aes128::Block block{};
+      const std::vector<uint8_t> bytes = FromHex(key);
+      std::copy(bytes.begin(), bytes.end(), block.begin());
+      const auto& [address, port] = vip_addresses_.at(vip);
+      world_.AddQuicLb(address, port, static_cast<uint8_t>(config_id),
+                       static_cast<uint8_t>(server_id_bytes), static_cast<uint8_t>(nonce_bytes),
+                       key == "-" ? nullptr : &block);
+    } else if (word == "server_id") {
+      uint16_t pool, backend;
+      std::string id;
+      in >> pool >> id >> backend;
+      world_.AddServerId(pool, FromHex(id), backend);
     } else {
       FAIL("unknown line: " << word);
     }
@@ -200,6 +218,7 @@ class Runner {
   }
 
   World world_;
+  std::vector<std::pair<std::string, uint16_t>> vip_addresses_;  // by VIP index
   std::string name_, word_, verdict_;
   uint16_t headroom_ = 128;
   CounterValues counters_;

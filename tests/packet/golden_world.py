@@ -101,6 +101,21 @@ MSS_L2, MSS_IN4, MSS_L3DSR, MSS6_IN6 = ("198.51.100.35", "198.51.100.36", "198.5
                                         "2001:db8:a::38")
 MSS_VIPS = {MSS_L2: 0, MSS_IN4: 2, MSS_L3DSR: 18, MSS6_IN6: 3}
 VIPS += [(vip_address, 443, "tcp", vip_pool) for vip_address, vip_pool in MSS_VIPS.items()]
+# QUIC-LB: pools that are backend 0's by their slots. pool: length of server IDs.
+QUIC_POOLS = {32: 3, 33: 8, 34: 1}
+QUIC_SERVERS = (0, 2, 8, 9, 24)
+_KEY_1, _KEY_2 = bytes(range(16)), bytes.fromhex("fdf726a9893ec05c0632d3956680baf0")
+# pool: configuration ID: (length of nonces, key). Plain, one block, four passes of odd and even.
+QUIC_CONFIGS = {32: {0: (4, None), 1: (4, _KEY_1), 3: (13, _KEY_2), 6: (16, _KEY_1)},
+                33: {0: (11, None), 2: (8, _KEY_2), 4: (4, _KEY_1), 5: (9, _KEY_2)},
+                34: {5: (18, _KEY_1), 6: (5, _KEY_2)}}
+QUIC_VIPS = {}  # pool: family: address
+for vip_pool in QUIC_POOLS:
+    POOLS[vip_pool] = 0
+    QUIC_VIPS[vip_pool] = {4: "198.51.100.%d" % (100 + vip_pool),
+                           6: "2001:db8:a::%d" % (100 + vip_pool)}
+    for vip_address in QUIC_VIPS[vip_pool].values():
+        VIPS += [(vip_address, 443, "udp", vip_pool), (vip_address, 443, "tcp", vip_pool)]
 POOL_OF = {(a, p, proto): pool for a, p, proto, pool in VIPS}
 
 lines = []
@@ -202,8 +217,9 @@ def cut_and_forwarded(frame, expected):
     return made[0][0], [out for _, out in made]
 
 
-def forwarded(frame, second_chance, error_about=None):
-    """What must leave for `frame` (bytes), and the port. An ICMP error goes where its flow goes."""
+def forwarded(frame, second_chance, error_about=None, backend=None):
+    """What must leave for `frame` (bytes), and the port. An ICMP error goes where its flow goes.
+    `backend`: if that is not the pool's."""
     global identification
     # Tags are those of the link it came from.
     frame = frame[:12] + frame[link_bytes(frame) - 2:]
@@ -215,9 +231,9 @@ def forwarded(frame, second_chance, error_about=None):
         header = inner.ihl * 4 if version == 4 else 40
         inner = (IP if version == 4 else IPv6)(frame[14:14 + header]) / Raw(
             frame[14 + header:14 + length])
-    source, source_port, vip, vip_port, proto = error_about or flow_of(inner)
+    source, source_port, vip, vip_port, proto, *owner = error_about or flow_of(inner)
     pool = POOL_OF.get((vip, vip_port, proto), POOL_OF.get((vip, 0, proto)))
-    backend = POOLS[pool]
+    backend = owner[0] if owner else POOLS[pool] if backend is None else backend
     encapsulation, address, port, _ = BACKENDS[backend]
     hashed = flow_hash(KEY, source, source_port, vip, vip_port, 6 if proto == "tcp" else 17)
     if version == 4:
@@ -253,8 +269,8 @@ def forwarded(frame, second_chance, error_about=None):
 
 
 def case(name, *steps, headroom=None, limit=None, **flow_counters):
-    """steps: (packet, "forward" | "second_chance" | flow that the forwarded ICMP error is about |
-    Cut | Like | "answer" | TooBig | "to_kernel" | drop reason)."""
+    """steps: (packet, "forward" | backend that it goes to | "second_chance" | flow that the forwarded
+    ICMP error is about | Cut | Like | "answer" | TooBig | "to_kernel" | drop reason)."""
     counters = dict(flow_counters)
 
     def count(counter, by=1):
@@ -285,9 +301,10 @@ def case(name, *steps, headroom=None, limit=None, **flow_counters):
             lines.append("expect answer " + too_big_reply(frame, expected.mtu).hex())
             count("answered_packets")
             count("too_big_replies")
-        elif isinstance(expected, tuple) or expected in ("forward", "second_chance"):
+        elif isinstance(expected, (tuple, int)) or expected in ("forward", "second_chance"):
             port, out = forwarded(frame, expected == "second_chance",
-                                  expected if isinstance(expected, tuple) else None)
+                                  expected if isinstance(expected, tuple) else None,
+                                  expected if isinstance(expected, int) else None)
             lines.append("expect forward %d %s" % (port, out.hex()))
             count("forwarded_packets")
             count("forwarded_bytes", len(out))
@@ -345,3 +362,16 @@ def tables():
     for index, (address, port, proto, pool) in enumerate(VIPS):
         lines.append("vip %d %s %d %s %d %d" % (index, address, port, proto, pool,
                                                 MSS_LIMIT if address in MSS_VIPS else 0))
+    for pool, configs in QUIC_CONFIGS.items():
+        for vip, entry in enumerate(VIPS):
+            if entry[2:] != ("udp", pool):
+                continue
+            for config_id, (nonce_length, key) in configs.items():
+                lines.append("quic_lb %d %d %d %d %s" % (
+                    vip, config_id, QUIC_POOLS[pool], nonce_length, key.hex() if key else "-"))
+
+
+def server_id_tables(server_ids):
+    for pool in QUIC_POOLS:
+        for backend, server_id in server_ids(pool).items():
+            lines.append("server_id %d %s %d" % (pool, server_id.hex(), backend))

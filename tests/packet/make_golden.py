@@ -7,6 +7,8 @@ The output is read by golden_test.cc beside this file; first the tables, then th
       GUE_PORT GUE_HOP_LIST GUE_ZERO_CHECKSUM6 SOURCE_FLOW_BITS DSCP VLAN   (on the same line)
   pool INDEX BACKEND|nobody PREVIOUS_BACKEND|nobody
   vip INDEX ADDRESS PORT tcp|udp POOL MAX_SEGMENT_SIZE
+  quic_lb VIP CONFIG_ID SERVER_ID_BYTES NONCE_BYTES KEY|-
+  server_id POOL HEX BACKEND
   case NAME
   headroom BYTES                          (128 if not given)
   limit REPLIES                           (of each kind that are sent back; no limit if not given)
@@ -16,13 +18,15 @@ The output is read by golden_test.cc beside this file; first the tables, then th
 """
 import sys
 
-from golden_world import lines, tables  # first: it quiets scapy and finds the oracle
+from golden_world import lines, server_id_tables, tables  # first: it quiets scapy and finds the oracle
 from golden_cases import (forward_cases, second_chance_cases, l3dsr_cases, vlan_cases, kernel_cases,
                           drop_cases)
 from golden_icmp import (echo_cases, icmp_drop_cases, icmp_kernel_cases, icmp_error_cases)
 from golden_mtu import (too_big_cases, fragment_cases, mss_cases, limit_cases)
+from golden_quic import quic_cases, server_ids
 
 tables()
+server_id_tables(server_ids)
 forward_cases()
 second_chance_cases()
 l3dsr_cases()
@@ -37,5 +41,6 @@ too_big_cases()
 fragment_cases()
 mss_cases()
 limit_cases()
+quic_cases()
 with open(sys.argv[1], "w", encoding="ascii") as out_file:
     out_file.write("\n".join(lines) + "\n")

@@ -22,6 +22,7 @@ struct PacketSpec {
   uint16_t payload_bytes = 10;
   uint8_t ttl = 64;
   bool dont_fragment = true;
+  std::vector<uint8_t> payload = {};  // begins with this; payload_bytes is how long it is
 };
 
 template <typename Header>
@@ -47,7 +48,9 @@ inline std::vector<uint8_t> Transport(const PacketSpec& spec) {
     udp.length = Be16(static_cast<uint16_t>(sizeof(udp) + spec.payload_bytes));
     Append(bytes, udp);
   }
+  const size_t payload_at = bytes.size();
   bytes.resize(bytes.size() + spec.payload_bytes, 0xda);
+  std::copy(spec.payload.begin(), spec.payload.end(), bytes.begin() + payload_at);
   return bytes;
 }
 

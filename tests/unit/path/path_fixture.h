@@ -19,7 +19,7 @@ inline MacAddress Mac(const std::string& text) { return MacAddress::Parse(text).
 // The snapshot that a worker would get, made by hand.
 struct World {
   static constexpr uint32_t kNoLimit = 0xffffffff;  // of replies, as far as tests go
-  static constexpr size_t kMaxVips = 128, kMaxPools = 32, kMaxBackends = 32;
+  static constexpr size_t kMaxVips = 256, kMaxPools = 64, kMaxBackends = 32;
 
   explicit World(uint64_t flow_capacity = 4096)
       : cells(VipTable::CellsFor(kMaxVips)),
@@ -68,6 +68,37 @@ struct World {
                               max_segment_size);
   }
 
+  // Gives a UDP VIP that is there a configuration of QUIC-LB; `key` null: plain.
+  void AddQuicLb(const std::string& address, uint16_t port, uint8_t config_id,
+                 uint8_t server_id_bytes, uint8_t nonce_bytes, const Aes128::Block* key) {
+    const VipCell* cell = tables.vips.Find(Address(address), Be16(port), IpProtocol::kUdp);
+    if (cell->quic_vip == 0) {
+      quic_vips.emplace_back();
+      tables.vips.SetQuicVip(Address(address), cell->port, IpProtocol::kUdp,
+                             static_cast<uint16_t>(quic_vips.size()));
+      MakeQuicTable();
+    }
+    quic_lbs.push_back(std::make_unique<QuicLb>(server_id_bytes, nonce_bytes, key));
+    quic_vips[cell->quic_vip - size_t{1}][config_id] = quic_lbs.back().get();
+  }
+  void AddServerId(uint16_t pool, const std::vector<uint8_t>& bytes, uint16_t backend) {
+    ServerId id;
+    std::copy(bytes.begin(), bytes.end(), id.bytes.begin());
+    id.length_bytes = static_cast<uint8_t>(bytes.size());
+    servers.push_back({.id = id, .pool = pool, .backend = backend});
+    MakeQuicTable();
+  }
+  void MakeQuicTable() {
+    server_cells.assign(QuicTable::CellsFor(servers.size()), ServerCell{});
+    tables.quic = QuicTable(quic_vips, absl::MakeSpan(server_cells));
+    for (const ServerCell& cell : servers) {
+      if (!tables.quic.Insert(cell.pool, cell.id, cell.backend)) std::abort();
+    }
+  }
+
+  std::vector<QuicVip> quic_vips;
+  std::vector<std::unique_ptr<QuicLb>> quic_lbs;
+  std::vector<ServerCell> servers, server_cells;
   std::vector<VipCell> cells;
   std::vector<Pool> pools;
   std::vector<std::vector<channel::MaglevSlot>> slots;

@@ -28,6 +28,27 @@ class Digest {
   uint64_t state_ = 0;
 };
 
+// Any server ID of WithServerId's with a first byte of 0 in the first pools, and what each VIP of
+// QUIC-LB makes of one connection ID.
+void AddQuic(const Snapshot& snapshot, Digest* digest) {
+  constexpr uint8_t kCid[1 + kMaxServerIdAndNonceBytes] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+  for (const QuicVip& vip : snapshot.quic.vips()) {
+    for (const QuicLb* config : vip) {
+      digest->Add(config != nullptr);
+      if (config == nullptr) continue;
+      digest->Add(config->min_cid_bytes());
+      digest->Add(config->Decode(kCid).bytes);
+    }
+  }
+  for (uint16_t pool = 0; pool < snapshot.pools.size(); ++pool) {
+    for (int last = 0; last < 256; ++last) {
+      const ServerId id{.bytes = {0, static_cast<uint8_t>(last)}, .length_bytes = 2};
+      const ServerCell* cell = snapshot.quic.Find(pool, id);
+      if (cell != nullptr) digest->Add(uint64_t{cell->backend} << 16 | uint64_t{pool} << 8 | last);
+    }
+  }
+}
+
 }  // namespace
 
 Request Begin(bool full, uint64_t base_generation) {
@@ -89,7 +110,9 @@ Request SetBackend(uint32_t index, uint32_t next_hop) {
                           .gue_hop_list = 0,
                           .gue_zero_checksum6 = 0,
                           .source_flow_bits = 0,
-                          .dscp = 0};
+                          .dscp = 0,
+                          .server_id = {},
+                          .server_id_pool = 0};
   return request;
 }
 
@@ -102,6 +125,22 @@ Request SetNextHop(uint32_t index) {
                            .source_mac = {{2, 0, 0, 0, 0, 1}},
                            .vlan = 5};
   return request;
+}
+
+Request SetQuicLb(uint32_t index) {
+  Request request = OfType(MessageType::kSetQuicLb);
+  request.body.quic_lb = {.index = index,
+                          .server_id_bytes = 2,
+                          .nonce_bytes = 6,
+                          .encrypted = 1,
+                          .key = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}};
+  return request;
+}
+
+Request WithServerId(Request backend, uint32_t pool, uint8_t first, uint8_t second) {
+  backend.body.backend.server_id = {.bytes = {first, second}, .length_bytes = 2};
+  backend.body.backend.server_id_pool = pool;
+  return backend;
 }
 
 Request Delete(MessageType type, uint32_t index) {
@@ -144,6 +183,7 @@ uint64_t DigestOf(const Snapshot& snapshot) {
     const FlowTimeouts& timeouts = snapshot.TimeoutsOf(cell->vip);
     digest.Add(uint64_t{timeouts.half_open_s} << 32 | timeouts.established_s);
   }
+  AddQuic(snapshot, &digest);
   return digest.value();
 }
 

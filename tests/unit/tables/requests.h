@@ -43,6 +43,11 @@ channel::Request SetPool(uint32_t index, uint32_t slot_count, uint32_t arena_slo
 // L2, its next hop has the same index
 channel::Request SetBackend(uint32_t index, uint32_t next_hop);
 channel::Request SetNextHop(uint32_t index);  // through port 0
+// Server IDs of 2 bytes, nonces of 6, encrypted.
+channel::Request SetQuicLb(uint32_t index);
+// `backend` with a server ID of these 2 bytes.
+channel::Request WithServerId(channel::Request backend, uint32_t pool, uint8_t first,
+                              uint8_t second);
 channel::Request Delete(channel::MessageType type, uint32_t index);
 
 // Over all that a worker reads: equal exactly if two snapshots forward alike. The generation is
