@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "dataplane/path/fragment_table.h"
 #include "dataplane/tables/snapshot.h"
 #include "lib/net/flow_key.h"
 #include "lib/stats/stats.h"
@@ -22,17 +23,17 @@ enum class Verdict : uint8_t {
   kToKernel,  // not ours: hand to the kernel twin
   kAnswer,    // ours to answer: send the frame, which is the answer now, out of receive_port
   kDrop,      // count drop_reason and free
+  kHold,      // a fragment: Wait() in the fragment table, by flow_hash; not received yet
 };
 
 // What a packet is, as far as the plain path cares. Everything but kPlain leaves the hot loop in
-// LookupVip: to the kernel if its destination is no VIP's address, else with a named drop reason -
-// except kIcmp, which icmp.h decides about, and kOtherProtocol, which no VIP takes and which
-// therefore is the kernel's.
+// LookupVip: to the kernel if its destination is no VIP's address; else icmp.h and fragments.h
+// decide about those two, and kOtherProtocol, which no VIP takes, is the kernel's.
 enum class PacketKind : uint8_t {
-  kPlain,  // a whole TCP or UDP packet
-  kNotIp,  // ARP, LLDP ..., and IPv6 to an IPv4-mapped address: always the kernel's
-  kFragment,
-  kIcmp,  // ICMP in IPv4, ICMPv6 in IPv6; a fragment of it has the defect icmp_bad
+  kPlain,     // a whole TCP or UDP packet
+  kNotIp,     // ARP, LLDP ..., and IPv6 to an IPv4-mapped address: always the kernel's
+  kFragment,  // fragments.h decides about those for a VIP's address
+  kIcmp,      // ICMP in IPv4, ICMPv6 in IPv6; a fragment of it has the defect icmp_bad
   kOtherProtocol,
 };
 
@@ -56,8 +57,9 @@ struct alignas(kCacheLineBytes) Packet {
   // LookupVip drops it then; else the kernel is to judge it.
   bool defective = false;
   DropReason defect = DropReason::l4_truncated;
-  bool ports_known = false;       // kPlain, and not truncated before the end of the ports
-  uint16_t transport_offset = 0;  // kPlain, kIcmp: from the IP header to TCP, UDP or ICMP
+  // kPlain, and not truncated before the end of the ports; a first fragment with all headers.
+  bool ports_known = false;
+  uint16_t transport_offset = 0;  // from the IP header to TCP, UDP, ICMP; or a fragment's payload
   uint16_t ip_length_bytes = 0;   // of the IP packet; what follows in the frame is padding
   uint64_t flow_hash = 0;
   // Addresses: every IP packet; ports: if ports_known. Of an ICMP error that is forwarded: the key
@@ -94,7 +96,10 @@ struct PathState {
   absl::Span<const FlowTable* const> peers;
   uint32_t now_s = 0;         // set by the worker before each burst (CLOCK_BOOTTIME seconds)
   uint16_t next_ipv4_id = 0;  // identification of outer IPv4 headers that may be fragmented
-  CounterValues counted;      // what this burst adds to the counters (flow_* counters by stages)
+  uint64_t now_ms = 0;        // like now_s
+  FragmentTable* fragments = nullptr;  // borrowed
+  bool fragments_in_burst = false;     // the burst has work for fragments.h
+  CounterValues counted;  // what this burst adds to the counters (flow_* counters by stages)
 };
 
 }  // namespace guideway

@@ -59,6 +59,7 @@ struct Snapshot {
   FlowHashKey flow_hash_key;
   uint64_t flow_key_digest = 0;
   FlowTimeouts timeouts;
+  channel::FragmentPolicy fragments = channel::FragmentPolicy::kTrack;
   VipTable vips;
   absl::Span<const Pool> pools;        // by pool index
   absl::Span<const Backend> backends;  // by backend index

@@ -29,6 +29,8 @@ void Worker::Dispatch(rte_mbuf** packets, uint32_t receive_port) {
       to_kernel_.packets[to_kernel_.count++] = mbuf;
     } else if (packet.verdict == Verdict::kAnswer) {
       answers_.packets[answers_.count++] = mbuf;  // as long as the frame that came
+    } else if (packet.verdict == Verdict::kHold) {
+      Hold(packet, mbuf);
     } else {
       const bool wanted_kernel = packet.verdict == Verdict::kToKernel;
       ++state_.counted[wanted_kernel ? DropReason::no_kernel_twin : packet.drop_reason];

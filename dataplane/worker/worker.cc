@@ -13,10 +13,10 @@ namespace {
 // After RequestStop() queues are emptied for at most this many rounds.
 constexpr uint32_t kStopRounds = 10000;
 
-uint32_t BootTimeSeconds() {
+timespec BootTime() {
   timespec now{};
   clock_gettime(CLOCK_BOOTTIME, &now);
-  return static_cast<uint32_t>(now.tv_sec);
+  return now;
 }
 
 }  // namespace
@@ -27,9 +27,11 @@ Worker::Worker(const Options& options)
       published_(options.published),
       quiescence_(options.quiescence),
       peers_(options.peers),
+      fragments_(std::make_unique<FragmentTable>()),
       traffic_(std::make_unique<Traffic>()) {
   state_.flows = options.flows;
   state_.peers = peers_;
+  state_.fragments = fragments_.get();
   for (Port* port : options.ports) {
     ports_.push_back({.queue = port->queue(index_), .twin = port->twin()});
   }
@@ -51,19 +53,24 @@ void Worker::Run() {
       idle.OnEmptyRound();
     }
   }
+  DropAllFragments();
   rte_rcu_qsbr_thread_offline(quiescence_, index_);
   rte_rcu_qsbr_thread_unregister(quiescence_, index_);
 }
 
 bool Worker::PollAllPorts(const Snapshot& tables) {
-  // Read through the vDSO: no system call. Once a round is enough for timeouts in seconds.
-  state_.now_s = BootTimeSeconds();
+  // Read through the vDSO: no system call. Once a round is enough for timeouts and limits.
+  const timespec now = BootTime();
+  state_.now_s = static_cast<uint32_t>(now.tv_sec);
+  state_.now_ms = static_cast<uint64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000;
   FollowFlowKey(tables);
   uint32_t received = 0;
   for (uint32_t port = 0; port < ports_.size(); ++port) {
     received += ReceiveBurst(port, tables);
     if (index_ == 0 && ports_[port].twin != nullptr) SendFromKernel(port);
   }
+  if (fragments_->waiting() > 0) [[unlikely]]
+    DropExpiredFragments();
   return received > 0;
 }
 
@@ -79,12 +86,18 @@ uint32_t Worker::ReceiveBurst(uint32_t port, const Snapshot& tables) {
   const PortQueue queue = ports_[port].queue;
   const uint32_t count = rte_eth_rx_burst(queue.device, queue.queue, packets, kBurstCapacity);
   if (count == 0) return 0;
+  Process(packets, count, port, tables);
+  if (fragments_->released() > 0) [[unlikely]]
+    ProcessReleased(tables);
+  return count;
+}
+
+void Worker::Process(rte_mbuf** packets, uint32_t count, uint32_t port, const Snapshot& tables) {
   state_.counted = CounterValues{};
   LoadBurst(packets, count, port);
   ProcessBurst(burst_, tables, state_);
   Dispatch(packets, port);
   counters_.Add(state_.counted);
-  return count;
 }
 
 // Fills the burst and closes up `packets`: the frames that cannot be worked on are left out.

@@ -67,6 +67,7 @@ class Worker {
 
   bool PollAllPorts(const Snapshot& tables);
   uint32_t ReceiveBurst(uint32_t port, const Snapshot& tables);
+  void Process(rte_mbuf** packets, uint32_t count, uint32_t port, const Snapshot& tables);
   void LoadBurst(rte_mbuf** packets, uint32_t count, uint32_t port);
   void Dispatch(rte_mbuf** packets, uint32_t receive_port);
   void Forward(uint32_t port);
@@ -74,6 +75,12 @@ class Worker {
   void HandToKernel(uint32_t port);
   void SendFromKernel(uint32_t port);
   void FollowFlowKey(const Snapshot& tables);
+  // waiting_fragments.cc
+  void Hold(const Packet& packet, rte_mbuf* mbuf);
+  void ProcessReleased(const Snapshot& tables);
+  void DropExpiredFragments();
+  void DropAllFragments();
+  void DropWaiting(const WaitingFragment& fragment, DropReason reason);
 
   const uint32_t index_;
   const IdleMode idle_mode_;
@@ -85,6 +92,7 @@ class Worker {
   // The worker's own.
   Burst burst_;
   PathState state_;
+  const std::unique_ptr<FragmentTable> fragments_;
   Outbox outboxes_[channel::kMaxPorts];
   Outbox answers_;  // leave by the port they came from
   Outbox to_kernel_;

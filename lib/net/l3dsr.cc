@@ -51,6 +51,7 @@ void RewriteForL3dsr(IpFamily family, IpProtocol protocol, uint8_t* ip_header,
       family == IpFamily::kIpv4
           ? RewriteIpv4(reinterpret_cast<Ipv4Header*>(ip_header), dscp, destination.ipv4())
           : RewriteIpv6(reinterpret_cast<Ipv6Header*>(ip_header), dscp, destination);
+  if (protocol == IpProtocol::kNoNextHeader) return;
   uint8_t* transport = ip_header + transport_offset_bytes;
   if (protocol == IpProtocol::kTcp) {
     auto* tcp = reinterpret_cast<TcpHeader*>(transport);

@@ -16,8 +16,9 @@ namespace guideway {
 inline constexpr uint8_t kMaxDscp = 63;
 
 // Sets the DSCP (0..63; ECN stays) and the destination (of `family`) of a whole TCP, UDP or ICMP
-// packet with a validated IP header; TCP or UDP begins `transport_offset_bytes` behind its start. A
-// wrong checksum stays wrong by as much; a UDP checksum of 0 (none) stays 0.
+// packet, or of a first fragment, with a validated IP header; TCP or UDP begins
+// `transport_offset_bytes` behind its start. A wrong checksum stays wrong by as much; a UDP
+// checksum of 0 (none) stays 0. kNoNextHeader: a later fragment, which has no such header.
 void RewriteForL3dsr(IpFamily family, IpProtocol protocol, uint8_t* ip_header,
                      uint32_t transport_offset_bytes, uint8_t dscp, const IpAddress& destination);
 

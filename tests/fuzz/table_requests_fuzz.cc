@@ -92,6 +92,8 @@ void CheckBackends(const Snapshot& snapshot, const Model& model) {
 void CheckSnapshot(const Snapshot& snapshot, const Model& model) {
   FUZZ_CHECK(snapshot.generation == model.generation);
   FUZZ_CHECK(snapshot.timeouts.udp_s == model.globals.udp_s);
+  FUZZ_CHECK(snapshot.fragments == model.globals.fragments);
+  FUZZ_CHECK(snapshot.fragments <= FragmentPolicy::kDrop);
   FUZZ_CHECK(std::equal(std::begin(model.globals.flow_hash_key),
                         std::end(model.globals.flow_hash_key),
                         snapshot.flow_hash_key.words.begin()));
@@ -103,6 +105,9 @@ void CheckSnapshot(const Snapshot& snapshot, const Model& model) {
     FUZZ_CHECK(cell != nullptr && cell->vip == index && cell->pool == body.pool);
     FUZZ_CHECK(model.pools.count(body.pool) == 1);
     FUZZ_CHECK(snapshot.vips.HasAddress(body.address));
+    const VipCell* of_fragments =
+        snapshot.vips.FindForFragments(body.address, static_cast<IpProtocol>(body.protocol));
+    FUZZ_CHECK((of_fragments != nullptr) == (snapshot.fragments == FragmentPolicy::kHash3));
   }
 }
 

@@ -43,6 +43,8 @@ std::string Describe(const Packet& packet) {
       return "to_kernel";
     case Verdict::kDrop:
       return "drop " + DropName(packet.drop_reason);
+    case Verdict::kHold:
+      return "hold";
     case Verdict::kPending:
       return "pending";
   }
@@ -79,8 +81,14 @@ class Runner {
       counters_ = CounterValues{};
       world_.state.counted = CounterValues{};
       world_.flows.Clear(1);
+      world_.fragments.Clear();
+      world_.tables.fragments = channel::FragmentPolicy::kTrack;
     } else if (word == "headroom") {
       in >> headroom_;
+    } else if (word == "fragments") {
+      in >> word_;
+      world_.tables.fragments =
+          word_ == "drop" ? channel::FragmentPolicy::kDrop : channel::FragmentPolicy::kHash3;
     } else if (word == "packet") {
       Run(in);
     } else if (word == "expect") {
@@ -142,8 +150,9 @@ class Runner {
       uint16_t port, pool;
       std::string address, protocol;
       in >> index >> address >> port >> protocol >> pool;
-      REQUIRE(world_.AddVip(index, address, port,
-                            protocol == "tcp" ? IpProtocol::kTcp : IpProtocol::kUdp, pool));
+      const IpProtocol transport = protocol == "tcp" ? IpProtocol::kTcp : IpProtocol::kUdp;
+      REQUIRE(world_.AddVip(index, address, port, transport, pool));
+      REQUIRE(world_.tables.vips.InsertForFragments(Address(address), transport, index, pool));
     } else {
       FAIL("unknown line: " << word);
     }
@@ -195,8 +204,9 @@ TEST_CASE("golden packets") {
   CHECK(runner.cases > 850);
 
   // Every drop reason has a case, but those that only the worker gives.
-  const std::set<std::string> of_the_worker = {"scattered_frame", "no_kernel_twin",
-                                               "kernel_queue_full", "transmit_queue_full"};
+  const std::set<std::string> of_the_worker = {"scattered_frame",   "no_kernel_twin",
+                                               "kernel_queue_full", "transmit_queue_full",
+                                               "fragment_timeout",  "fragment_overflow"};
   for (const DropReasonInfo& info : kDropReasons) {
     CAPTURE(info.name);
     CHECK(runner.reasons.count(info.name) + of_the_worker.count(info.name) == 1);

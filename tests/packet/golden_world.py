@@ -171,7 +171,8 @@ def answered(frame):
 
 
 def forwarded(frame, second_chance, error_about=None):
-    """What must leave for `frame` (bytes), and the port. An ICMP error goes where its flow goes."""
+    """What must leave for `frame` (bytes), and the port. An ICMP error goes where its flow goes, and
+    so does a fragment. `error_about` ends with (place, bytes) if a checksum changes with l3dsr."""
     global identification
     while frame[12:14] in (b"\x81\x00", b"\x88\xa8"):  # tags are those of the link it came from
         frame = frame[:12] + frame[16:]
@@ -183,7 +184,7 @@ def forwarded(frame, second_chance, error_about=None):
         header = inner.ihl * 4 if version == 4 else 40
         inner = (IP if version == 4 else IPv6)(frame[14:14 + header]) / Raw(
             frame[14 + header:14 + length])
-    source, source_port, vip, vip_port, proto = error_about or flow_of(inner)
+    source, source_port, vip, vip_port, proto, *patch = error_about or flow_of(inner)
     pool = POOL_OF.get((vip, vip_port, proto), POOL_OF.get((vip, 0, proto)))
     backend = POOLS[pool]
     encapsulation, address, port, _ = BACKENDS[backend]
@@ -202,6 +203,10 @@ def forwarded(frame, second_chance, error_about=None):
     if encapsulation == "l2":
         return port, bytes(link / inner)
     if encapsulation == "l3dsr":
+        if patch and patch[0]:
+            at, checksum = patch[0]
+            load = inner[Raw].load
+            inner[Raw].load = load[:at] + checksum + load[at + len(checksum):]
         return port, bytes(link / rewritten(inner, address, options["dscp"]))
     hop = BACKENDS[CHANGED[pool][1]][1] if second_chance else None
     protocol, content = tunnelled(version, inner, encapsulation, hashed, options, hop,
@@ -221,8 +226,8 @@ def forwarded(frame, second_chance, error_about=None):
 
 
 def case(name, *steps, headroom=None, **flow_counters):
-    """steps: (packet, "forward" | "second_chance" | flow that the forwarded ICMP error is about |
-    "answer" | "to_kernel" | drop reason)."""
+    """steps: (packet, "forward" | "second_chance" | flow that the forwarded ICMP error or fragment is
+    about | "answer" | "to_kernel" | "hold" | drop reason)."""
     counters = dict(flow_counters)
 
     def count(counter, by=1):
@@ -234,6 +239,9 @@ def case(name, *steps, headroom=None, **flow_counters):
     for packet, expected in steps:
         frame = bytes(packet)
         lines.append("packet " + (frame.hex() or "-"))
+        if expected == "hold":  # received later
+            lines.append("expect hold")
+            continue
         count("received_packets")
         count("received_bytes", len(frame))
         if isinstance(expected, tuple) or expected in ("forward", "second_chance"):

@@ -9,8 +9,10 @@ The output is read by golden_test.cc beside this file; first the tables, then th
   vip INDEX ADDRESS PORT tcp|udp POOL
   case NAME
   headroom BYTES                          (128 if not given)
+  fragments track|hash3|drop              (track if not given)
   packet HEX
-  expect forward PORT HEX | expect answer HEX | expect to_kernel | expect drop REASON
+  expect forward PORT HEX | expect answer HEX | expect to_kernel | expect hold |
+      expect drop REASON
   counters NAME=VALUE ...                 (all that are not 0, over the case)
 """
 import sys
@@ -18,6 +20,7 @@ import sys
 from golden_world import lines, tables  # first: it quiets scapy and finds the oracle
 from golden_cases import (forward_cases, second_chance_cases, l3dsr_cases, vlan_cases, kernel_cases,
                           drop_cases)
+from golden_fragments import fragment_cases
 from golden_icmp import (echo_cases, icmp_drop_cases, icmp_kernel_cases, icmp_error_cases)
 
 tables()
@@ -31,5 +34,6 @@ echo_cases()
 icmp_drop_cases()
 icmp_kernel_cases()
 icmp_error_cases()
+fragment_cases()
 with open(sys.argv[1], "w", encoding="ascii") as out_file:
     out_file.write("\n".join(lines) + "\n")
