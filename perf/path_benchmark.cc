@@ -59,6 +59,7 @@ struct World {
     bool kept;
     if (!flows.Attach(memory.get(), bytes, &kept).ok()) std::abort();
     state.flows = &flows;
+    state.fragments = &fragments;
     state.now_s = 1000;
   }
   struct Free {
@@ -70,6 +71,7 @@ struct World {
   Pool pool;
   std::unique_ptr<void, Free> memory;
   FlowTable flows;
+  FragmentTable fragments;
   Snapshot tables;
   PathState state;
 };

@@ -24,6 +24,8 @@ _ADVICE = {
     "kernel_queue_full": "too much traffic that is not for a VIP on a PCI port",
     "no_kernel_twin": "traffic that is not for a VIP on a port without `--kernel_twin`",
     "ttl_expired": "a routing loop, or a traceroute: does the VIP's route lead back here?",
+    "fragment_timeout": "first fragments get lost, or the NIC tears datagrams apart: [operations.md](operations.md)",
+    "fragment_overflow": "a flood of fragments; `fragments: drop` if no service needs them",
     "scattered_frame": "a frame longer than a receive buffer: lower the port's MTU",
 }
 

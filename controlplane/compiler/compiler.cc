@@ -25,6 +25,17 @@ uint32_t SecondsOf(const google::protobuf::Duration& duration) {
   return static_cast<uint32_t>(std::clamp<int64_t>(seconds, 1, 1 << 20));
 }
 
+channel::FragmentPolicy PolicyOf(v1::FragmentPolicy policy) {
+  switch (policy) {
+    case v1::FRAGMENTS_HASH3:
+      return channel::FragmentPolicy::kHash3;
+    case v1::FRAGMENTS_DROP:
+      return channel::FragmentPolicy::kDrop;
+    default:
+      return channel::FragmentPolicy::kTrack;
+  }
+}
+
 channel::GlobalsBody CompileGlobals(const v1::Config& config) {
   channel::GlobalsBody globals = {};
   const FlowHashKey key = FlowHashKey::FromSecret(config.flow_hash_secret());
@@ -33,6 +44,7 @@ channel::GlobalsBody CompileGlobals(const v1::Config& config) {
   globals.established_s = SecondsOf(config.flow_timeouts().established());
   globals.closing_s = SecondsOf(config.flow_timeouts().closing());
   globals.udp_s = SecondsOf(config.flow_timeouts().udp());
+  globals.fragments = PolicyOf(config.fragments());
   return globals;
 }
 

@@ -13,7 +13,7 @@ bool Same(const channel::GlobalsBody& a, const channel::GlobalsBody& b) {
   return std::equal(std::begin(a.flow_hash_key), std::end(a.flow_hash_key),
                     std::begin(b.flow_hash_key)) &&
          a.half_open_s == b.half_open_s && a.established_s == b.established_s &&
-         a.closing_s == b.closing_s && a.udp_s == b.udp_s;
+         a.closing_s == b.closing_s && a.udp_s == b.udp_s && a.fragments == b.fragments;
 }
 bool Same(const channel::VipBody& a, const channel::VipBody& b) {
   return a.pool == b.pool && a.address == b.address && a.port == b.port &&

@@ -3,8 +3,8 @@
 // kernel - also while no socket is there (the redirect's fallback is XDP_PASS).
 //
 // Redirected are TCP and UDP for a VIP and, for a VIP's address, what belongs to its flows or cannot
-// be told apart here: fragments, ICMP echo requests and errors, IP options, extension headers,
-// truncated packets. The data plane decides about those and counts them. VLAN tags do not matter.
+// be told apart here: fragments (whatever their ports: later ones have none), ICMP echo requests and
+// errors, IP options, extension headers, truncated packets. The data plane decides about those and counts them. VLAN tags do not matter.
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
@@ -81,6 +81,25 @@ static __always_inline int steer_icmpv6(struct xdp_md *ctx, const __u8 *type, co
   return error || *type == ICMPV6_ECHO ? to_socket(ctx) : XDP_PASS;
 }
 
+// What a fragment header announces, which only the first fragment tells for certain.
+static __always_inline int steer_fragment(struct xdp_md *ctx, const __u8 *next_header,
+                                          const void *end) {
+  if ((const void *)(next_header + 1) > end) return to_socket(ctx);
+  switch (*next_header) {
+    case IPPROTO_TCP:
+    case IPPROTO_UDP:
+    case IPPROTO_ICMPV6:
+    case IPPROTO_HOPOPTS:
+    case IPPROTO_ROUTING:
+    case IPPROTO_FRAGMENT:
+    case IPPROTO_AH:
+    case IPPROTO_DSTOPTS:
+      return to_socket(ctx);
+    default:
+      return XDP_PASS;
+  }
+}
+
 static __always_inline int steer_ipv4(struct xdp_md *ctx, const struct iphdr *ip,
                                       const void *end) {
   struct gw_steering_key key = {};
@@ -88,9 +107,11 @@ static __always_inline int steer_ipv4(struct xdp_md *ctx, const struct iphdr *ip
   key.address[2] = bpf_htonl(0xffff);
   key.address[3] = ip->daddr;
   if (!bpf_map_lookup_elem(&vips, &key)) return XDP_PASS;
+  if (ip->protocol != IPPROTO_TCP && ip->protocol != IPPROTO_UDP && ip->protocol != IPPROTO_ICMP) {
+    return XDP_PASS;
+  }
   if (ip->ihl != 5 || (ip->frag_off & bpf_htons(0x3fff))) return to_socket(ctx);
   if (ip->protocol == IPPROTO_ICMP) return steer_icmp(ctx, (const __u8 *)(ip + 1), end);
-  if (ip->protocol != IPPROTO_TCP && ip->protocol != IPPROTO_UDP) return XDP_PASS;
   key.protocol = ip->protocol;
   return steer_ports(ctx, &key, (const struct ports *)(ip + 1), end);
 }
@@ -108,9 +129,10 @@ static __always_inline int steer_ipv6(struct xdp_md *ctx, const struct ipv6hdr *
       return steer_ports(ctx, &key, (const struct ports *)(ip + 1), end);
     case IPPROTO_ICMPV6:
       return steer_icmpv6(ctx, (const __u8 *)(ip + 1), end);
+    case IPPROTO_FRAGMENT:
+      return steer_fragment(ctx, (const __u8 *)(ip + 1), end);
     case IPPROTO_HOPOPTS:
     case IPPROTO_ROUTING:
-    case IPPROTO_FRAGMENT:
     case IPPROTO_AH:
     case IPPROTO_DSTOPTS:
       return to_socket(ctx);

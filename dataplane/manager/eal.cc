@@ -13,6 +13,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
+#include "dataplane/path/fragment_table.h"
 #include "dataplane/ports/port.h"
 #include "lib/base/status.h"
 
@@ -107,8 +108,8 @@ absl::StatusOr<rte_mempool*> CreateMempool(uint32_t ports, uint32_t workers,
   }
   const uint32_t room = needed > kUsualRoom ? kLargestRoom : kUsualRoom;
   // AF_XDP keeps a whole fill ring and may hold a whole completion ring; one ring more in flight.
-  const uint32_t buffers =
-      ports * workers * 3 * Port::kDescriptors + (workers + 1) * 2 * kCachePerLcore;
+  const uint32_t buffers = ports * workers * 3 * Port::kDescriptors +
+                           (workers + 1) * 2 * kCachePerLcore + workers * FragmentTable::kWaiting;
   rte_mempool* mempool = rte_pktmbuf_pool_create("packets", buffers, kCachePerLcore, 0,
                                                  static_cast<uint16_t>(room), SOCKET_ID_ANY);
   if (mempool == nullptr) {

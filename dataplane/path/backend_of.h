@@ -17,6 +17,17 @@ inline const Backend* KnownBackend(const Snapshot& tables, BackendId id) {
   return backend.exists && backend.keeps_known_flows && backend.id == id ? &backend : nullptr;
 }
 
+// The backend that another worker's flow table has for packet.flow_hash, or nullptr.
+inline const Backend* KnownToPeers(const Packet& packet, const Snapshot& tables,
+                                   const PathState& state) {
+  for (const FlowTable* peer : state.peers) {
+    const auto id = peer->Peek(packet.flow_hash, state.now_s);
+    const Backend* backend = id.has_value() ? KnownBackend(tables, *id) : nullptr;
+    if (backend != nullptr) return backend;
+  }
+  return nullptr;
+}
+
 // The slot of packet.flow_hash in the table of packet.pool, or nullptr.
 inline const channel::MaglevSlot* SlotFor(const Packet& packet, const Snapshot& tables) {
   if (packet.pool >= tables.pools.size()) return nullptr;

@@ -137,14 +137,10 @@ Quote QuoteOfIpv6(const uint8_t* at, uint32_t length_bytes) {
 
 // The flow's packets may come to another worker than errors about it do.
 const Backend* OwnerOf(const Packet& packet, const Snapshot& tables, const PathState& state) {
-  const auto known = [&](const FlowTable& flows) -> const Backend* {
-    const auto id = flows.Peek(packet.flow_hash, state.now_s);
-    return id.has_value() ? KnownBackend(tables, *id) : nullptr;
-  };
-  if (const Backend* backend = known(*state.flows)) return backend;
-  for (const FlowTable* peer : state.peers) {
-    if (const Backend* backend = known(*peer)) return backend;
-  }
+  const auto id = state.flows->Peek(packet.flow_hash, state.now_s);
+  const Backend* known = id.has_value() ? KnownBackend(tables, *id) : nullptr;
+  if (known == nullptr) known = KnownToPeers(packet, tables, state);
+  if (known != nullptr) return known;
   const channel::MaglevSlot* slot = SlotFor(packet, tables);
   return slot != nullptr ? BackendOf(*slot, tables) : nullptr;
 }

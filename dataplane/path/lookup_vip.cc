@@ -1,6 +1,7 @@
 // HOT PATH: no allocation, lock, log, system call or exception.
 //
 // Second stage: is this packet for a VIP, and do we forward packets like it?
+#include "dataplane/path/fragments.h"
 #include "dataplane/path/icmp.h"
 #include "dataplane/path/path.h"
 #include "dataplane/path/quic.h"
@@ -36,7 +37,7 @@ void LookupOther(Packet& packet, const Snapshot& tables, PathState& state) {
   if (!tables.vips.HasAddress(packet.key.destination)) return;
   switch (packet.kind) {
     case PacketKind::kFragment:
-      return packet.Drop(DropReason::fragment_unsupported);
+      return BeginFragment(packet, tables, state);
     case PacketKind::kIcmp:
       return HandleIcmp(packet, tables, state);
     case PacketKind::kPlain:

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "dataplane/path/fragment_table.h"
 #include "dataplane/tables/snapshot.h"
 #include "lib/base/token_bucket.h"
 #include "lib/net/flow_key.h"
@@ -25,17 +26,17 @@ enum class Verdict : uint8_t {
   kDrop,      // count drop_reason and free
   kFragment,  // the worker cuts it so that fragment_mtu_bytes fit, Encapsulate()s and sends the
               // parts
+  kHold,      // a fragment: Wait() in the fragment table, by flow_hash; not received yet
 };
 
 // What a packet is, as far as the plain path cares. Everything but kPlain leaves the hot loop in
-// LookupVip: to the kernel if its destination is no VIP's address, else with a named drop reason -
-// except kIcmp, which icmp.h decides about, and kOtherProtocol, which no VIP takes and which
-// therefore is the kernel's.
+// LookupVip: to the kernel if its destination is no VIP's address; else icmp.h and fragments.h
+// decide about those two, and kOtherProtocol, which no VIP takes, is the kernel's.
 enum class PacketKind : uint8_t {
-  kPlain,  // a whole TCP or UDP packet
-  kNotIp,  // ARP, LLDP ..., and IPv6 to an IPv4-mapped address: always the kernel's
-  kFragment,
-  kIcmp,  // ICMP in IPv4, ICMPv6 in IPv6; a fragment of it has the defect icmp_bad
+  kPlain,     // a whole TCP or UDP packet
+  kNotIp,     // ARP, LLDP ..., and IPv6 to an IPv4-mapped address: always the kernel's
+  kFragment,  // fragments.h decides about those for a VIP's address
+  kIcmp,      // ICMP in IPv4, ICMPv6 in IPv6; a fragment of it has the defect icmp_bad
   kOtherProtocol,
 };
 
@@ -59,8 +60,9 @@ struct alignas(kCacheLineBytes) Packet {
   // LookupVip drops it then; else the kernel is to judge it.
   bool defective = false;
   DropReason defect = DropReason::l4_truncated;
-  bool ports_known = false;       // kPlain, and not truncated before the end of the ports
-  uint16_t transport_offset = 0;  // kPlain, kIcmp: from the IP header to TCP, UDP or ICMP
+  // kPlain, and not truncated before the end of the ports; a first fragment with all headers.
+  bool ports_known = false;
+  uint16_t transport_offset = 0;  // from the IP header to TCP, UDP, ICMP; or a fragment's payload
   uint16_t ip_length_bytes = 0;   // of the IP packet; what follows in the frame is padding
   uint64_t flow_hash = 0;
   // Addresses: every IP packet; ports: if ports_known. Of an ICMP error that is forwarded: the key
@@ -110,6 +112,8 @@ struct PathState {
   // Limits of what is sent back, for all VIPs together.
   TokenBucket too_big_replies{ReplyLimits{}.too_big_per_second};
   TokenBucket echo_answers{ReplyLimits{}.echo_per_second};
+  FragmentTable* fragments = nullptr;  // borrowed
+  bool fragments_in_burst = false;     // the burst has work for fragments.h
   CounterValues counted;  // what this burst adds to the counters (flow_* counters by stages)
 };
 

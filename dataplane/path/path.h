@@ -5,6 +5,7 @@
 #ifndef GUIDEWAY_DATAPLANE_PATH_PATH_H_
 #define GUIDEWAY_DATAPLANE_PATH_PATH_H_
 
+#include "dataplane/path/fragments.h"
 #include "dataplane/path/packet.h"
 
 namespace guideway {
@@ -14,7 +15,7 @@ namespace guideway {
 // a defect.
 void ParseHeaders(Burst& burst);
 // (destination address, port, protocol) -> VIP; what is not for a VIP goes to the kernel: all of it
-// while nothing is configured. Drops what is for a VIP but defective or of a kind not handled yet.
+// while nothing is configured. Drops what is for a VIP but defective. Fragments: fragments.h.
 // ICMP for a VIP's address gets its verdict here: the flow it may be about is neither entered nor
 // touched, so the later stages have nothing to do with it (icmp.h).
 // A UDP packet whose QUIC connection ID names its server has its backend after this (quic.h).
@@ -34,7 +35,11 @@ inline void ProcessBurst(Burst& burst, const Snapshot& tables, PathState& state)
   ParseHeaders(burst);
   LookupVip(burst, tables, state);
   LookupFlow(burst, tables, state);
+  if (state.fragments_in_burst) [[unlikely]]
+    AskPeersForFragments(burst, tables, state);
   SelectBackend(burst, tables, state);
+  if (state.fragments_in_burst) [[unlikely]]
+    SettleFragments(burst, tables, state);
   Encapsulate(burst.packets, burst.count, state);
 }
 

@@ -41,8 +41,10 @@ IpFamily WriteGueTunnel(const Packet& packet, uint8_t* ip_header, uint32_t outer
   return family;
 }
 
-// The key of an ICMP error is that of the flow it is about.
+// The key of an ICMP error is that of the flow it is about; that of a later fragment belongs to a
+// header that is in the first.
 IpProtocol TransportProtocol(const Packet& packet) {
+  if (IsLaterFragment(packet)) return IpProtocol::kNoNextHeader;
   return packet.kind == PacketKind::kIcmp ? IcmpOf(packet.family) : packet.key.protocol;
 }
 

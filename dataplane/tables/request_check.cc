@@ -175,6 +175,8 @@ Refusal CheckGlobals(const GlobalsBody& body) {
       .Require(in_range(body.established_s), "established_s", body.established_s)
       .Require(in_range(body.closing_s), "closing_s", body.closing_s)
       .Require(in_range(body.udp_s), "udp_s", body.udp_s)
+      .Require(body.fragments <= FragmentPolicy::kDrop, "fragments",
+               static_cast<uint8_t>(body.fragments))
       .result();
 }
 

@@ -61,6 +61,7 @@ struct Snapshot {
   uint64_t flow_key_digest = 0;
   FlowTimeouts timeouts;                        // of VIPs without their own
   absl::Span<const FlowTimeouts> vip_timeouts;  // by VIP index; beyond it: `timeouts`
+  channel::FragmentPolicy fragments = channel::FragmentPolicy::kTrack;
   VipTable vips;
   absl::Span<const Pool> pools;        // by pool index
   absl::Span<const Backend> backends;  // by backend index

@@ -49,7 +49,8 @@ BlockLayout LayOut(const TableState& tables) {
   BlockLayout layout;
   CountQuic(tables, &layout);
   for (const auto& vip : tables.vips) layout.vip_count += vip.exists;
-  layout.cell_count = VipTable::CellsFor(layout.vip_count);
+  const bool by_hash3 = tables.globals.body.fragments == channel::FragmentPolicy::kHash3;
+  layout.cell_count = VipTable::CellsFor(layout.vip_count * (by_hash3 ? 2 : 1));
   layout.pools = RoundUpToLine(sizeof(Snapshot));
   layout.backends = layout.pools + RoundUpToLine(tables.pools.size() * sizeof(Pool));
   layout.vip_timeouts = layout.backends + tables.backends.size() * sizeof(Backend);
@@ -110,6 +111,7 @@ absl::StatusOr<std::unique_ptr<OwnedSnapshot>> OwnedSnapshot::Build(const TableS
                         .established_s = globals.established_s,
                         .closing_s = globals.closing_s,
                         .udp_s = globals.udp_s};
+  snapshot->fragments = globals.fragments;
   const auto pools = Make<Pool>(bytes + layout.pools, tables.pools.size());
   const auto backends = Make<Backend>(bytes + layout.backends, tables.backends.size());
   const auto vip_timeouts = Make<FlowTimeouts>(bytes + layout.vip_timeouts, tables.vips.size());
@@ -173,8 +175,11 @@ absl::Status OwnedSnapshot::FillVips(const TableState& tables, absl::Span<VipCel
   for (uint32_t i = 0; i < tables.vips.size(); ++i) {
     if (!tables.vips[i].exists) continue;
     const channel::VipBody& vip = tables.vips[i].body;
-    if (!table.Insert(vip.address, vip.port, static_cast<IpProtocol>(vip.protocol), i,
-                      static_cast<uint16_t>(vip.pool), vip.max_segment_size)) {
+    const auto protocol = static_cast<IpProtocol>(vip.protocol);
+    const auto pool = static_cast<uint16_t>(vip.pool);
+    const bool by_hash3 = snapshot_->fragments == channel::FragmentPolicy::kHash3;
+    if (!table.Insert(vip.address, vip.port, protocol, i, pool, vip.max_segment_size) ||
+        (by_hash3 && !table.InsertForFragments(vip.address, protocol, i, pool))) {
       return absl::InternalError(absl::StrCat("vip[", i, "] does not fit into the VIP table"));
     }
   }

@@ -7,7 +7,8 @@
 namespace guideway {
 namespace {
 
-constexpr uint8_t kAddressMarker = 0;  // in VipCell::protocol
+constexpr uint8_t kAddressMarker = 0;    // in VipCell::protocol
+constexpr uint8_t kForFragments = 0x80;  // likewise, with the protocol
 
 // Not keyed: VIPs are the operator's, so nobody else chooses what is in the table, and at most half
 // of the cells are taken.
@@ -77,6 +78,21 @@ const VipCell* VipTable::Find(const IpAddress& address, Be16 port, IpProtocol pr
     cell = FindExact(address, Be16(0), static_cast<uint8_t>(protocol));
   }
   return cell;
+}
+
+bool VipTable::InsertForFragments(const IpAddress& address, IpProtocol protocol, uint32_t vip,
+                                  uint16_t pool) {
+  if (FindForFragments(address, protocol) != nullptr) return true;
+  const auto marker = static_cast<IpProtocol>(kForFragments | static_cast<uint8_t>(protocol));
+  const bool any_port = any_port_;
+  const bool inserted = Insert(address, Be16(0), marker, vip, pool);
+  any_port_ = any_port;
+  return inserted;
+}
+
+const VipCell* VipTable::FindForFragments(const IpAddress& address, IpProtocol protocol) const {
+  return FindExact(address, Be16(0),
+                   static_cast<uint8_t>(kForFragments | static_cast<uint8_t>(protocol)));
 }
 
 bool VipTable::HasAddress(const IpAddress& address) const {

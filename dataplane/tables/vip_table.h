@@ -42,6 +42,11 @@ class VipTable {
 
   // The cell of the VIP that takes this destination, or nullptr.
   const VipCell* Find(const IpAddress& address, Be16 port, IpProtocol protocol) const;
+  // With fragments: hash3, where no port tells VIPs of one address apart. Builder only: the first
+  // one entered for address and protocol counts.
+  bool InsertForFragments(const IpAddress& address, IpProtocol protocol, uint32_t vip,
+                          uint16_t pool);
+  const VipCell* FindForFragments(const IpAddress& address, IpProtocol protocol) const;
   // Whether any VIP has this address.
   bool HasAddress(const IpAddress& address) const;
 

@@ -32,6 +32,8 @@ void Worker::Dispatch(rte_mbuf** packets, uint32_t receive_port) {
       answers_.packets[answers_.count++] = mbuf;
     } else if (packet.verdict == Verdict::kFragment) {
       SendFragments(packet, mbuf);
+    } else if (packet.verdict == Verdict::kHold) {
+      Hold(packet, mbuf);
     } else {
       if (packet.verdict == Verdict::kToKernel) packet.Drop(DropReason::no_kernel_twin);
       ++state_.counted[packet.drop_reason];
@@ -48,6 +50,7 @@ void Worker::Dispatch(rte_mbuf** packets, uint32_t receive_port) {
   if (drops_.count > 0) rte_pktmbuf_free_bulk(drops_.packets, drops_.count);
   drops_.count = 0;
   for (uint32_t i = 0; i < burst_.count; ++i) {
+    if (burst_.packets[i].verdict == Verdict::kHold) continue;  // counted when it stops waiting
     traffic_->Count(burst_.packets[i], received_bytes[i]);
   }
 }

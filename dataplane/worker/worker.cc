@@ -27,11 +27,13 @@ Worker::Worker(const Options& options)
       published_(options.published),
       quiescence_(options.quiescence),
       peers_(options.peers),
+      fragments_(std::make_unique<FragmentTable>()),
       traffic_(std::make_unique<Traffic>()) {
   state_.flows = options.flows;
   state_.peers = peers_;
   state_.too_big_replies = TokenBucket(options.limits.too_big_per_second);
   state_.echo_answers = TokenBucket(options.limits.echo_per_second);
+  state_.fragments = fragments_.get();
   for (Port* port : options.ports) {
     ports_.push_back({.queue = port->queue(index_), .twin = port->twin()});
   }
@@ -53,6 +55,7 @@ void Worker::Run() {
       idle.OnEmptyRound();
     }
   }
+  DropAllFragments();
   rte_rcu_qsbr_thread_offline(quiescence_, index_);
   rte_rcu_qsbr_thread_unregister(quiescence_, index_);
 }
@@ -68,6 +71,8 @@ bool Worker::PollAllPorts(const Snapshot& tables) {
     received += ReceiveBurst(port, tables);
     if (index_ == 0 && ports_[port].twin != nullptr) SendFromKernel(port);
   }
+  if (fragments_->waiting() > 0) [[unlikely]]
+    DropExpiredFragments();
   return received > 0;
 }
 
@@ -83,12 +88,18 @@ uint32_t Worker::ReceiveBurst(uint32_t port, const Snapshot& tables) {
   const PortQueue queue = ports_[port].queue;
   const uint32_t count = rte_eth_rx_burst(queue.device, queue.queue, packets, kBurstCapacity);
   if (count == 0) return 0;
+  Process(packets, count, port, tables);
+  if (fragments_->released() > 0) [[unlikely]]
+    ProcessReleased(tables);
+  return count;
+}
+
+void Worker::Process(rte_mbuf** packets, uint32_t count, uint32_t port, const Snapshot& tables) {
   state_.counted = CounterValues{};
   LoadBurst(packets, count, port);
   ProcessBurst(burst_, tables, state_);
   Dispatch(packets, port);
   counters_.Add(state_.counted);
-  return count;
 }
 
 // Fills the burst and closes up `packets`: the frames that cannot be worked on are left out.

@@ -68,6 +68,7 @@ class Worker {
 
   bool PollAllPorts(const Snapshot& tables);
   uint32_t ReceiveBurst(uint32_t port, const Snapshot& tables);
+  void Process(rte_mbuf** packets, uint32_t count, uint32_t port, const Snapshot& tables);
   void LoadBurst(rte_mbuf** packets, uint32_t count, uint32_t port);
   void Dispatch(rte_mbuf** packets, uint32_t receive_port);
   void Forward(uint32_t port);
@@ -77,6 +78,12 @@ class Worker {
   void HandToKernel(uint32_t port);
   void SendFromKernel(uint32_t port);
   void FollowFlowKey(const Snapshot& tables);
+  // waiting_fragments.cc
+  void Hold(const Packet& packet, rte_mbuf* mbuf);
+  void ProcessReleased(const Snapshot& tables);
+  void DropExpiredFragments();
+  void DropAllFragments();
+  void DropWaiting(const WaitingFragment& fragment, DropReason reason);
 
   const uint32_t index_;
   const IdleMode idle_mode_;
@@ -89,6 +96,7 @@ class Worker {
   Burst burst_;
   rte_mbuf* const* burst_mbufs_ = nullptr;  // those of burst_'s packets, while it is dispatched
   PathState state_;
+  const std::unique_ptr<FragmentTable> fragments_;
   Outbox outboxes_[channel::kMaxPorts];
   Outbox answers_;  // leave by the port they came from
   Outbox to_kernel_;

@@ -48,6 +48,13 @@ constexpr bool IsTunnel(Encapsulation encapsulation) {
          encapsulation == Encapsulation::kGue;
 }
 
+// What becomes of IP fragments for VIPs.
+enum class FragmentPolicy : uint8_t {
+  kTrack = 0,  // all of a datagram go to the backend of its flow
+  kHash3 = 1,  // each goes by its addresses and protocol
+  kDrop = 2,
+};
+
 enum class MessageType : uint32_t {
   kNone = 0,
   kBegin = 1,
@@ -77,6 +84,7 @@ struct GlobalsBody {
   uint32_t established_s;
   uint32_t closing_s;
   uint32_t udp_s;
+  FragmentPolicy fragments;
 };
 struct VipBody {
   uint32_t index;

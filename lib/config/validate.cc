@@ -8,6 +8,7 @@
 #include "lib/config/defaults.h"
 #include "lib/config/schema.h"
 #include "lib/config/validate_delivery.h"
+#include "lib/config/validate_fragments.h"
 #include "lib/config/validate_quic.h"
 #include "lib/config/validate_rules.h"
 #include "lib/net/address.h"
@@ -172,6 +173,7 @@ void CheckTogether(const v1::Config& config, Problems* problems) {
   CheckVips(config, pools, problems);
   ValidateDelivery(config, problems);
   ValidateQuic(config, problems);
+  ValidateFragments(config, problems);
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ enum class IpProtocol : uint8_t {
   kIpv6 = 41,
   kGre = 47,
   kIcmpv6 = 58,
+  kNoNextHeader = 59,
 };
 
 // The ICMP of a family.

@@ -55,6 +55,7 @@ void RewriteForL3dsr(IpFamily family, IpProtocol protocol, uint8_t* ip_header,
       (reinterpret_cast<Ipv4Header*>(ip_header)->fragment.host() & 0x1fff) != 0) {
     return;
   }
+  if (protocol == IpProtocol::kNoNextHeader) return;
   uint8_t* transport = ip_header + transport_offset_bytes;
   if (protocol == IpProtocol::kTcp) {
     auto* tcp = reinterpret_cast<TcpHeader*>(transport);

@@ -19,6 +19,7 @@ inline constexpr uint8_t kMaxDscp = 63;
 // packet with a validated IP header; TCP or UDP begins `transport_offset_bytes` behind its start. A
 // wrong checksum stays wrong by as much; a UDP checksum of 0 (none) stays 0. Of IPv4 also of a
 // fragment: the first one must hold the checksum, later ones have no transport header.
+// kNoNextHeader: a later fragment of IPv6, which has none either.
 void RewriteForL3dsr(IpFamily family, IpProtocol protocol, uint8_t* ip_header,
                      uint32_t transport_offset_bytes, uint8_t dscp, const IpAddress& destination);
 

@@ -279,6 +279,48 @@ def config_seeds():
     return {name: text.encode() for name, text in seeds.items()}
 
 
+def fragment_step(flags, ident, offset, length, ends=True):
+    """Flags: 1 IPv6, 2 TCP, 4 more, 8 hop-by-hop, 16 no VIP, 32 first. Offset and length in 8 bytes."""
+    return struct.pack("<BBBHB", 8 if ends else 0, flags, ident, offset, length)
+
+
+def fragments_seeds():
+    after = lambda ms: struct.pack("<BH", 5, ms)  # noqa: E731
+    slots, toggle = lambda to: bytes([6, to]), lambda which: bytes([7, which])  # noqa: E731
+    seeds = {}
+    for policy, name in enumerate(("track", "hash3", "drop")):
+        for kind in range(4):  # family, protocol
+            first, middle, last = (fragment_step(kind | 0x24, 1, 0, 100),
+                                   fragment_step(kind | 4, 1, 100, 100),
+                                   fragment_step(kind | 0xC0, 1, 200, 20))
+            for order, steps in (("in-order", (first, middle, last)),
+                                 ("reversed", (last, middle, first)),
+                                 ("middle-first", (middle, first, last))):
+                seeds["%s-%d-%s" % (name, kind, order)] = bytes([policy]) + b"".join(steps)
+    track = b"\0"
+    first, later = fragment_step(0x24, 1, 0, 100), fragment_step(0, 1, 100, 100)
+    seeds.update({
+        "one-burst": track + fragment_step(4, 1, 100, 50, False) + first,
+        "timeout": track + later + after(499) + after(1) + first,
+        "lifetime": track + first + after(1999) + later + after(1) + later,
+        "slots-change": track + first + slots(1) + later + slots(3) + later,
+        "backend-goes": track + first + toggle(0) + slots(2) + later + toggle(0) + later,
+        "l3dsr": track + slots(3) + first + later + fragment_step(0x26, 2, 0, 100) +
+                 fragment_step(2, 2, 100, 20),
+        "gue": track + slots(2) + fragment_step(0x26, 3, 0, 100) + fragment_step(2, 3, 100, 20),
+        "no-vip": track + later + fragment_step(0x34, 1, 0, 100) + later,
+        "hop-by-hop": track + fragment_step(0x2D, 1, 0, 100) + fragment_step(9, 1, 100, 20),
+        "tiny": track + fragment_step(0x26, 1, 0, 2) + fragment_step(6, 1, 1, 20) +
+                fragment_step(6, 1, 2, 20) + fragment_step(0x24, 1, 0, 0),
+        "beyond": track + fragment_step(0, 1, 8191, 1) + fragment_step(1, 1, 8190, 255),
+        "overlap": track + first + fragment_step(4, 1, 50, 100) + fragment_step(4, 1, 99, 1),
+        "many": track + b"".join(fragment_step(0, i % 256, 100 + i // 256, 1, False)
+                                 for i in range(300)) + first,
+        "whole": track + fragment_step(0x20, 1, 0, 20) + fragment_step(0x21, 1, 0, 20),
+    })
+    return seeds
+
+
 def write_dictionary():
     proto = (ROOT / "lib/config/guideway.proto").read_text()
     words = set(re.findall(r"^\s*(?:optional |repeated )?[\w.]+ (\w+) = \d+", proto, re.M))
@@ -300,6 +342,7 @@ def main():
     write("channel_dataplane", dataplane_seeds())
     write("channel_controlplane", controlplane_seeds())
     write("config", config_seeds())
+    write("fragments", fragments_seeds())
     texts = ["192.0.2.1", "0.0.0.0", "255.255.255.255", "192.0.2.01", "2001:db8::1", "::", "::1",
              "::ffff:192.0.2.1", "::192.0.2.1", "fe80::1%eth0", "1:2:3:4:5:6:7:8", "1::8",
              "02:00:00:00:00:ff", "02-00-00-00-00-ff", "", "192.0.2.1\0x", "0123456789abcdef"]

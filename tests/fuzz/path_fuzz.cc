@@ -182,7 +182,9 @@ void CheckL3dsr(std::vector<uint8_t>& left, std::vector<uint8_t>& came, const Pa
   const Backend& backend = *packet.backend;
   const size_t destination = v4 ? 16 : 24, address_bytes = v4 ? 4 : 16;
   size_t checksum = packet.transport_offset;
-  if (packet.kind == PacketKind::kIcmp) {
+  if (IsLaterFragment(packet)) {
+    checksum = left.size();
+  } else if (packet.kind == PacketKind::kIcmp) {
     checksum += 2;
   } else {
     checksum += packet.key.protocol == IpProtocol::kTcp ? 16 : 6;
@@ -197,6 +199,7 @@ void CheckL3dsr(std::vector<uint8_t>& left, std::vector<uint8_t>& came, const Pa
   left[1] &= mask;
   came[1] &= mask;
   if (!v4) left[0] = came[0] = 0x60;
+  if (checksum == left.size()) return;  // a later fragment has none
   left[checksum] = came[checksum] = left[checksum + 1] = came[checksum + 1] = 0;
 }
 
@@ -246,6 +249,7 @@ class Traffic {
  public:
   explicit Traffic(World* world) : world_(*world) {
     world_.flows.Clear(1);
+    world_.fragments.Clear();
     world_.state.now_s = 100000;
     world_.state.next_ipv4_id = 0;
     world_.state.too_big_replies = world_.state.echo_answers = TokenBucket(World::kNoLimit);
@@ -267,7 +271,10 @@ class Traffic {
   void Receive(uint8_t control, fuzz::Input& input) {
     constexpr uint16_t kHeadrooms[] = {128, 40, 20};
     const uint32_t headroom = control & 3;
-    if ((control & 16) != 0) world_.state.now_s += input.U16();
+    if ((control & 16) != 0) {
+      world_.state.now_s += input.U16();
+      world_.state.now_ms = uint64_t{world_.state.now_s} * 1000;
+    }
     const uint16_t headroom_bytes = headroom < 3 ? kHeadrooms[headroom] : input.U8();
     frames_.push_back(input.Bytes(input.U16()));
     if ((control & 4) != 0) MakeIpv4ChecksumRight(frames_.back());

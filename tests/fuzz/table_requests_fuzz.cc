@@ -120,6 +120,8 @@ void CheckQuic(const Snapshot& snapshot, const Model& model) {
 void CheckSnapshot(const Snapshot& snapshot, const Model& model) {
   FUZZ_CHECK(snapshot.generation == model.generation);
   FUZZ_CHECK(snapshot.timeouts.udp_s == model.globals.udp_s);
+  FUZZ_CHECK(snapshot.fragments == model.globals.fragments);
+  FUZZ_CHECK(snapshot.fragments <= FragmentPolicy::kDrop);
   FUZZ_CHECK(std::equal(std::begin(model.globals.flow_hash_key),
                         std::end(model.globals.flow_hash_key),
                         snapshot.flow_hash_key.words.begin()));
@@ -137,6 +139,9 @@ void CheckSnapshot(const Snapshot& snapshot, const Model& model) {
                (body.established_s != 0 ? body.established_s : model.globals.established_s));
     FUZZ_CHECK(model.pools.count(body.pool) == 1);
     FUZZ_CHECK(snapshot.vips.HasAddress(body.address));
+    const VipCell* of_fragments =
+        snapshot.vips.FindForFragments(body.address, static_cast<IpProtocol>(body.protocol));
+    FUZZ_CHECK((of_fragments != nullptr) == (snapshot.fragments == FragmentPolicy::kHash3));
   }
 }
 

@@ -273,14 +273,6 @@ def drop_cases():
          "l4_truncated")
     drop("options-then-bad-tcp", v4(V4_L2, options=[IPOption_NOP()]) / tcp("SF"),
          "tcp_header_bad")
-    drop("first-fragment", v4(V4_L2, flags="MF") / udp() / DATA, "fragment_unsupported")
-    drop("later-fragment", v4(V4_L2, flags=0, frag=100, proto=17) / DATA, "fragment_unsupported")
-    drop("fragment-wrong-port", v4(V4_L2, flags="MF") / udp(dport=1) / DATA, "fragment_unsupported")
-    drop("v6-fragment", v6(V6_L2) / IPv6ExtHdrFragment(m=1) / udp() / DATA, "fragment_unsupported")
-    drop("v6-later-fragment", v6(V6_L2) / IPv6ExtHdrFragment(offset=1, nh=17) / DATA,
-         "fragment_unsupported")
-    drop("v6-fragment-after-options", v6(V6_L2) / IPv6ExtHdrHopByHop() /
-         IPv6ExtHdrFragment(m=1) / udp(), "fragment_unsupported")
     for ttl in (0, 1):
         drop("ttl-%d" % ttl, v4(V4_IN4, ttl=ttl) / tcp(), "ttl_expired")
         drop("hop-limit-%d" % ttl, v6(V6_L2, hlim=ttl) / tcp(), "ttl_expired")

@@ -46,6 +46,8 @@ std::string Describe(const Packet& packet) {
       return "drop " + DropName(packet.drop_reason);
     case Verdict::kFragment:
       return "fragments " + std::to_string(packet.transmit_port);
+    case Verdict::kHold:
+      return "hold";
     case Verdict::kPending:
       return "pending";
   }
@@ -83,12 +85,18 @@ class Runner {
       world_.state.counted = CounterValues{};
       world_.flows.Clear(1);
       Limit(World::kNoLimit);
+      world_.fragments.Clear();
+      world_.tables.fragments = channel::FragmentPolicy::kTrack;
     } else if (word == "headroom") {
       in >> headroom_;
     } else if (word == "limit") {
       uint32_t replies;
       in >> replies;
       Limit(replies);
+    } else if (word == "fragments") {
+      in >> word_;
+      world_.tables.fragments =
+          word_ == "drop" ? channel::FragmentPolicy::kDrop : channel::FragmentPolicy::kHash3;
     } else if (word == "packet") {
       Run(in);
     } else if (word == "expect") {
@@ -155,9 +163,9 @@ class Runner {
       uint16_t port, pool, max_segment_size;
       std::string address, protocol;
       in >> index >> address >> port >> protocol >> pool >> max_segment_size;
-      REQUIRE(world_.AddVip(index, address, port,
-                            protocol == "tcp" ? IpProtocol::kTcp : IpProtocol::kUdp, pool,
-                            max_segment_size));
+      const IpProtocol transport = protocol == "tcp" ? IpProtocol::kTcp : IpProtocol::kUdp;
+      REQUIRE(world_.AddVip(index, address, port, transport, pool, max_segment_size));
+      REQUIRE(world_.tables.vips.InsertForFragments(Address(address), transport, index, pool));
       vip_addresses_.push_back({address, port});
     } else if (word == "quic_lb") {
       size_t vip;
@@ -235,9 +243,9 @@ TEST_CASE("golden packets") {
   CHECK(runner.cases > 1700);
 
   // Every drop reason has a case, but those that only the worker gives.
-  const std::set<std::string> of_the_worker = {"scattered_frame", "no_kernel_twin",
-                                               "kernel_queue_full", "transmit_queue_full",
-                                               "fragment_no_buffer"};
+  const std::set<std::string> of_the_worker = {
+      "scattered_frame",    "no_kernel_twin",   "kernel_queue_full", "transmit_queue_full",
+      "fragment_no_buffer", "fragment_timeout", "fragment_overflow"};
   for (const DropReasonInfo& info : kDropReasons) {
     CAPTURE(info.name);
     CHECK(runner.reasons.count(info.name) + of_the_worker.count(info.name) == 1);

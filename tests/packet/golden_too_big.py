@@ -64,7 +64,7 @@ def copied_options(options):
 
 
 def cut(packet, mtu):
-    """The fragments of an IPv4 packet (bytes)."""
+    """The fragments of an IPv4 packet (bytes), which may be a fragment itself."""
     header, first = IP(packet), (packet[0] & 15) * 4
     size = (mtu - first) // 8 * 8
     payload = packet[first:header.len]
@@ -73,8 +73,8 @@ def cut(packet, mtu):
         options = packet[20:first] if at == 0 else copied_options(packet[20:first])
         part = payload[at:at + size]
         fragment = IP(src=header.src, dst=header.dst, ttl=header.ttl, tos=header.tos, id=header.id,
-                      proto=header.proto, frag=at // 8, ihl=5 + len(options) // 4,
-                      flags="MF" if at + size < len(payload) else 0,
+                      proto=header.proto, frag=header.frag + at // 8, ihl=5 + len(options) // 4,
+                      flags="MF" if at + size < len(payload) or header.flags.MF else 0,
                       len=20 + len(options) + len(part))
         fixed = bytes(fragment)[:10] + b"\0\0" + bytes(fragment)[12:20] + options
         fragments.append(fixed[:10] + struct.pack("!H", checksum(fixed)) + fixed[12:] + part)

@@ -219,7 +219,8 @@ def cut_and_forwarded(frame, expected):
 
 def forwarded(frame, second_chance, error_about=None, backend=None):
     """What must leave for `frame` (bytes), and the port. An ICMP error goes where its flow goes.
-    `backend`: if that is not the pool's."""
+    So does a fragment: its flow ends with (place, bytes) if a checksum changes with l3dsr. `backend`: if that
+    is not the pool's."""
     global identification
     # Tags are those of the link it came from.
     frame = frame[:12] + frame[link_bytes(frame) - 2:]
@@ -231,8 +232,10 @@ def forwarded(frame, second_chance, error_about=None, backend=None):
         header = inner.ihl * 4 if version == 4 else 40
         inner = (IP if version == 4 else IPv6)(frame[14:14 + header]) / Raw(
             frame[14 + header:14 + length])
-    source, source_port, vip, vip_port, proto, *owner = error_about or flow_of(inner)
+    source, source_port, vip, vip_port, proto, *more = error_about or flow_of(inner)
     pool = POOL_OF.get((vip, vip_port, proto), POOL_OF.get((vip, 0, proto)))
+    patch = [item for item in more if isinstance(item, tuple)]
+    owner = [item for item in more if isinstance(item, int)]
     backend = owner[0] if owner else POOLS[pool] if backend is None else backend
     encapsulation, address, port, _ = BACKENDS[backend]
     hashed = flow_hash(KEY, source, source_port, vip, vip_port, 6 if proto == "tcp" else 17)
@@ -250,6 +253,10 @@ def forwarded(frame, second_chance, error_about=None, backend=None):
     if encapsulation == "l2":
         return port, bytes(link / inner)
     if encapsulation == "l3dsr":
+        if patch:
+            at, checksum = patch[0]
+            load = inner[Raw].load
+            inner[Raw].load = load[:at] + checksum + load[at + len(checksum):]
         return port, bytes(link / rewritten(inner, address, options["dscp"]))
     hop = BACKENDS[CHANGED[pool][1]][1] if second_chance else None
     protocol, content = tunnelled(version, inner, encapsulation, hashed, options, hop,
@@ -284,6 +291,9 @@ def case(name, *steps, headroom=None, limit=None, **flow_counters):
     for packet, expected in steps:
         frame = bytes(packet)
         lines.append("packet " + (frame.hex() or "-"))
+        if expected == "hold":  # received later
+            lines.append("expect hold")
+            continue
         count("received_packets")
         count("received_bytes", len(frame))
         if isinstance(expected, Cut):

@@ -11,9 +11,10 @@ The output is read by golden_test.cc beside this file; first the tables, then th
   server_id POOL HEX BACKEND
   case NAME
   headroom BYTES                          (128 if not given)
+  fragments track|hash3|drop              (track if not given)
   limit REPLIES                           (of each kind that are sent back; no limit if not given)
   packet HEX
-  expect forward PORT HEX | expect fragments PORT HEX ... | expect answer HEX | expect to_kernel | expect drop REASON
+  expect forward PORT HEX | expect fragments PORT HEX ... | expect answer HEX | expect to_kernel | expect hold | expect drop REASON
   counters NAME=VALUE ...                 (all that are not 0, over the case)
 """
 import sys
@@ -21,6 +22,7 @@ import sys
 from golden_world import lines, server_id_tables, tables  # first: it quiets scapy and finds the oracle
 from golden_cases import (forward_cases, second_chance_cases, l3dsr_cases, vlan_cases, kernel_cases,
                           drop_cases)
+from golden_fragments import arriving_fragment_cases
 from golden_icmp import (echo_cases, icmp_drop_cases, icmp_kernel_cases, icmp_error_cases)
 from golden_mtu import (too_big_cases, fragment_cases, mss_cases, limit_cases)
 from golden_quic import quic_cases, server_ids
@@ -42,5 +44,6 @@ fragment_cases()
 mss_cases()
 limit_cases()
 quic_cases()
+arriving_fragment_cases()
 with open(sys.argv[1], "w", encoding="ascii") as out_file:
     out_file.write("\n".join(lines) + "\n")

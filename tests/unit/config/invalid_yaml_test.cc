@@ -223,6 +223,12 @@ const Case kCases[] = {
      "vips:\n- {name: v, address: 10.0.0.1, protocol: tcp, pool: w}\n"
      "- {name: u, address: 10.0.0.2, protocol: tcp, pool: x}\n",
      "pools[1].backends[0].address: ", "has dscp 7 in pool w for VIP 10.0.0.1 already"},
+    {"fragments: reassemble\n", "fragments: ", "track"},
+    {"fragments: hash3\npools:\n- {name: w}\n- {name: x}\n"
+     "vips:\n- {name: v, address: 10.0.0.1, port: 1, protocol: udp, pool: w}\n"
+     "- {name: u, address: 10.0.0.1, port: 2, protocol: tcp, pool: x}\n"
+     "- {name: t, address: 10.0.0.1, port: 2, protocol: udp, pool: x}\n",
+     "vips[2].pool: ", "x is not the pool of VIP v, which has the same address and protocol"},
     // YAML itself.
     {"a: &x 1\n", "2:4: ", "anchors are not supported"},
     {"a: *x\n", "2:4: ", "is not valid YAML"},

@@ -71,6 +71,21 @@ TEST_CASE("every encapsulation gets to the data plane") {
   CHECK(!Difference(&before, bench.Compile().tables).empty());
 }
 
+TEST_CASE("what becomes of fragments gets to the data plane, and a change of it as globals") {
+  Bench bench(1);
+  const Tables before = bench.Compile().tables;
+  CHECK(before.globals.fragments == channel::FragmentPolicy::kTrack);
+  const std::pair<v1::FragmentPolicy, channel::FragmentPolicy> policies[] = {
+      {v1::FRAGMENTS_HASH3, channel::FragmentPolicy::kHash3},
+      {v1::FRAGMENTS_DROP, channel::FragmentPolicy::kDrop}};
+  for (const auto& [configured, compiled] : policies) {
+    bench.config.set_fragments(configured);
+    CHECK(bench.Compile().tables.globals.fragments == compiled);
+    CHECK(TypesOf(Difference(&before, bench.Compile().tables)) ==
+          std::vector<MessageType>{MessageType::kSetGlobals});
+  }
+}
+
 TEST_CASE("an IPv6 prefix gives at most 32 bits to the flow") {
   v1::Config config;
   v1::Pool pool;

@@ -62,6 +62,17 @@ Bytes Ipv6(const std::string& destination, uint8_t next_header, uint16_t port) {
   return frame;
 }
 
+// Behind a fragment header that announces `next_header`; offset in units of 8 bytes, and the M
+// flag.
+Bytes Ipv6Fragment(const std::string& destination, uint8_t next_header, uint16_t offset,
+                   bool more) {
+  Bytes frame = Ipv6(destination, 44, 22);
+  const auto low = static_cast<uint8_t>((offset & 31) << 3 | (more ? 1 : 0));
+  const Bytes header = {next_header, 0, static_cast<uint8_t>(offset >> 5), low, 0, 0, 0, 9};
+  frame.insert(frame.begin() + 54, header.begin(), header.end());
+  return frame;
+}
+
 // The first byte of TCP's ports is the type of ICMP.
 Bytes Icmp(Bytes frame, uint8_t type) {
   frame[frame[12] == 0x08 ? 34 : 54] = type;
@@ -139,6 +150,22 @@ TEST_CASE("steering redirects what is for a VIP and leaves the rest to the kerne
       {"first fragment", Ipv4("203.0.113.10", kTcp, 443, 0x2000), true},
       {"later fragment", Ipv4("203.0.113.10", kTcp, 443, 0x0010), true},
       {"fragment for nobody", Ipv4("203.0.113.11", kTcp, 443, 0x2000), false},
+      {"first fragment to another port", Ipv4("203.0.113.10", kTcp, 22, 0x2000), true},
+      {"last fragment", Ipv4("203.0.113.10", kUdp, 0, 0x00b9), true},
+      {"later fragment without bytes", Cut(Ipv4("203.0.113.10", kUdp, 0, 0x00b9), 34), true},
+      {"fragment of ICMP", Ipv4("203.0.113.10", 1, 0, 0x2000), true},
+      {"fragment of GRE", Ipv4("203.0.113.10", 47, 0, 0x2000), false},
+      {"GRE with options", Ipv4("203.0.113.10", 47, 0, 0, 0x46), false},
+      {"tagged fragment", Tagged(Ipv4("203.0.113.10", kUdp, 0, 0x00b9)), true},
+      {"IPv6 first fragment", Ipv6Fragment("2001:db8:f::10", kTcp, 0, true), true},
+      {"IPv6 later fragment", Ipv6Fragment("2001:db8:f::10", kUdp, 175, true), true},
+      {"IPv6 last fragment", Ipv6Fragment("2001:db8:f::10", kUdp, 175, false), true},
+      {"IPv6 fragment of options", Ipv6Fragment("2001:db8:f::10", 60, 175, false), true},
+      {"IPv6 fragment of ICMPv6", Ipv6Fragment("2001:db8:f::10", 58, 175, false), true},
+      {"IPv6 fragment of GRE", Ipv6Fragment("2001:db8:f::10", 47, 175, false), false},
+      {"IPv6 fragment for nobody", Ipv6Fragment("2001:db8:f::11", kUdp, 175, false), false},
+      {"IPv6 fragment header cut off", Cut(Ipv6("2001:db8:f::10", 44, 0), 54), true},
+      {"tagged IPv6 fragment", Tagged(Ipv6Fragment("2001:db8:f::10", kUdp, 175, true)), true},
       {"ICMP echo", Icmp(Ipv4("203.0.113.10", 1, 0), 8), true},
       {"ICMP unreachable", Icmp(Ipv4("203.0.113.10", 1, 0), 3), true},
       {"ICMP time exceeded", Icmp(Ipv4("203.0.113.10", 1, 0), 11), true},
@@ -149,7 +176,6 @@ TEST_CASE("steering redirects what is for a VIP and leaves the rest to the kerne
       {"ICMP echo for nobody", Icmp(Ipv4("203.0.113.11", 1, 0), 8), false},
       {"GRE", Ipv4("203.0.113.10", 47, 0), false},
       {"IP options", Ipv4("203.0.113.10", kTcp, 443, 0, 0x46), true},
-      {"IPv6 fragment", Ipv6("2001:db8:f::10", 44, 0), true},
       {"IPv6 hop-by-hop", Ipv6("2001:db8:f::10", 0, 0), true},
       {"ICMPv6 echo", Icmp(Ipv6("2001:db8:f::10", 58, 0), 128), true},
       {"ICMPv6 unreachable", Icmp(Ipv6("2001:db8:f::10", 58, 0), 1), true},

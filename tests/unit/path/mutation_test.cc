@@ -352,7 +352,7 @@ TEST_CASE("mutated packets") {
     counters += world.state.counted;
   }
   CHECK(counters.Balanced());
-  CHECK(counters[Counter::received_packets] >= kPackets);
+  CHECK(counters[Counter::received_packets] > kPackets / 100 * 99);  // fragments wait
   // The mutations must reach every part of the path, not only its first check.
   CHECK(counters[Counter::forwarded_packets] > kPackets / 4);
   CHECK(counters[Counter::to_kernel_packets] > kPackets / 20);
@@ -372,7 +372,8 @@ TEST_CASE("mutated packets") {
     if (name == "no_backend" || name == "no_next_hop" || name == "too_big" ||
         name == "too_big_rate_limited" || name == "echo_rate_limited" ||
         name == "fragment_no_buffer" || name == "scattered_frame" || name == "no_kernel_twin" ||
-        name == "kernel_queue_full" || name == "transmit_queue_full") {
+        name == "kernel_queue_full" || name == "transmit_queue_full" || name == "fragment_policy" ||
+        name == "fragment_timeout" || name == "fragment_overflow") {
       continue;  // these lie in the tables or in the worker, not in the packet
     }
     CAPTURE(name);

@@ -37,7 +37,9 @@ struct World {
     tables.backends = backends;
     tables.flow_hash_key = FlowHashKey::FromSecret("test");
     state.flows = &flows;
+    state.fragments = &fragments;
     state.now_s = 100000;
+    state.now_ms = 100000000;
     state.too_big_replies = state.echo_answers = TokenBucket(kNoLimit);
   }
 
@@ -106,6 +108,7 @@ struct World {
   size_t flow_bytes;
   std::unique_ptr<void, decltype(&std::free)> flow_memory;
   FlowTable flows;
+  FragmentTable fragments;
   Snapshot tables;
   PathState state;
 };
@@ -170,6 +173,11 @@ inline void CountVerdict(const Packet& packet, uint32_t received_bytes, CounterV
       return;
     case Verdict::kDrop:
       ++counters[packet.drop_reason];
+      return;
+    case Verdict::kHold:
+      --counters[Counter::received_packets];
+      counters[Counter::received_bytes] -= received_bytes;
+      --counters[Counter::fragments_received];
       return;
     case Verdict::kPending:
       return;  // leaves the counters unbalanced, which the tests look at

@@ -54,6 +54,10 @@ const Case kCases[] = {
      [](auto* b) { b->globals.established_s = (1 << 20) + 1; }, false, (1 << 20) + 1},
     {"globals.closing_s", SetGlobals(), [](auto* b) { b->globals.closing_s = ~0u; }, false, ~0u},
     {"globals.udp_s", SetGlobals(), [](auto* b) { b->globals.udp_s = 0; }, false, 0},
+    {"globals.fragments", SetGlobals(),
+     [](auto* b) { b->globals.fragments = FragmentPolicy::kDrop; }, true},
+    {"globals.fragments", SetGlobals(),
+     [](auto* b) { b->globals.fragments = static_cast<FragmentPolicy>(3); }, false, 3},
 
     {"vip[4095]", SetVip(kMaxVips - 1, 0), [](auto*) {}, true},
     {"vip[4096].index", SetVip(kMaxVips, 0), [](auto*) {}, false, kMaxVips},

@@ -71,7 +71,8 @@ Request SetGlobals() {
                           .half_open_s = 30,
                           .established_s = 3600,
                           .closing_s = 31,
-                          .udp_s = 120};
+                          .udp_s = 120,
+                          .fragments = FragmentPolicy::kTrack};
   return request;
 }
 

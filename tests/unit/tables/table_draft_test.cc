@@ -122,6 +122,24 @@ TEST_CASE("a delta changes what it names and keeps the rest") {
   CHECK(f.snapshot->get()->backends.empty());
 }
 
+TEST_CASE("what becomes of fragments gets into the snapshot, and hash3 finds VIPs without ports") {
+  Fixture f;
+  const IpAddress vip = IpAddress::Parse("198.51.100.0").value();
+  uint64_t generation = 0;
+  for (const FragmentPolicy policy :
+       {FragmentPolicy::kTrack, FragmentPolicy::kHash3, FragmentPolicy::kDrop}) {
+    Request globals = SetGlobals();
+    globals.body.globals.fragments = policy;
+    f.Good({Begin(true), globals, SetVip(0, 0), SetVip(1, 0), SetVip(2, 0), SetPool(0, kSlots, 0),
+            SetBackend(1, kNoNextHop), Commit(++generation)});
+    const Snapshot& s = *f.snapshot->get();
+    CHECK(s.fragments == policy);
+    CHECK((s.vips.FindForFragments(vip, IpProtocol::kTcp) != nullptr) ==
+          (policy == FragmentPolicy::kHash3));
+    CHECK(s.vips.Find(vip, Be16(80), IpProtocol::kTcp) != nullptr);
+  }
+}
+
 TEST_CASE("generations: the base must be the current one, the new one above it") {
   Fixture f;
   f.First();

@@ -32,6 +32,22 @@ TEST_CASE("an empty table finds nothing") {
   CHECK(Table(0).Find("192.0.2.1", 80, IpProtocol::kTcp) == -1);
 }
 
+TEST_CASE("for fragments the first VIP of address and protocol counts, and only for them") {
+  Table t(6);
+  REQUIRE(t.Insert("192.0.2.1", 80, IpProtocol::kUdp, 4));
+  REQUIRE(t.table.InsertForFragments(Address("192.0.2.1"), IpProtocol::kUdp, 4, 104));
+  REQUIRE(t.Insert("192.0.2.1", 90, IpProtocol::kUdp, 5));
+  REQUIRE(t.table.InsertForFragments(Address("192.0.2.1"), IpProtocol::kUdp, 5, 105));
+  const VipCell* cell = t.table.FindForFragments(Address("192.0.2.1"), IpProtocol::kUdp);
+  REQUIRE(cell != nullptr);
+  CHECK(cell->vip == 4);
+  CHECK(cell->pool == 104);
+  CHECK(t.table.FindForFragments(Address("192.0.2.1"), IpProtocol::kTcp) == nullptr);
+  CHECK(t.table.FindForFragments(Address("192.0.2.2"), IpProtocol::kUdp) == nullptr);
+  CHECK(t.Find("192.0.2.1", 0, IpProtocol::kUdp) == -1);
+  CHECK(t.Find("192.0.2.1", 81, IpProtocol::kUdp) == -1);
+}
+
 TEST_CASE("address, port and protocol all count") {
   Table t(3);
   CHECK(t.Insert("192.0.2.1", 80, IpProtocol::kTcp, 0));
