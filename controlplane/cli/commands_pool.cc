@@ -21,6 +21,7 @@ Json PoolJson(const v1::PoolState& pool) {
   Json json = Json::Object();
   json.Set("name", pool.pool().name())
       .Set("encapsulation", EnumName(pool.pool().encapsulation()))
+      .Set("scheduler", EnumName(pool.pool().scheduler()))
       .Set("table_size", Json::Number(pool.pool().table_size()))
       .Set("table_digest", pool.table_digest())
       .Set("healthy_backends", Json::Number(static_cast<uint64_t>(HealthyCount(pool))))
@@ -61,6 +62,15 @@ std::string ProbeText(const v1::Pool& pool) {
   return text;
 }
 
+std::string SchedulerText(const v1::Pool& pool) {
+  std::string text = EnumName(pool.scheduler());
+  if (pool.scheduler() == v1::MAGLEV_SOURCE) {
+    absl::StrAppend(&text, " of /", pool.source_prefix_length_ipv4(), " and IPv6 /",
+                    pool.source_prefix_length_ipv6());
+  }
+  return text;
+}
+
 absl::Status ShowPool(Cli* cli, const std::string& name) {
   GW_ASSIGN_OR_RETURN(const v1::GetStateResponse state, FetchState(&cli->client()));
   GW_ASSIGN_OR_RETURN(const v1::PoolState* pool, FindPool(state, name));
@@ -75,6 +85,7 @@ absl::Status ShowPool(Cli* cli, const std::string& name) {
   }
   cli->out() << KeyValues({{"name", name},
                            {"encapsulation", EnumName(pool->pool().encapsulation())},
+                           {"scheduler", SchedulerText(pool->pool())},
                            {"table size", absl::StrCat(pool->pool().table_size())},
                            {"digest", pool->table_digest()},
                            {"vips", vips},

@@ -90,6 +90,11 @@ CLI::Option* AddFlag(const PoolFlag& flag, CLI::App* command, PoolFlagValues* va
 const std::vector<PoolFlag>& PoolFlags() {
   static const auto* const flags = new std::vector<PoolFlag>{
       {"encapsulation", "--encapsulation", "", "How packets get to the backends"},
+      {"scheduler", "--scheduler", "", "Which backend a new flow gets"},
+      {"source_prefix_length_ipv4", "--source-prefix-length-ipv4", "NUMBER",
+       "With maglev-source: leading bits of an IPv4 client's address that count"},
+      {"source_prefix_length_ipv6", "--source-prefix-length-ipv6", "NUMBER",
+       "With maglev-source: leading bits of an IPv6 client's address that count"},
       {"table_size", "--table-size", "NUMBER", "Slots of the Maglev table, a prime"},
       {"gue.port", "--gue-port", "PORT", "With gue: UDP port of the backends' tunnels"},
       {"gue.second_chance", "--gue-second-chance", "",

@@ -48,6 +48,30 @@ channel::GlobalsBody CompileGlobals(const v1::Config& config) {
   return globals;
 }
 
+channel::Scheduler SchedulerOf(const v1::Pool& pool) {
+  switch (pool.scheduler()) {
+    case v1::MAGLEV_SOURCE:
+      return channel::Scheduler::kMaglevSource;
+    case v1::WEIGHTED_ROUND_ROBIN:
+      return channel::Scheduler::kWeightedRoundRobin;
+    case v1::WEIGHTED_LEAST_CONNECTIONS:
+      return channel::Scheduler::kWeightedLeastConnections;
+    case v1::TWO_CHOICES:
+      return channel::Scheduler::kTwoChoices;
+    default:
+      return channel::Scheduler::kMaglev;
+  }
+}
+
+PoolEntry EntryOf(const v1::Pool& pool, PoolSlots slots) {
+  PoolEntry entry{.slots = std::move(slots), .scheduler = SchedulerOf(pool)};
+  if (entry.scheduler == channel::Scheduler::kMaglevSource) {
+    entry.source_bits_ipv4 = static_cast<uint8_t>(pool.source_prefix_length_ipv4());
+    entry.source_bits_ipv6 = static_cast<uint8_t>(pool.source_prefix_length_ipv6());
+  }
+  return entry;
+}
+
 // What a VIP does not set stays 0: as it is for all.
 void SetTimeouts(const v1::VipFlowTimeouts& timeouts, channel::VipBody* body) {
   if (timeouts.has_half_open()) body->half_open_s = SecondsOf(timeouts.half_open());
@@ -251,7 +275,7 @@ absl::Status Compiler::CompilePool(const CompilerInput& input, const v1::Pool& p
     view.share = slots.ShareOf(view.index);
   }
   compiled.digest = slots.digest();
-  result->tables.pools[compiled.index] = slots.slots();
+  result->tables.pools[compiled.index] = EntryOf(pool, slots.slots());
   return absl::OkStatus();
 }
 

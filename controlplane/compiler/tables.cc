@@ -25,6 +25,10 @@ bool Same(const PoolSlots& a, const PoolSlots& b) {
   return a == b || (a->size() == b->size() &&
                     std::memcmp(a->data(), b->data(), a->size() * sizeof((*a)[0])) == 0);
 }
+bool Same(const PoolEntry& a, const PoolEntry& b) {
+  return Same(a.slots, b.slots) && a.scheduler == b.scheduler &&
+         a.source_bits_ipv4 == b.source_bits_ipv4 && a.source_bits_ipv6 == b.source_bits_ipv6;
+}
 bool Same(const channel::BackendBody& a, const channel::BackendBody& b) {
   return a.incarnation == b.incarnation && a.keeps_known_flows == b.keeps_known_flows &&
          a.encapsulation == b.encapsulation && a.outer_source == b.outer_source &&
@@ -49,11 +53,17 @@ TableChange Set(uint32_t, const channel::VipBody& vip) {
   change.request.body.vip = vip;
   return change;
 }
-TableChange Set(uint32_t index, const PoolSlots& slots) {
+TableChange Set(uint32_t index, const PoolEntry& pool) {
   TableChange change;
   change.request.type = MessageType::kSetPool;
-  change.request.body.pool = {index, static_cast<uint32_t>(slots->size()), 0, 0};
-  change.slots = slots;
+  change.request.body.pool = {.index = index,
+                              .slot_count = static_cast<uint32_t>(pool.slots->size()),
+                              .arena_slot = 0,
+                              .scheduler = pool.scheduler,
+                              .source_bits_ipv4 = pool.source_bits_ipv4,
+                              .source_bits_ipv6 = pool.source_bits_ipv6,
+                              .reserved = 0};
+  change.slots = pool.slots;
   return change;
 }
 TableChange Set(uint32_t, const channel::BackendBody& backend) {

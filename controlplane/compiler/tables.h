@@ -15,11 +15,19 @@ namespace guideway {
 
 using PoolSlots = std::shared_ptr<const std::vector<channel::MaglevSlot>>;
 
+// A pool's slots and how they are used; see channel::PoolBody.
+struct PoolEntry {
+  PoolSlots slots;
+  channel::Scheduler scheduler = channel::Scheduler::kMaglev;
+  uint8_t source_bits_ipv4 = 0;
+  uint8_t source_bits_ipv6 = 0;
+};
+
 // All keyed by index.
 struct Tables {
   channel::GlobalsBody globals = {};
   std::map<uint32_t, channel::VipBody> vips;
-  std::map<uint32_t, PoolSlots> pools;
+  std::map<uint32_t, PoolEntry> pools;
   std::map<uint32_t, channel::BackendBody> backends;
   std::map<uint32_t, channel::NextHopBody> next_hops;
   std::map<uint32_t, channel::QuicLbBody> quic_lbs;

@@ -5,6 +5,7 @@
 #define GUIDEWAY_DATAPLANE_PATH_BACKEND_OF_H_
 
 #include "dataplane/path/packet.h"
+#include "dataplane/path/schedulers.h"
 
 namespace guideway {
 
@@ -28,12 +29,16 @@ inline const Backend* KnownToPeers(const Packet& packet, const Snapshot& tables,
   return nullptr;
 }
 
-// The slot of packet.flow_hash in the table of packet.pool, or nullptr.
+// The slot of the packet in the table of packet.pool - by the flow's hash, or by the client's - or
+// nullptr.
 inline const channel::MaglevSlot* SlotFor(const Packet& packet, const Snapshot& tables) {
   if (packet.pool >= tables.pools.size()) return nullptr;
   const Pool& pool = tables.pools[packet.pool];
   if (pool.slot_count == 0) return nullptr;
-  return &pool.slots[SlotOf(packet.flow_hash, pool.slot_count)];
+  uint64_t hash = packet.flow_hash;
+  if (pool.scheduler == channel::Scheduler::kMaglevSource) [[unlikely]]
+    hash = SourceHash(tables.flow_hash_key, packet.key.source, pool);
+  return &pool.slots[SlotOf(hash, pool.slot_count)];
 }
 
 // Whom the slot belongs to, or nullptr.

@@ -6,6 +6,7 @@
 #ifndef GUIDEWAY_DATAPLANE_PATH_PACKET_H_
 #define GUIDEWAY_DATAPLANE_PATH_PACKET_H_
 
+#include <array>
 #include <cstdint>
 
 #include "dataplane/path/fragment_table.h"
@@ -95,6 +96,15 @@ struct Burst {
   Packet packets[kBurstCapacity];
 };
 
+// What the schedulers of one worker keep (schedulers.h). Owned and used by that worker only.
+struct SchedulerState {
+  SchedulerState() { next_turn.fill(kNotBegun); }
+  static constexpr uint32_t kNotBegun = 0xffffffff;
+  std::array<uint32_t, channel::kMaxPools> next_turn;  // by pool index: which turn is next
+  uint32_t sweep_second = 0;                           // the second in which
+  uint64_t swept_buckets = 0;                          // so much of the flow table was swept
+};
+
 // What a worker sends back at most.
 struct ReplyLimits {
   uint32_t too_big_per_second = 100;
@@ -115,6 +125,7 @@ struct PathState {
   FragmentTable* fragments = nullptr;  // borrowed
   bool fragments_in_burst = false;     // the burst has work for fragments.h
   CounterValues counted;  // what this burst adds to the counters (flow_* counters by stages)
+  SchedulerState schedulers;
 };
 
 }  // namespace guideway

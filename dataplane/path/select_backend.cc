@@ -1,6 +1,7 @@
 // HOT PATH: no allocation, lock, log, system call or exception.
 //
-// Fourth stage: the Maglev table gives unknown flows a backend, the flow table remembers it.
+// Fourth stage: the Maglev table, or the pool's scheduler, gives unknown flows a backend, the flow
+// table remembers it.
 #include "dataplane/path/backend_of.h"
 #include "dataplane/path/path.h"
 
@@ -29,25 +30,37 @@ FlowState FirstState(const Packet& packet) {
                                                              : FlowState::kPickedUp;
 }
 
-void Remember(Packet& packet, const Snapshot& tables, PathState& state) {
-  if ((packet.tcp_flags & kTcpRst) != 0) return;
+// Enters the flow; false if the flow table does not know it now.
+bool Remember(Packet& packet, const Snapshot& tables, PathState& state) {
+  if ((packet.tcp_flags & kTcpRst) != 0) return false;
   switch (state.flows->Insert(packet.flow_hash, packet.backend->id, FirstState(packet), state.now_s,
                               tables.TimeoutsOf(packet.vip))) {
     case FlowInsert::kInserted:
       ++state.counted[Counter::flow_inserts];
       packet.new_flow = true;
-      return;
+      return true;
     case FlowInsert::kEvicted:
       ++state.counted[Counter::flow_inserts];
       ++state.counted[Counter::flow_evictions];
       packet.new_flow = true;
-      return;
+      return true;
     case FlowInsert::kFull:
       ++state.counted[Counter::flow_insert_failures];
-      return;
+      return false;
     case FlowInsert::kKnown:  // a SYN again, or an earlier packet of this burst
-      return;
+      return true;
   }
+  return false;
+}
+
+// For schedulers that keep state. What the flow table cannot take stays with the slot's owner, whom
+// the flow's next packets will find as well.
+void SelectByState(Packet& packet, const channel::MaglevSlot& slot, const Snapshot& tables,
+                   PathState& state) {
+  const Backend* by_hash = packet.backend;
+  packet.backend = Schedule(packet, by_hash, tables, state);
+  if (packet.backend == by_hash) packet.alternate = AlternateOf(slot, packet, tables);
+  if (packet.alternate == nullptr && !Remember(packet, tables, state)) packet.backend = by_hash;
 }
 
 }  // namespace
@@ -66,6 +79,10 @@ void SelectBackend(Burst& burst, const Snapshot& tables, PathState& state) {
     packet.backend = slots[i] != nullptr ? BackendOf(*slots[i], tables) : nullptr;
     if (packet.backend == nullptr) {
       packet.Drop(DropReason::no_backend);
+      continue;
+    }
+    if (channel::KeepsState(tables.pools[packet.pool].scheduler)) [[unlikely]] {
+      SelectByState(packet, *slots[i], tables, state);
       continue;
     }
     packet.alternate = AlternateOf(*slots[i], packet, tables);

@@ -1,4 +1,4 @@
-// PoolTable: the private, checked copy of one pool's lookup table.
+// PoolTable: the private, checked copy of one pool's lookup table, and how it is used.
 //
 // Immutable once made, shared by every generation in which the pool did not change, and freed with
 // the last of them. Thread safety: made and destroyed on the manager's thread; workers read the
@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "absl/types/span.h"
+#include "dataplane/tables/shares.h"
 #include "dataplane/tables/table_memory.h"
 #include "lib/channel/messages.h"
 #include "lib/channel/shared_memory.h"
@@ -21,15 +22,23 @@ using BackendSet = std::bitset<channel::kMaxBackends>;  // by backend index
 
 class PoolTable {
  public:
-  // Copies `entries` slots out of arena slot `slot`, both within the arena's bounds. Then finds
-  // what the copy refers to. nullptr if there is no memory.
-  static std::shared_ptr<const PoolTable> Copy(const channel::ArenaView& arena, uint32_t slot,
-                                               uint32_t entries, TableMemory* memory);
+  // Copies the slots that `body`, which has been checked, speaks of out of the arena. Then finds
+  // what the copy refers to and, if the scheduler asks for it, who has which share. nullptr if
+  // there is no memory.
+  static std::shared_ptr<const PoolTable> Copy(const channel::ArenaView& arena,
+                                               const channel::PoolBody& body, TableMemory* memory);
   ~PoolTable();
   PoolTable(const PoolTable&) = delete;
   PoolTable& operator=(const PoolTable&) = delete;
 
   absl::Span<const channel::MaglevSlot> slots() const { return {slots_, entries_}; }
+  channel::Scheduler scheduler() const { return scheduler_; }
+  uint8_t source_bits_ipv4() const { return source_bits_ipv4_; }
+  uint8_t source_bits_ipv6() const { return source_bits_ipv6_; }
+  // Of a scheduler that keeps state: who gets new flows.
+  absl::Span<const Candidate> candidates() const { return {candidates_, candidate_count_}; }
+  // Of kWeightedRoundRobin: one round.
+  absl::Span<const uint16_t> turns() const { return {turns_, turn_count_}; }
   // The backends that some slot names.
   const BackendSet& backends() const { return backends_; }
   // Whether some slot names an index that no backend can have, neither below kMaxBackends nor
@@ -38,13 +47,26 @@ class PoolTable {
   uint16_t impossible_backend() const { return impossible_backend_; }
 
  private:
-  PoolTable(TableMemory* memory, channel::MaglevSlot* slots, uint32_t entries)
-      : memory_(memory), slots_(slots), entries_(entries) {}
+  PoolTable(TableMemory* memory, channel::MaglevSlot* slots, const channel::PoolBody& body)
+      : memory_(memory),
+        slots_(slots),
+        entries_(body.slot_count),
+        scheduler_(body.scheduler),
+        source_bits_ipv4_(body.source_bits_ipv4),
+        source_bits_ipv6_(body.source_bits_ipv6) {}
   void FindBackends();
+  bool FindShares();
 
   TableMemory* const memory_;
   channel::MaglevSlot* const slots_;
   const uint32_t entries_;
+  const channel::Scheduler scheduler_;
+  const uint8_t source_bits_ipv4_;
+  const uint8_t source_bits_ipv6_;
+  Candidate* candidates_ = nullptr;  // in a block of memory_ with the turns behind them
+  uint32_t candidate_count_ = 0;
+  uint16_t* turns_ = nullptr;
+  uint32_t turn_count_ = 0;
   BackendSet backends_;
   uint16_t impossible_backend_ = 0;
 };

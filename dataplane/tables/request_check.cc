@@ -199,12 +199,19 @@ Refusal CheckVip(const VipBody& body) {
 }
 
 Refusal CheckPool(const PoolBody& body, const ArenaView& arena) {
+  const bool by_source = body.scheduler == Scheduler::kMaglevSource;
   return FieldCheck(Indexed("pool", body.index))
       .Require(body.index < kMaxPools, "index", body.index)
       .Require(body.slot_count >= kMinSlots && body.slot_count <= kMaxSlots, "slot_count",
                body.slot_count)
       .Require(body.slot_count <= arena.EntriesPerSlot(), "slot_count", body.slot_count)
       .Require(body.arena_slot < arena.slot_count, "arena_slot", body.arena_slot)
+      .Require(body.scheduler <= Scheduler::kTwoChoices, "scheduler",
+               static_cast<uint8_t>(body.scheduler))
+      .Require(body.source_bits_ipv4 <= (by_source ? 32 : 0), "source_bits_ipv4",
+               body.source_bits_ipv4)
+      .Require(body.source_bits_ipv6 <= (by_source ? 128 : 0), "source_bits_ipv6",
+               body.source_bits_ipv6)
       .Require(body.reserved == 0, "reserved", body.reserved)
       .result();
 }

@@ -10,6 +10,7 @@
 
 #include "absl/types/span.h"
 #include "dataplane/tables/quic_table.h"
+#include "dataplane/tables/shares.h"
 #include "dataplane/tables/vip_table.h"
 #include "lib/channel/messages.h"
 #include "lib/flow/flow_table.h"
@@ -48,6 +49,12 @@ static_assert(sizeof(Backend) == kCacheLineBytes);
 struct Pool {
   const channel::MaglevSlot* slots = nullptr;  // slot_count entries; current == kNoBackend: nobody
   uint32_t slot_count = 0;                     // 0: the pool does not exist
+  channel::Scheduler scheduler = channel::Scheduler::kMaglev;
+  uint8_t source_bits_ipv4 = 0;  // of kMaglevSource
+  uint8_t source_bits_ipv6 = 0;
+  uint8_t reserved = 0;
+  absl::Span<const Candidate> candidates = {};  // of schedulers that keep state; may be empty
+  absl::Span<const uint16_t> turns = {};        // of kWeightedRoundRobin: backend indices
 };
 
 struct Vip {
@@ -65,6 +72,10 @@ struct Snapshot {
   VipTable vips;
   absl::Span<const Pool> pools;        // by pool index
   absl::Span<const Backend> backends;  // by backend index
+  // By backend index: how many slots of its pool are its own, if the pool's scheduler keeps state.
+  // 0: it gets no new flows.
+  absl::Span<const uint32_t> shares;
+  bool counts_flows = false;  // some pool's scheduler looks at FlowTable::CountOf()
   QuicTable quic;
 
   const FlowTimeouts& TimeoutsOf(uint32_t vip) const {

@@ -17,6 +17,7 @@ struct BlockLayout {
   size_t backends = 0;
   size_t vip_timeouts = 0;
   size_t cells = 0;
+  size_t shares = 0;
   size_t quic_lb_count = 0;
   size_t quic_vip_count = 0;
   size_t server_cell_count = 0;
@@ -55,7 +56,8 @@ BlockLayout LayOut(const TableState& tables) {
   layout.backends = layout.pools + RoundUpToLine(tables.pools.size() * sizeof(Pool));
   layout.vip_timeouts = layout.backends + tables.backends.size() * sizeof(Backend);
   layout.cells = layout.vip_timeouts + RoundUpToLine(tables.vips.size() * sizeof(FlowTimeouts));
-  layout.quic_lbs = layout.cells + RoundUpToLine(layout.cell_count * sizeof(VipCell));
+  layout.shares = layout.cells + RoundUpToLine(layout.cell_count * sizeof(VipCell));
+  layout.quic_lbs = layout.shares + RoundUpToLine(tables.backends.size() * sizeof(uint32_t));
   layout.quic_vips = layout.quic_lbs + RoundUpToLine(layout.quic_lb_count * sizeof(QuicLb));
   layout.server_cells = layout.quic_vips + layout.quic_vip_count * sizeof(QuicVip);
   layout.total_bytes = layout.server_cells + layout.server_cell_count * sizeof(ServerCell);
@@ -118,7 +120,9 @@ absl::StatusOr<std::unique_ptr<OwnedSnapshot>> OwnedSnapshot::Build(const TableS
   FillVipTimeouts(tables, snapshot->timeouts, vip_timeouts);
   snapshot->vip_timeouts = vip_timeouts;
   const auto cells = Make<VipCell>(bytes + layout.cells, layout.cell_count);
-  owned->FillPools(tables, pools);
+  const auto shares = Make<uint32_t>(bytes + layout.shares, tables.backends.size());
+  std::fill(shares.begin(), shares.end(), 0);
+  owned->FillPools(tables, pools, shares);
   FillBackends(tables, backends);
   GW_RETURN_IF_ERROR(owned->FillVips(tables, cells));
   const QuicParts quic{
@@ -128,17 +132,29 @@ absl::StatusOr<std::unique_ptr<OwnedSnapshot>> OwnedSnapshot::Build(const TableS
   GW_RETURN_IF_ERROR(owned->FillQuic(tables, quic));
   snapshot->pools = pools;
   snapshot->backends = backends;
+  snapshot->shares = shares;
   return owned;
 }
 
 OwnedSnapshot::~OwnedSnapshot() { memory_->Free(block_, block_bytes_); }
 
-void OwnedSnapshot::FillPools(const TableState& tables, absl::Span<Pool> pools) {
+void OwnedSnapshot::FillPools(const TableState& tables, absl::Span<Pool> pools,
+                              absl::Span<uint32_t> shares) {
   pool_tables_ = tables.pools;
   for (size_t i = 0; i < pools.size(); ++i) {
     if (pool_tables_[i] == nullptr) continue;
-    const absl::Span<const channel::MaglevSlot> slots = pool_tables_[i]->slots();
-    pools[i] = {.slots = slots.data(), .slot_count = static_cast<uint32_t>(slots.size())};
+    const PoolTable& table = *pool_tables_[i];
+    pools[i] = {.slots = table.slots().data(),
+                .slot_count = static_cast<uint32_t>(table.slots().size()),
+                .scheduler = table.scheduler(),
+                .source_bits_ipv4 = table.source_bits_ipv4(),
+                .source_bits_ipv6 = table.source_bits_ipv6(),
+                .candidates = table.candidates(),
+                .turns = table.turns()};
+    snapshot_->counts_flows |= channel::CountsFlows(table.scheduler());
+    for (const Candidate& candidate : table.candidates()) {
+      if (candidate.backend < shares.size()) shares[candidate.backend] = candidate.slots;
+    }
   }
 }
 

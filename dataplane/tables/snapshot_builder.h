@@ -35,7 +35,7 @@ class OwnedSnapshot {
   OwnedSnapshot(TableMemory* memory, void* block, size_t block_bytes)
       : memory_(memory), block_(block), block_bytes_(block_bytes) {}
   absl::Status FillVips(const TableState& tables, absl::Span<VipCell> cells);
-  void FillPools(const TableState& tables, absl::Span<Pool> pools);
+  void FillPools(const TableState& tables, absl::Span<Pool> pools, absl::Span<uint32_t> shares);
   // Memory for what routes QUIC: as many configurations and VIPs as there are.
   struct QuicParts {
     QuicLb* configs;

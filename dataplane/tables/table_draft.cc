@@ -142,7 +142,7 @@ Refusal TableDraft::Change(const Request& request, const ArenaView& arena) {
 Refusal TableDraft::SetPool(const PoolBody& body, const ArenaView& arena) {
   if (Refusal refusal = CheckPool(body, arena); !refusal.ok()) return refusal;
   const std::string slots = absl::StrCat("pool[", body.index, "].slots");
-  auto table = PoolTable::Copy(arena, body.arena_slot, body.slot_count, memory_);
+  auto table = PoolTable::Copy(arena, body, memory_);
   if (table == nullptr) {
     return {ResponseCode::kNoMemory, slots, body.slot_count * sizeof(MaglevSlot)};
   }

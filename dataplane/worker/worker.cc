@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "dataplane/path/path.h"
+#include "dataplane/path/schedulers.h"
 
 namespace guideway {
 namespace {
@@ -66,6 +67,7 @@ bool Worker::PollAllPorts(const Snapshot& tables) {
   state_.now_s = static_cast<uint32_t>(now.tv_sec);
   state_.now_ms = static_cast<uint64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000;
   FollowFlowKey(tables);
+  SweepFlows(tables, state_);
   uint32_t received = 0;
   for (uint32_t port = 0; port < ports_.size(); ++port) {
     received += ReceiveBurst(port, tables);

@@ -48,6 +48,22 @@ constexpr bool IsTunnel(Encapsulation encapsulation) {
          encapsulation == Encapsulation::kGue;
 }
 
+// Which backend of a pool a new flow gets; see dataplane/path/schedulers.h.
+enum class Scheduler : uint8_t {
+  kMaglev = 0,                    // by the flow's hash
+  kMaglevSource = 1,              // by the hash of the client's address
+  kWeightedRoundRobin = 2,        // in turn
+  kWeightedLeastConnections = 3,  // the one with the fewest flows for its weight
+  kTwoChoices = 4,                // the better one of two by hash
+};
+// Whether a choice depends on more than the packet and the tables.
+constexpr bool KeepsState(Scheduler scheduler) {
+  return scheduler >= Scheduler::kWeightedRoundRobin;
+}
+// Whether that is how many flows the backends have.
+constexpr bool CountsFlows(Scheduler scheduler) {
+  return scheduler >= Scheduler::kWeightedLeastConnections;
+}
 // What becomes of IP fragments for VIPs.
 enum class FragmentPolicy : uint8_t {
   kTrack = 0,  // all of a datagram go to the backend of its flow
@@ -103,7 +119,11 @@ struct PoolBody {
   uint32_t index;
   uint32_t slot_count;  // kMinSlots..kMaxSlots
   uint32_t arena_slot;  // which arena slot holds slot_count MaglevSlots
-  uint32_t reserved;    // 0
+  Scheduler scheduler;
+  // kMaglevSource: so many leading bits of the client's address count, 0..32 and 0..128; else 0.
+  uint8_t source_bits_ipv4;
+  uint8_t source_bits_ipv6;
+  uint8_t reserved;  // 0
 };
 struct BackendBody {
   uint32_t index;

@@ -122,6 +122,10 @@ void FlowTable::Touch(FlowEntry* entry, FlowState state, uint32_t now_s,
 
 FlowState FlowTable::State(const FlowEntry& entry) { return StateOf(ExpiryOf(entry)); }
 
+bool FlowTable::HasTimedOut(const FlowEntry& entry, uint32_t now_s) {
+  return !IsLive(ExpiryOf(entry), now_s);
+}
+
 uint32_t FlowTable::TimesOutAt(const FlowEntry& entry) { return ExpiryOf(entry) & kTimeMask; }
 
 FlowInsert FlowTable::Insert(uint64_t flow_hash, BackendId backend, FlowState state, uint32_t now_s,
@@ -149,6 +153,10 @@ FlowInsert FlowTable::Insert(uint64_t flow_hash, BackendId backend, FlowState st
     result = FlowInsert::kEvicted;
   } else {
     return FlowInsert::kFull;
+  }
+  if (entry < counted_end_) [[unlikely]] {
+    if (IsInUse(*entry)) --CountFor(entry->backend.load(std::memory_order_relaxed));
+    ++CountFor(backend);
   }
   Write(*entry, flow_hash, backend, Pack(state, now_s, timeouts));
   return result;

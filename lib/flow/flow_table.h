@@ -18,59 +18,25 @@
 // entry in the way need not be known, so every VIP can have its own, and a changed timeout holds
 // from the flow's next packet on. Times are seconds of a clock that goes on over a restart
 // (CLOCK_BOOTTIME).
+//
+// The table counts its entries by backend (CountOf) if Sweep() is called: the first round of it
+// counts what it finds, and what is entered behind it counts at once. An entry that timed out
+// counts until it is overwritten or Sweep() comes by again, which leaves its tag, so that lookups
+// go as before, and sets `expiry` to 0: forgotten.
 #ifndef GUIDEWAY_LIB_FLOW_FLOW_TABLE_H_
 #define GUIDEWAY_LIB_FLOW_FLOW_TABLE_H_
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "absl/status/status.h"
 #include "lib/base/hot.h"
+#include "lib/flow/flow_entry.h"
 
 namespace guideway {
-
-// A backend's identity in tables and flows: index (low 16 bits) and incarnation (high 16 bits). The
-// incarnation changes when the index is given to another backend, so a stale flow never matches.
-using BackendId = uint32_t;
-inline constexpr uint16_t BackendIndex(BackendId id) { return static_cast<uint16_t>(id); }
-
-// What the packets of the client say of a flow; the backend's answers are not seen.
-enum class FlowState : uint8_t {
-  kFree = 0,
-  kHalfOpen = 1,     // TCP: a SYN, and nothing after it
-  kEstablished = 2,  // TCP: a packet after the SYN, or two without one
-  kClosing = 3,      // TCP: a FIN or RST
-  kUdp = 4,          // UDP: two packets
-  kPickedUp = 5,     // TCP: one packet, without a SYN before it
-  kUdpFirst = 6,     // UDP: one packet
-};
-
-// Idle times after which a flow's entry may be reused: 1 s to kMaxSeconds.
-struct FlowTimeouts {
-  static constexpr uint32_t kMaxSeconds = 1 << 20;
-
-  uint32_t half_open_s = 30;
-  uint32_t established_s = 3600;
-  uint32_t closing_s = 30;
-  uint32_t udp_s = 120;
-
-  uint32_t Of(FlowState state) const {
-    if (state == FlowState::kEstablished || state == FlowState::kPickedUp) return established_s;
-    if (state == FlowState::kUdp || state == FlowState::kUdpFirst) return udp_s;
-    return state == FlowState::kHalfOpen ? half_open_s : closing_s;
-  }
-};
-
-// Written by the worker, read by anyone. `expiry` is 0 while the other two change, so that neither
-// a reader nor a restarted process takes half an entry for a flow.
-struct FlowEntry {
-  std::atomic<uint64_t> tag;      // flow hash; 0 = never used
-  std::atomic<uint32_t> backend;  // BackendId
-  std::atomic<uint32_t> expiry;   // state in the top 4 bits, when it times out in the low 28
-};
-static_assert(sizeof(FlowEntry) == 16);
 
 inline constexpr size_t kFlowsPerBucket = 4;
 
@@ -118,12 +84,27 @@ class FlowTable {
   FlowInsert Insert(uint64_t flow_hash, BackendId backend, FlowState state, uint32_t now_s,
                     const FlowTimeouts& timeouts);
 
+  // How many entries belong to the backend that has this index, or had it before: exactly those
+  // that ForEach visits, once counts_all(). Worker only.
+  uint32_t CountOf(uint16_t backend_index) const { return counts_[backend_index]; }
+  // Goes on through the next `buckets` buckets, round and round, and forgets the entries that timed
+  // out and those that is_gone(BackendId) says of. Worker only.
+  template <typename IsGone>
+  void Sweep(uint64_t buckets, uint32_t now_s, IsGone is_gone);
+  bool counts_any() const { return counted_end_ != nullptr; }
+  bool counts_all() const {
+    return counted_end_ == buckets_[bucket_count_ - 1].entries + kFlowsPerBucket;
+  }
+  // Until the next Sweep(). Worker only.
+  void StopCounting();
+
   // Any thread: calls visit(flow hash, BackendId, FlowState, when it times out in seconds modulo
   // 2^28) for every entry in use, timed out or not. Entries that change meanwhile may be left out.
   template <typename Visitor>
   void ForEach(Visitor visit) const;
 
   uint64_t capacity() const { return bucket_count_ * kFlowsPerBucket; }
+  uint64_t bucket_count() const { return bucket_count_; }
 
  private:
   struct Header;
@@ -134,11 +115,42 @@ class FlowTable {
     return buckets_[(flow_hash & (bucket_count_ - 1)) ^ 1];
   }
 
+  static bool HasTimedOut(const FlowEntry& entry, uint32_t now_s);
+  static bool IsInUse(const FlowEntry& entry) {
+    return entry.expiry.load(std::memory_order_relaxed) >> 28 != 0 &&
+           entry.tag.load(std::memory_order_relaxed) != 0;
+  }
+  uint32_t& CountFor(BackendId backend) { return counts_[BackendIndex(backend)]; }
+
   // Constant after Attach().
   Header* header_ = nullptr;
   FlowBucket* buckets_ = nullptr;
   uint64_t bucket_count_ = 0;
+
+  // The worker's own, not in the shared memory: by backend index, one for every uint16_t, as a
+  // table that another process wrote may name any.
+  std::unique_ptr<uint32_t[]> counts_;
+  const FlowEntry* counted_end_ = nullptr;  // entries below are counted; nullptr: none
+  uint64_t next_swept_ = 0;                 // bucket; while not all are counted the first of those
 };
+
+template <typename IsGone>
+void FlowTable::Sweep(uint64_t buckets, uint32_t now_s, IsGone is_gone) {
+  for (uint64_t i = 0; i < buckets; ++i) {
+    FlowBucket& bucket = buckets_[next_swept_];
+    const bool counted = bucket.entries < counted_end_;
+    for (FlowEntry& entry : bucket.entries) {
+      if (!IsInUse(entry)) continue;
+      const BackendId backend = entry.backend.load(std::memory_order_relaxed);
+      const bool forget = HasTimedOut(entry, now_s) || is_gone(backend);
+      if (forget) entry.expiry.store(0, std::memory_order_relaxed);
+      if (counted && forget) --CountFor(backend);
+      if (!counted && !forget) ++CountFor(backend);
+    }
+    if (!counted) counted_end_ = bucket.entries + kFlowsPerBucket;
+    next_swept_ = (next_swept_ + 1) & (bucket_count_ - 1);
+  }
+}
 
 template <typename Visitor>
 void FlowTable::ForEach(Visitor visit) const {

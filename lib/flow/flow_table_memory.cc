@@ -1,4 +1,5 @@
 // The flow table's memory: size, header, attaching to what a former process left, emptying.
+#include <algorithm>
 #include <bit>
 
 #include "absl/strings/str_cat.h"
@@ -7,9 +8,10 @@
 namespace guideway {
 namespace {
 
-constexpr uint64_t kMagic = 0x776f6c6679617767;  // "gwayflow" in memory
-constexpr uint32_t kLayoutVersion = 2;           // of header, bucket and entry
-constexpr uint64_t kMinBuckets = 2;              // a bucket and its neighbour
+constexpr uint64_t kMagic = 0x776f6c6679617767;      // "gwayflow" in memory
+constexpr uint32_t kLayoutVersion = 2;               // of header, bucket and entry
+constexpr uint64_t kMinBuckets = 2;                  // a bucket and its neighbour
+constexpr size_t kBackendIndices = size_t{1} << 16;  // of uint16_t
 
 }  // namespace
 
@@ -42,6 +44,8 @@ absl::Status FlowTable::Attach(void* memory, size_t bytes, bool* kept) {
   bucket_count_ = std::bit_floor((bytes - sizeof(Header)) / sizeof(FlowBucket));
   *kept = header_->magic == kMagic && header_->layout_version == kLayoutVersion &&
           header_->bucket_count == bucket_count_;
+  counts_ = std::make_unique<uint32_t[]>(kBackendIndices);
+  StopCounting();
   if (!*kept) Clear(/*key_digest=*/0);
   return absl::OkStatus();
 }
@@ -57,12 +61,19 @@ void FlowTable::Clear(uint64_t key_digest) {
       entry.backend.store(0, std::memory_order_relaxed);
     }
   }
+  std::fill_n(counts_.get(), kBackendIndices, 0);
   header_->layout_version = kLayoutVersion;
   header_->reserved = 0;
   header_->bucket_count = bucket_count_;
   header_->key_digest = key_digest;
   std::atomic_thread_fence(std::memory_order_release);
   header_->magic = kMagic;
+}
+
+void FlowTable::StopCounting() {
+  counted_end_ = nullptr;
+  next_swept_ = 0;
+  std::fill_n(counts_.get(), kBackendIndices, 0);
 }
 
 uint64_t FlowTable::key_digest() const { return header_->key_digest; }

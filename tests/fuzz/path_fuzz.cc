@@ -6,6 +6,7 @@
 // Input: packets, each as control (1 byte: what follows), length (2), frame. Control: bits 0-1
 // headroom 128, 40, 20 or the next byte; bit 2 make the IPv4 header checksum right; bit 3 the burst
 // ends here; bit 4 seconds that pass before the burst (2 bytes); bit 5 make an ICMP checksum right.
+#include "dataplane/path/schedulers.h"
 #include "lib/net/checksum.h"
 #include "lib/net/headers.h"
 #include "tests/fuzz/fuzz.h"
@@ -54,6 +55,21 @@ std::unique_ptr<World> MakeWorld() {
   for (const uint16_t pool : kOwnPools) world->SetPool(pool, pool);
   world->SetPool(22, 12, 10);  // with second chance
   world->SetPool(6, kNoBackend);
+  // Other schedulers change nothing where one backend has all slots.
+  world->pools[1].scheduler = channel::Scheduler::kMaglevSource;
+  world->pools[1].source_bits_ipv4 = 24;
+  world->pools[1].source_bits_ipv6 = 56;
+  static constexpr Candidate kCandidates[] = {{.slots = 7, .backend = 2},
+                                              {.slots = 7, .backend = 3}};
+  static constexpr uint16_t kTurns[] = {2};
+  static constexpr uint32_t kShares[] = {0, 0, 7, 7};
+  world->pools[2].scheduler = channel::Scheduler::kWeightedRoundRobin;
+  world->pools[2].turns = kTurns;
+  world->pools[3].scheduler = channel::Scheduler::kWeightedLeastConnections;
+  world->pools[3].candidates = absl::MakeConstSpan(kCandidates).subspan(1);
+  world->pools[7].scheduler = channel::Scheduler::kTwoChoices;
+  world->tables.shares = kShares;
+  world->tables.counts_flows = true;
   const struct {
     const char* address;
     uint16_t pool;
@@ -286,6 +302,7 @@ class Traffic {
     Burst burst;
     burst.count = static_cast<uint32_t>(frames_.size());
     for (uint32_t i = 0; i < burst.count; ++i) buffers_[i].Fill(burst.packets[i]);
+    SweepFlows(world_.tables, world_.state);
     ProcessBurst(burst, world_.tables, world_.state);
     for (uint32_t i = 0; i < burst.count; ++i) {
       const Packet& packet = burst.packets[i];

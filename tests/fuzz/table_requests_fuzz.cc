@@ -30,6 +30,7 @@ struct Model {
   GlobalsBody globals = {};
   std::map<uint32_t, VipBody> vips;
   std::map<uint32_t, std::vector<MaglevSlot>> pools;
+  std::map<uint32_t, PoolBody> pool_bodies;  // of those
   std::map<uint32_t, BackendBody> backends;
   std::map<uint32_t, NextHopBody> next_hops;
   std::map<uint32_t, QuicLbBody> quic_lbs;
@@ -40,12 +41,33 @@ void CheckLength(const Span& table, const Map& model) {
   FUZZ_CHECK(table.size() == (model.empty() ? 0 : model.rbegin()->first + size_t{1}));
 }
 
+// What a worker uses without looking: backends that exist, with as many turns as they have slots.
+void CheckScheduler(const Snapshot& snapshot, uint32_t index, const PoolBody& body) {
+  const Pool& pool = snapshot.pools[index];
+  FUZZ_CHECK(pool.scheduler == body.scheduler && pool.scheduler <= Scheduler::kTwoChoices);
+  FUZZ_CHECK(pool.source_bits_ipv4 == body.source_bits_ipv4 && pool.source_bits_ipv4 <= 32);
+  FUZZ_CHECK(pool.source_bits_ipv6 == body.source_bits_ipv6 && pool.source_bits_ipv6 <= 128);
+  FUZZ_CHECK(snapshot.counts_flows || !CountsFlows(pool.scheduler));
+  std::map<uint16_t, uint32_t> slots, turns;
+  for (uint32_t i = 0; i < pool.slot_count; ++i) ++slots[pool.slots[i].current];
+  slots.erase(kNoBackend);
+  for (const uint16_t backend : pool.turns) ++turns[backend];
+  FUZZ_CHECK(turns ==
+             (pool.scheduler == Scheduler::kWeightedRoundRobin ? slots : decltype(slots){}));
+  FUZZ_CHECK(pool.candidates.size() == (KeepsState(pool.scheduler) ? slots.size() : 0));
+  for (const Candidate& candidate : pool.candidates) {
+    FUZZ_CHECK(candidate.backend < snapshot.backends.size());
+    FUZZ_CHECK(candidate.slots == slots.at(candidate.backend));
+  }
+}
+
 void CheckPools(const Snapshot& snapshot, const Model& model) {
   CheckLength(snapshot.pools, model.pools);
   for (uint32_t i = 0; i < snapshot.pools.size(); ++i) {
     const auto found = model.pools.find(i);
     const size_t expected = found == model.pools.end() ? 0 : found->second.size();
     FUZZ_CHECK(snapshot.pools[i].slot_count == expected);
+    if (expected != 0) CheckScheduler(snapshot, i, model.pool_bodies.at(i));
     for (size_t slot = 0; slot < expected; ++slot) {
       const MaglevSlot& entry = snapshot.pools[i].slots[slot];
       FUZZ_CHECK(entry.current == found->second[slot].current);
@@ -216,6 +238,7 @@ class Manager {
         FUZZ_CHECK(body.pool.arena_slot < kArenaSlots && body.pool.slot_count <= kEntries);
         const MaglevSlot* first = &arena_[body.pool.arena_slot * kEntries];
         model_.pools[body.pool.index].assign(first, first + body.pool.slot_count);
+        model_.pool_bodies[body.pool.index] = body.pool;
         break;
       }
       case MessageType::kSetBackend:

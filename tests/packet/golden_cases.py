@@ -9,9 +9,11 @@ from scapy.layers.inet6 import (ICMPv6EchoRequest, IPv6ExtHdrDestOpt, IPv6ExtHdr
 from scapy.utils import (checksum)
 
 from golden_too_big import (TooBig)
-from golden_world import (ANY, BACKENDS, case, CHANGED, DATA, IN, ip, NEW, NO_HOP, NO_OPTIONS,
-                          NOBODY, NOWHERE, OPTIONS, pad, POOL_OF, POOLS, SMALL, tcp,
-                          TUNNEL_VIPS, TUNNELS, udp, v4, V4_IN4, V4_IN6, V4_L2, v6, V6_IN4, V6_IN6, V6_L2)
+from golden_case import case, DATA, ip, NEW, tcp, udp, v4, v6
+from golden_forward import pad
+from golden_world import (ANY, BACKENDS, CHANGED, IN, NO_HOP, NO_OPTIONS, NOBODY, NOWHERE, OPTIONS,
+                          POOL_OF, POOLS, SMALL, TUNNEL_VIPS, TUNNELS, V4_IN4, V4_IN6, V4_L2,
+                          V6_IN4, V6_IN6, V6_L2)
 
 
 def rare_headers(vip):

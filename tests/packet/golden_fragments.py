@@ -6,9 +6,11 @@ from scapy.layers.inet6 import (IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHd
 
 from golden_cases import tagged
 from golden_too_big import Cut
-from golden_world import (ANY, BACKENDS, C4, C6, case, CHANGED, DATA, ip, lines, NO_HOP, NOBODY,
-                          NOWHERE, POOL_OF, POOLS, rewritten, SMALL, tcp, TUNNEL_VIPS, TUNNELS, udp,
-                          v4, V4_IN4, V4_IN6, V4_L2, v6, V6_IN4, V6_IN6, V6_L2)
+from golden_case import case, DATA, ip, tcp, udp, v4, v6
+from golden_forward import rewritten
+from golden_world import (ANY, BACKENDS, C4, C6, CHANGED, lines, NO_HOP, NOBODY, NOWHERE, POOL_OF,
+                          POOLS, SMALL, TUNNEL_VIPS, TUNNELS, V4_IN4, V4_IN6, V4_L2, V6_IN4, V6_IN6,
+                          V6_L2)
 
 _NAMES = {V4_L2: "l2-v4", V6_L2: "l2-v6", V4_IN4: "4in4", V4_IN6: "4in6", V6_IN4: "6in4",
           V6_IN6: "6in6"}

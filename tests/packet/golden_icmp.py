@@ -8,9 +8,10 @@ from scapy.layers.inet6 import (ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRe
                                 IPv6ExtHdrHopByHop, IPv6ExtHdrRouting)
 from scapy.utils import (checksum)
 
-from golden_world import (ANY, C4, C6, case, CHANGED, DATA, IN, ip, NO_HOP, NOBODY, NOWHERE, pad,
-                          SMALL, tcp, TUNNEL_VIPS, TUNNELS, udp, v4, V4_IN4, V4_IN6, V4_L2, v6,
-                          V6_IN4, V6_IN6, V6_L2)
+from golden_case import case, DATA, ip, tcp, udp, v4, v6
+from golden_forward import pad
+from golden_world import (ANY, C4, C6, CHANGED, IN, NO_HOP, NOBODY, NOWHERE, SMALL, TUNNEL_VIPS,
+                          TUNNELS, V4_IN4, V4_IN6, V4_L2, V6_IN4, V6_IN6, V6_L2)
 
 
 def echo_cases():
@@ -103,9 +104,10 @@ def icmp_kernel_cases():
     def kernel(name, packet):
         case("icmp-to-kernel-" + name, (packet, "to_kernel"))
 
+    times = dict(ts_ori=1, ts_rx=2, ts_tx=3)  # of type 13; else the clock's
     for number in (0, 4, 5, 13, 15, 17, 200):
-        kernel("type-%d" % number, v4(V4_L2) / ICMP(type=number))
-    kernel("wrong-checksum", v4(V4_L2) / ICMP(type=13, chksum=1))
+        kernel("type-%d" % number, v4(V4_L2) / ICMP(type=number, **times))
+    kernel("wrong-checksum", v4(V4_L2) / ICMP(type=13, chksum=1, **times))
     for number in (0, 5, 130, 133, 135, 255):
         kernel("v6-type-%d" % number, v6(V6_L2, nh=58) / Raw(bytes([number] * 8)))
     kernel("echo-reply-v6", v6(V6_L2) / ICMPv6EchoReply())

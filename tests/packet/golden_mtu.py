@@ -10,9 +10,10 @@ from scapy.layers.inet6 import (ICMPv6EchoRequest, ICMPv6PacketTooBig, IPv6ExtHd
 from golden_cases import (outer_bytes, tagged)
 from golden_icmp import (error, reply_of)
 from golden_too_big import (Cut, Like, TooBig)
-from golden_world import (C4, case, DATA, IN, ip, MSS6_IN6, MSS_IN4, MSS_L2, MSS_L3DSR,
-                          MSS_LIMIT, NEW, pad, tcp, TINY4, TINY6, TINY_IN6,
-                          TUNNEL_VIPS, TUNNELS, udp, v4, V4_IN4, V4_IN6, V4_L2, v6, V6_IN4, V6_IN6,
+from golden_case import case, DATA, ip, NEW, tcp, udp, v4, v6
+from golden_forward import pad
+from golden_world import (C4, IN, MSS6_IN6, MSS_IN4, MSS_L2, MSS_L3DSR, MSS_LIMIT, TINY4, TINY6,
+                          TINY_IN6, TUNNEL_VIPS, TUNNELS, V4_IN4, V4_IN6, V4_L2, V6_IN4, V6_IN6,
                           V6_L2)
 
 KNOWN = dict(flow_misses=1, flow_inserts=1, flow_hits=1)

@@ -5,8 +5,9 @@ from scapy.layers.inet import (IPOption_NOP)
 from scapy.layers.inet6 import (IPv6ExtHdrDestOpt)
 
 from golden_icmp import error, reply_of
-from golden_world import (C4, C6, case, IN, ip, NEW, pad, QUIC_CONFIGS, QUIC_POOLS, QUIC_SERVERS,
-                          QUIC_VIPS, tcp, udp, v4, v6)
+from golden_case import case, ip, NEW, tcp, udp, v4, v6
+from golden_forward import pad
+from golden_world import C4, C6, IN, QUIC_CONFIGS, QUIC_POOLS, QUIC_SERVERS, QUIC_VIPS
 from quic_lb import connection_id
 
 SHORT, LONG = b"\x41", b"\xc3"

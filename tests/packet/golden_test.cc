@@ -158,6 +158,17 @@ class Runner {
       std::string backend, previous;
       in >> index >> backend >> previous;
       world_.SetPool(index, BackendOf(backend), BackendOf(previous));
+    } else if (word == "pool_by_source") {
+      uint16_t index, bits_ipv4, bits_ipv6, backend;
+      in >> index >> bits_ipv4 >> bits_ipv6;
+      auto& slots = world_.slots[index];
+      slots.clear();
+      while (in >> backend) slots.push_back({.current = backend, .previous = backend});
+      world_.pools[index] = {.slots = slots.data(),
+                             .slot_count = static_cast<uint32_t>(slots.size()),
+                             .scheduler = channel::Scheduler::kMaglevSource,
+                             .source_bits_ipv4 = static_cast<uint8_t>(bits_ipv4),
+                             .source_bits_ipv6 = static_cast<uint8_t>(bits_ipv6)};
     } else if (word == "vip") {
       uint32_t index;
       uint16_t port, pool, max_segment_size;

@@ -1,22 +1,16 @@
-"""The tables that all golden cases share, packets for them, and what must become of those.
+"""The tables that all golden cases share: backends, pools, VIPs.
 
-Expected bytes come from scapy and from the flow hash of tests/oracle (its directory is argument 2).
+The flow hash and the Maglev table come from tests/oracle (its directory is argument 2).
 """
 
-import ipaddress
-import struct
 import sys
 import warnings
 
 warnings.filterwarnings("ignore")  # scapy's, about the machine's crypto libraries
 sys.path.insert(0, sys.argv[2])
 # pylint: disable=wrong-import-position  (the two lines above come first)
-from flow_hash import flow_hash, key_from_secret
-from scapy.all import (Dot1Q, Ether, ICMP, IP, IPv6, Raw, TCP, UDP)
-from scapy.layers.inet import (in4_chksum)
-from scapy.layers.inet6 import (ICMPv6EchoRequest, in6_chksum)
-from scapy.layers.l2 import (GRE)
-from golden_too_big import (cut, Cut, Like, link_bytes, too_big_reply, TooBig)
+from flow_hash import key_from_secret
+from maglev import build as maglev_table
 
 SECRET = "golden"
 KEY = key_from_secret(SECRET.encode())
@@ -93,6 +87,19 @@ for vip_pool in list(TUNNELS) + list(CHANGED):
                                 (6, "2001:db8:a::%d" % (100 + vip_pool))):
         TUNNEL_VIPS[family, vip_pool] = vip_address
         VIPS += [(vip_address, 443, "tcp", vip_pool), (vip_address, 443, "udp", vip_pool)]
+# maglev-source: pool: (leading bits of IPv4 and of IPv6 clients that count, owners of the slots).
+BY_SOURCE = {
+    40: (24, 56, maglev_table([("l2", 1, 0), ("ipip", 2, 2), ("gre", 1, 7), ("in6", 3, 8)], 31, 5)),
+    41: (32, 64, maglev_table([("a", 1, 0), ("b", 1, 1), ("c", 1, 3)], 13, 0)),
+    42: (0, 128, maglev_table([("a", 1, 2), ("b", 1, 3)], 7, 1)),
+}
+SOURCE_VIPS = {}  # (4 or 6, pool): address
+for vip_pool in BY_SOURCE:
+    POOLS[vip_pool] = 0  # not by the flow
+    for family, vip_address in ((4, "198.51.100.%d" % (100 + vip_pool)),
+                                (6, "2001:db8:a::%d" % (100 + vip_pool))):
+        SOURCE_VIPS[family, vip_pool] = vip_address
+        VIPS += [(vip_address, 443, "tcp", vip_pool), (vip_address, 443, "udp", vip_pool)]
 TINY4, TINY6, TINY_IN6 = "198.51.100.33", "2001:db8:a::33", "198.51.100.34"
 for vip_address, vip_pool in ((TINY4, 29), (TINY6, 29), (TINY_IN6, 30)):
     VIPS.append((vip_address, 443, "udp", vip_pool))
@@ -119,239 +126,6 @@ for vip_pool in QUIC_POOLS:
 POOL_OF = {(a, p, proto): pool for a, p, proto, pool in VIPS}
 
 lines = []
-identification = 0  # of outer headers: counts over the whole file, like in a worker
-
-
-def pad(frame, length):
-    return frame + bytes(max(0, length - len(frame)))
-
-
-def spread(prefix, bits, hashed):
-    mask = (1 << bits) - 1
-    host = hashed & mask
-    if host in (0, mask):
-        host ^= 1
-    return str(ipaddress.ip_address(int(ipaddress.ip_address(prefix)) | host))
-
-
-def gue(version, hashed, options, hop, ipv6_outer):
-    """UDP header without length and checksum, and the bytes behind it."""
-    data = b""
-    if options["hop_list"]:
-        data = struct.pack("!HBB", 1 if ipv6_outer else 0, 0, 0)
-    if hop is not None:
-        data = struct.pack("!HBB", 1 if ipv6_outer else 0, 0, 1) + ipaddress.ip_address(hop).packed
-    shim = struct.pack("!BBH", len(data) // 4, 4 if version == 4 else 41, 0) + data
-    return UDP(sport=49152 + (hashed >> 20) % 16384, dport=options["gue_port"]), shim
-
-
-def flow_of(inner):
-    """(source, port, destination, port, protocol) of a TCP or UDP packet."""
-    l4 = inner[TCP] if TCP in inner else inner[UDP]
-    return inner.src, l4.sport, inner.dst, l4.dport, "tcp" if TCP in inner else "udp"
-
-
-def rewritten(inner, address, dscp):
-    """L3DSR's packet, checksums made anew by scapy."""
-    inner.dst = address
-    if inner.version == 4:
-        inner.tos = dscp << 2 | inner.tos & 3
-    else:
-        inner.tc = dscp << 2 | inner.tc & 3
-    if inner.version == 6 and inner.nh == 58:
-        data = bytearray(inner[Raw].load)
-        data[2:4] = b"\0\0"
-        inner[Raw].load = data[:2] + struct.pack("!H", in6_chksum(58, inner, bytes(data))) + data[4:]
-    elif inner.version == 4 and TCP in inner:
-        data = bytearray(bytes(inner[TCP]))  # as they came: options may be malformed
-        data[16:18] = b"\0\0"
-        data[16:18] = struct.pack("!H", in4_chksum(6, inner, bytes(data)))
-        inner.remove_payload()
-        inner = inner / Raw(bytes(data))
-    elif TCP in inner:
-        del inner[TCP].chksum
-    elif UDP in inner and inner[UDP].chksum != 0:
-        del inner[UDP].chksum
-    return inner
-
-
-def tunnelled(version, inner, encapsulation, hashed, options, hop, ipv6_outer):
-    """(protocol of the outer header, what follows it)."""
-    inner_protocol = 4 if version == 4 else 41
-    if encapsulation == "gre":
-        return 47, GRE(proto=0x0800 if version == 4 else 0x86DD) / Raw(bytes(inner))
-    if encapsulation == "gue":
-        udp_header, shim = gue(version, hashed, options, hop, ipv6_outer)
-        if not ipv6_outer or options["zero_checksum6"]:
-            udp_header.chksum = 0
-        return 17, udp_header / Raw(shim + bytes(inner))
-    return inner_protocol, Raw(bytes(inner))
-
-
-def answered(frame):
-    """The answer that must leave for an echo request: the request with what must change changed."""
-    answer = Ether(frame)
-    answer.src, answer.dst = answer.dst, answer.src
-    l3 = answer[IP] if IP in answer else answer[IPv6]
-    l3.src, l3.dst = l3.dst, l3.src
-    if IP in answer:
-        l3.ttl = 64
-        del l3.chksum, answer[ICMP].chksum
-        answer[ICMP].type = 0
-    else:
-        l3.hlim = 64
-        answer[ICMPv6EchoRequest].type = 129
-        del answer[ICMPv6EchoRequest].cksum
-    return bytes(answer)
-
-
-def cut_and_forwarded(frame, expected):
-    """(port, frames): tunnels carry fragments, else the packet that leaves is cut."""
-    link, packet = frame[:link_bytes(frame)], frame[link_bytes(frame):]
-    flow = expected.flow or flow_of(IP(packet))
-    if BACKENDS[POOLS[POOL_OF[flow[2:]]]][0] in ("l2", "l3dsr"):
-        port, out = forwarded(frame, False, expected.flow)
-        at = link_bytes(out)
-        return port, [out[:at] + fragment for fragment in cut(out[at:], expected.mtu)]
-    made = [forwarded(link + fragment, False, flow) for fragment in cut(packet, expected.mtu)]
-    return made[0][0], [out for _, out in made]
-
-
-def forwarded(frame, second_chance, error_about=None, backend=None):
-    """What must leave for `frame` (bytes), and the port. An ICMP error goes where its flow goes.
-    So does a fragment: its flow ends with (place, bytes) if a checksum changes with l3dsr. `backend`: if that
-    is not the pool's."""
-    global identification
-    # Tags are those of the link it came from.
-    frame = frame[:12] + frame[link_bytes(frame) - 2:]
-    version = 4 if frame[12:14] == b"\x08\x00" else 6
-    inner = (IP if version == 4 else IPv6)(frame[14:])
-    length = inner.len if version == 4 else inner.plen + 40
-    inner = (IP if version == 4 else IPv6)(frame[14:14 + length])
-    if error_about:  # its content is only carried
-        header = inner.ihl * 4 if version == 4 else 40
-        inner = (IP if version == 4 else IPv6)(frame[14:14 + header]) / Raw(
-            frame[14 + header:14 + length])
-    source, source_port, vip, vip_port, proto, *more = error_about or flow_of(inner)
-    pool = POOL_OF.get((vip, vip_port, proto), POOL_OF.get((vip, 0, proto)))
-    patch = [item for item in more if isinstance(item, tuple)]
-    owner = [item for item in more if isinstance(item, int)]
-    backend = owner[0] if owner else POOLS[pool] if backend is None else backend
-    encapsulation, address, port, _ = BACKENDS[backend]
-    hashed = flow_hash(KEY, source, source_port, vip, vip_port, 6 if proto == "tcp" else 17)
-    if version == 4:
-        inner.ttl -= 1
-        del inner.chksum
-        tos, df = inner.tos, bool(inner.flags & 2)
-    else:
-        inner.hlim -= 1
-        tos, df = inner.tc, True
-    link = Ether(src=OUT_SOURCE, dst=OUT_GATEWAY % backend)
-    options = OPTIONS.get(backend, NO_OPTIONS)
-    if options["vlan"]:
-        link = link / Dot1Q(vlan=options["vlan"])
-    if encapsulation == "l2":
-        return port, bytes(link / inner)
-    if encapsulation == "l3dsr":
-        if patch:
-            at, checksum = patch[0]
-            load = inner[Raw].load
-            inner[Raw].load = load[:at] + checksum + load[at + len(checksum):]
-        return port, bytes(link / rewritten(inner, address, options["dscp"]))
-    hop = BACKENDS[CHANGED[pool][1]][1] if second_chance else None
-    protocol, content = tunnelled(version, inner, encapsulation, hashed, options, hop,
-                                  ":" in address)
-    if ":" in address:
-        source = spread(LB6_PREFIX, options["flow_bits"], hashed) if options["flow_bits"] else LB6
-        outer = IPv6(src=source, dst=address, hlim=64, tc=tos, fl=hashed & 0xFFFFF, nh=protocol)
-    else:
-        ip_id = 0
-        if not df:
-            ip_id = identification
-            identification += 1
-        source = spread(LB4_PREFIX, options["flow_bits"], hashed) if options["flow_bits"] else LB4
-        outer = IP(src=source, dst=address, ttl=64, tos=tos, flags="DF" if df else 0, id=ip_id,
-                   proto=protocol)
-    return port, bytes(link / outer / content)
-
-
-def case(name, *steps, headroom=None, limit=None, **flow_counters):
-    """steps: (packet, "forward" | backend that it goes to | "second_chance" | flow that the forwarded
-    ICMP error is about | Cut | Like | "answer" | TooBig | "to_kernel" | drop reason)."""
-    counters = dict(flow_counters)
-
-    def count(counter, by=1):
-        counters[counter] = counters.get(counter, 0) + by
-
-    lines.append("case " + name)
-    if headroom is not None:
-        lines.append("headroom %d" % headroom)
-    if limit is not None:
-        lines.append("limit %d" % limit)
-    for packet, expected in steps:
-        frame = bytes(packet)
-        lines.append("packet " + (frame.hex() or "-"))
-        if expected == "hold":  # received later
-            lines.append("expect hold")
-            continue
-        count("received_packets")
-        count("received_bytes", len(frame))
-        if isinstance(expected, Cut):
-            port, fragments = cut_and_forwarded(frame, expected)
-            lines.append("expect fragments %d %s" % (port, " ".join(f.hex() for f in fragments)))
-            count("forwarded_packets")
-            count("forwarded_bytes", sum(len(fragment) for fragment in fragments))
-            count("fragments_sent", len(fragments))
-        elif isinstance(expected, Like):
-            port, out = forwarded(bytes(expected.packet), False)
-            lines.append("expect forward %d %s" % (port, out.hex()))
-            count("forwarded_packets")
-            count("forwarded_bytes", len(out))
-        elif isinstance(expected, TooBig):
-            lines.append("expect answer " + too_big_reply(frame, expected.mtu).hex())
-            count("answered_packets")
-            count("too_big_replies")
-        elif isinstance(expected, (tuple, int)) or expected in ("forward", "second_chance"):
-            port, out = forwarded(frame, expected == "second_chance",
-                                  expected if isinstance(expected, tuple) else None,
-                                  expected if isinstance(expected, int) else None)
-            lines.append("expect forward %d %s" % (port, out.hex()))
-            count("forwarded_packets")
-            count("forwarded_bytes", len(out))
-        elif expected == "answer":
-            lines.append("expect answer " + answered(frame).hex())
-            count("answered_packets")
-        elif expected == "to_kernel":
-            lines.append("expect to_kernel")
-            count("to_kernel_packets")
-        else:
-            lines.append("expect drop " + expected)
-            count(expected)
-    lines.append("counters " + " ".join("%s=%d" % c for c in sorted(counters.items()) if c[1]))
-
-
-def v4(dst, **fields):
-    return Ether(**IN) / IP(**{**dict(src=C4, dst=dst, ttl=61, id=0x4242, flags="DF"), **fields})
-
-
-def v6(dst, **fields):
-    return Ether(**IN) / IPv6(**{**dict(src=C6, dst=dst, hlim=61), **fields})
-
-
-def ip(dst, **fields):
-    return v6(dst, **fields) if ":" in dst else v4(dst, **fields)
-
-
-def tcp(flags="S", **fields):
-    return TCP(**{**dict(sport=40000, dport=443, flags=flags, seq=7), **fields})
-
-
-def udp(**fields):
-    return UDP(**{**dict(sport=40000, dport=443), **fields})
-
-
-DATA = Raw(b"0123456789abcdefghijklmnopqrstuvwxyz")
-NEW = dict(flow_misses=1, flow_inserts=1)
 
 
 def tables():
@@ -369,6 +143,9 @@ def tables():
     for index, backend in POOLS.items():
         owner = "nobody" if backend is None else backend
         lines.append("pool %d %s %s" % (index, owner, CHANGED.get(index, (0, owner))[1]))
+    for index, (bits4, bits6, slots) in BY_SOURCE.items():
+        lines.append("pool_by_source %d %d %d %s" % (index, bits4, bits6,
+                                                     " ".join(str(slot) for slot in slots)))
     for index, (address, port, proto, pool) in enumerate(VIPS):
         lines.append("vip %d %s %d %s %d %d" % (index, address, port, proto, pool,
                                                 MSS_LIMIT if address in MSS_VIPS else 0))

@@ -6,6 +6,7 @@ The output is read by golden_test.cc beside this file; first the tables, then th
   backend INDEX ENCAPSULATION OUTER_SOURCE|- ADDRESS PORT MTU DESTINATION_MAC SOURCE_MAC
       GUE_PORT GUE_HOP_LIST GUE_ZERO_CHECKSUM6 SOURCE_FLOW_BITS DSCP VLAN   (on the same line)
   pool INDEX BACKEND|nobody PREVIOUS_BACKEND|nobody
+  pool_by_source INDEX BITS_IPV4 BITS_IPV6 BACKEND ...      (maglev-source: the slots' owners)
   vip INDEX ADDRESS PORT tcp|udp POOL MAX_SEGMENT_SIZE
   quic_lb VIP CONFIG_ID SERVER_ID_BYTES NONCE_BYTES KEY|-
   server_id POOL HEX BACKEND
@@ -24,6 +25,7 @@ from golden_cases import (forward_cases, second_chance_cases, l3dsr_cases, vlan_
                           drop_cases)
 from golden_fragments import arriving_fragment_cases
 from golden_icmp import (echo_cases, icmp_drop_cases, icmp_kernel_cases, icmp_error_cases)
+from golden_schedulers import source_cases
 from golden_mtu import (too_big_cases, fragment_cases, mss_cases, limit_cases)
 from golden_quic import quic_cases, server_ids
 
@@ -45,5 +47,6 @@ mss_cases()
 limit_cases()
 quic_cases()
 arriving_fragment_cases()
+source_cases()
 with open(sys.argv[1], "w", encoding="ascii") as out_file:
     out_file.write("\n".join(lines) + "\n")

@@ -148,6 +148,16 @@ const Case kCases[] = {
     {"pools: [{name: w, backends: [{name: a, address: 10.0.0.1}]}]\n"
      "vips:\n- {name: v, address: 10.0.0.1, protocol: tcp, pool: w}\n",
      "pools[0].backends[0].address: ", "10.0.0.1 is the address of VIP v"},
+    {"pools:\n- {name: w, scheduler: random}\n",
+     "3:24: pools[0].scheduler: ", "one of maglev, maglev-source, weighted-round-robin"},
+    {"pools:\n- {name: w, scheduler: maglev-source, source_prefix_length_ipv4: 33}\n",
+     "pools[0].source_prefix_length_ipv4: ", "from 0 to 32"},
+    {"pools:\n- {name: w, scheduler: maglev-source, source_prefix_length_ipv6: 129}\n",
+     "pools[0].source_prefix_length_ipv6: ", "from 0 to 128"},
+    {"pools:\n- {name: w, source_prefix_length_ipv4: 24}\n",
+     "pools[0].source_prefix_length_ipv4: ", "has a meaning only if scheduler is maglev-source"},
+    {"pools:\n- {name: w, scheduler: two-choices, source_prefix_length_ipv6: 24}\n",
+     "pools[0].source_prefix_length_ipv6: ", "has a meaning only if scheduler is maglev-source"},
     {"pools: [{name: w, table_size: 65536}]\n",
      "2:19: pools[0].table_size: ", "65536 is not a prime; the next one is 65537"},
     {"pools: [{name: w, table_size: 3, backends: [{name: a, address: 10.0.0.1},"

@@ -182,6 +182,13 @@ TEST_CASE("edits last over a restart of the control plane") {
             .Run({"pool", "create", "api", "--encapsulation", "ipip", "--probe", "http",
                   "--probe-port", "8080", "--probe-path", "/up", "--probe-interval", "10s"})
             .out == "pool api added (ipip, 0 backends)\n");
+  CHECK(daemon.Run({"pool", "create", "sticky", "--scheduler", "maglev-source"}).out ==
+        "pool sticky added (l2, 0 backends)\n");
+  const std::string sticky = daemon.Run({"pool", "show", "sticky"}).out;
+  CHECK(absl::StrContains(sticky, "maglev-source of /32 and IPv6 /64\n"));
+  CHECK(absl::StrContains(daemon.Run({"pool", "show", "sticky", "-o", "json"}).out,
+                          "\"scheduler\": \"maglev-source\""));
+  CHECK(daemon.Run({"pool", "delete", "sticky"}).out == "pool sticky removed (l2, 0 backends)\n");
   CHECK(daemon.Run({"pool", "delete", "idle"}).out == "pool idle removed (ipip, 1 backends)\n");
   const std::string before = daemon.Run({"config", "show"}).out;
   daemon.Restart();

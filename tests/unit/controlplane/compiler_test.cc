@@ -19,7 +19,7 @@ using channel::MessageType;
 
 uint32_t SlotsOf(const Compiled& compiled, uint16_t index) {
   uint32_t count = 0;
-  for (const channel::MaglevSlot& slot : *compiled.tables.pools.at(0)) {
+  for (const channel::MaglevSlot& slot : *compiled.tables.pools.at(0).slots) {
     count += slot.current == index;
   }
   return count;
@@ -40,7 +40,7 @@ TEST_CASE("a healthy pool: every backend has its share, VIP and next hops refer 
   }
   CHECK(sum == Approx(1));
   CHECK(compiled.tables.vips.at(0).pool == compiled.pools.at("web").index);
-  for (const auto& slot : *compiled.tables.pools.at(0)) CHECK(slot.current == slot.previous);
+  for (const auto& slot : *compiled.tables.pools.at(0).slots) CHECK(slot.current == slot.previous);
 }
 
 TEST_CASE("while a pool settles no slot moves; then health counts") {
@@ -68,8 +68,8 @@ TEST_CASE("a slot remembers its owner before the last change") {
   bench.health[Bench::Key(2)] = HealthState::kUnhealthy;
   const Compiled after = bench.Compile();
   for (uint32_t i = 0; i < kSlots; ++i) {
-    const auto& old_slot = (*before.tables.pools.at(0))[i];
-    const auto& new_slot = (*after.tables.pools.at(0))[i];
+    const auto& old_slot = (*before.tables.pools.at(0).slots)[i];
+    const auto& new_slot = (*after.tables.pools.at(0).slots)[i];
     REQUIRE(new_slot.current != 1);
     REQUIRE(new_slot.previous == old_slot.current);
   }
@@ -77,8 +77,8 @@ TEST_CASE("a slot remembers its owner before the last change") {
   const Compiled back = bench.Compile();
   CHECK(back.pools.at("web").digest == before.pools.at("web").digest);
   for (uint32_t i = 0; i < kSlots; ++i) {
-    const auto& gone = (*after.tables.pools.at(0))[i];
-    const auto& now = (*back.tables.pools.at(0))[i];
+    const auto& gone = (*after.tables.pools.at(0).slots)[i];
+    const auto& now = (*back.tables.pools.at(0).slots)[i];
     if (now.current != gone.current) REQUIRE(now.previous == gone.current);
   }
 }
@@ -134,12 +134,12 @@ TEST_CASE("a removed backend lingers, then goes; its index comes back with a new
     bench.now += absl::Hours(1);
     const Compiled gone = bench.Compile();
     CHECK_FALSE(gone.tables.backends.contains(1));
-    for (const auto& slot : *gone.tables.pools.at(0)) REQUIRE(slot.previous != 1);
+    for (const auto& slot : *gone.tables.pools.at(0).slots) REQUIRE(slot.previous != 1);
     bench.Add(4);
     const Compiled reused = bench.Compile();
     CHECK(reused.backends.at(Bench::Key(4)).index == 1);
     CHECK(reused.tables.backends.at(1).incarnation == 1001);
-    for (const auto& slot : *reused.tables.pools.at(0)) REQUIRE(slot.previous != 1);
+    for (const auto& slot : *reused.tables.pools.at(0).slots) REQUIRE(slot.previous != 1);
   }
   SECTION("gone and its index given away in one step: slots forget the old owner too") {
     bench.now += absl::Hours(1);
@@ -147,7 +147,7 @@ TEST_CASE("a removed backend lingers, then goes; its index comes back with a new
     const Compiled reused = bench.Compile();
     REQUIRE(reused.backends.at(Bench::Key(4)).index == 1);
     CHECK(reused.tables.backends.at(1).incarnation == 1001);
-    for (const auto& slot : *reused.tables.pools.at(0)) REQUIRE(slot.previous != 1);
+    for (const auto& slot : *reused.tables.pools.at(0).slots) REQUIRE(slot.previous != 1);
   }
   SECTION("unhealthy when removed: keeps nothing") {
     bench.health[Bench::Key(3)] = HealthState::kUnhealthy;
@@ -169,7 +169,7 @@ TEST_CASE("next hops: why there is none is said in words, and moves no slot") {
           "10.0.0.1 is not on a segment of this host (its route goes via 10.0.0.254): l2 cannot "
           "reach it");
     CHECK(after.tables.backends.at(0).next_hop == channel::kNoNextHop);
-    CHECK(after.tables.pools.at(0) == before.tables.pools.at(0));
+    CHECK(after.tables.pools.at(0).slots == before.tables.pools.at(0).slots);
     bench.pool()->set_encapsulation(v1::IPIP);
     const Compiled tunnel = bench.Compile();
     CHECK(tunnel.tables.backends.at(0).next_hop != channel::kNoNextHop);
@@ -241,6 +241,32 @@ TEST_CASE("differences are minimal") {
     bench.backend(1)->set_state(v1::DRAINED);
     CHECK(TypesOf(Difference(&first, bench.Compile().tables)) ==
           std::vector<MessageType>{MessageType::kSetPool});
+  }
+  SECTION("another scheduler, or another prefix length, is the pool alone") {
+    const auto pool_only = std::vector<MessageType>{MessageType::kSetPool};
+    const std::pair<v1::Scheduler, channel::Scheduler> schedulers[] = {
+        {v1::MAGLEV_SOURCE, channel::Scheduler::kMaglevSource},
+        {v1::WEIGHTED_ROUND_ROBIN, channel::Scheduler::kWeightedRoundRobin},
+        {v1::WEIGHTED_LEAST_CONNECTIONS, channel::Scheduler::kWeightedLeastConnections},
+        {v1::TWO_CHOICES, channel::Scheduler::kTwoChoices}};
+    for (const auto& [configured, compiled] : schedulers) {
+      bench.pool()->set_scheduler(configured);
+      const auto changes = Difference(&first, bench.Compile().tables);
+      CHECK(TypesOf(changes) == pool_only);
+      CHECK(changes[0].request.body.pool.scheduler == compiled);
+    }
+    bench.pool()->set_scheduler(v1::MAGLEV_SOURCE);
+    bench.pool()->set_source_prefix_length_ipv4(32);
+    bench.pool()->set_source_prefix_length_ipv6(64);
+    const Tables by_source = bench.Compile().tables;
+    bench.pool()->set_source_prefix_length_ipv4(24);
+    const auto changes = Difference(&by_source, bench.Compile().tables);
+    CHECK(TypesOf(changes) == pool_only);
+    CHECK(changes[0].request.body.pool.source_bits_ipv4 == 24);
+    CHECK(changes[0].request.body.pool.source_bits_ipv6 == 64);
+    bench.pool()->set_source_prefix_length_ipv4(32);
+    bench.pool()->set_source_prefix_length_ipv6(48);
+    CHECK(TypesOf(Difference(&by_source, bench.Compile().tables)) == pool_only);
   }
   SECTION("everything gone") {
     bench.config.clear_vips();

@@ -37,7 +37,7 @@ std::shared_ptr<Tables> MakeTables(uint32_t pools, uint8_t last_mac_byte) {
   for (uint32_t i = 0; i < pools; ++i) {
     auto slots = std::make_shared<std::vector<channel::MaglevSlot>>(kSlots);
     for (auto& slot : *slots) slot.current = slot.previous = 3;
-    tables->pools[i] = slots;
+    tables->pools[i] = {.slots = slots};
   }
   channel::VipBody vip = {};
   vip.address = *IpAddress::Parse("192.0.2.1");

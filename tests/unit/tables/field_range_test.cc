@@ -29,6 +29,14 @@ Request Other(Encapsulation encapsulation) {
   return request;
 }
 
+Request Scheduled(uint8_t scheduler, uint8_t source_bits_ipv4, uint8_t source_bits_ipv6) {
+  Request request = SetPool(1, 3, 0);
+  request.body.pool.scheduler = static_cast<Scheduler>(scheduler);
+  request.body.pool.source_bits_ipv4 = source_bits_ipv4;
+  request.body.pool.source_bits_ipv6 = source_bits_ipv6;
+  return request;
+}
+
 Request Spread(const char* prefix) {
   Request request = Tunnel();
   request.body.backend.outer_source = Address(prefix);
@@ -107,6 +115,15 @@ const Case kCases[] = {
     {"pool[1].arena_slot", SetPool(1, 3, 2), [](auto*) {}, false, 2},
     {"pool[1].arena_slot", SetPool(1, 3, ~0u), [](auto*) {}, false, ~0u},
     {"pool[1].reserved", SetPool(1, 3, 0), [](auto* b) { b->pool.reserved = 1; }, false, 1},
+    {"pool[1].scheduler", Scheduled(4, 0, 0), [](auto*) {}, true},
+    {"pool[1].scheduler", Scheduled(5, 0, 0), [](auto*) {}, false, 5},
+    {"pool[1].scheduler", Scheduled(255, 0, 0), [](auto*) {}, false, 255},
+    {"pool[1].source_bits_ipv4", Scheduled(1, 32, 128), [](auto*) {}, true},
+    {"pool[1].source_bits_ipv4", Scheduled(1, 0, 0), [](auto*) {}, true},
+    {"pool[1].source_bits_ipv4", Scheduled(1, 33, 64), [](auto*) {}, false, 33},
+    {"pool[1].source_bits_ipv6", Scheduled(1, 32, 129), [](auto*) {}, false, 129},
+    {"pool[1].source_bits_ipv4", Scheduled(0, 1, 0), [](auto*) {}, false, 1},
+    {"pool[1].source_bits_ipv6", Scheduled(2, 0, 1), [](auto*) {}, false, 1},
 
     {"backend[16383]", SetBackend(kMaxBackends - 1, 0), [](auto*) {}, true},
     {"backend[16384].index", SetBackend(kMaxBackends, 0), [](auto*) {}, false, kMaxBackends},

@@ -93,8 +93,13 @@ Request SetVip(uint32_t index, uint32_t pool) {
 
 Request SetPool(uint32_t index, uint32_t slot_count, uint32_t arena_slot) {
   Request request = OfType(MessageType::kSetPool);
-  request.body.pool = {
-      .index = index, .slot_count = slot_count, .arena_slot = arena_slot, .reserved = 0};
+  request.body.pool = {.index = index,
+                       .slot_count = slot_count,
+                       .arena_slot = arena_slot,
+                       .scheduler = Scheduler::kMaglev,
+                       .source_bits_ipv4 = 0,
+                       .source_bits_ipv6 = 0,
+                       .reserved = 0};
   return request;
 }
 
@@ -157,7 +162,12 @@ uint64_t DigestOf(const Snapshot& snapshot) {
   digest.Add(uint64_t{snapshot.timeouts.half_open_s} << 32 | snapshot.timeouts.established_s);
   digest.Add(uint64_t{snapshot.timeouts.closing_s} << 32 | snapshot.timeouts.udp_s);
   for (const Pool& pool : snapshot.pools) {
-    digest.Add(pool.slot_count);
+    digest.Add(uint64_t{pool.slot_count} << 32 | static_cast<uint64_t>(pool.scheduler) << 16 |
+               uint64_t{pool.source_bits_ipv4} << 8 | pool.source_bits_ipv6);
+    for (const Candidate& candidate : pool.candidates) {
+      digest.Add(uint64_t{candidate.slots} << 16 | candidate.backend);
+    }
+    for (const uint16_t backend : pool.turns) digest.Add(backend);
     for (uint32_t i = 0; i < pool.slot_count; ++i) {
       digest.Add(uint64_t{pool.slots[i].current} << 16 | pool.slots[i].previous);
     }
@@ -175,6 +185,8 @@ uint64_t DigestOf(const Snapshot& snapshot) {
     digest.Add(backend.next_hop.destination_mac.bytes);
     digest.Add(backend.next_hop.source_mac.bytes);
   }
+  for (const uint32_t share : snapshot.shares) digest.Add(share);
+  digest.Add(snapshot.counts_flows);
   // Any address of SetVip's that is a VIP, with its pool.
   for (uint32_t i = 0; i < kMaxVips; ++i) {
     const VipCell* cell =

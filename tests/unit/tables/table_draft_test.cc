@@ -57,6 +57,39 @@ struct Fixture {
                    }};
 };
 
+TEST_CASE("a pool's scheduler and who has which share reach the snapshot") {
+  Fixture f;
+  f.Good({Begin(true), SetGlobals(), SetBackend(1, kNoNextHop), SetBackend(5, kNoNextHop)});
+  for (uint32_t i = 0; i < kSlots; ++i) f.arena.at(0, i) = {1, 1};
+  f.arena.at(0, 0) = {5, 1};
+  for (uint8_t scheduler = 0; scheduler <= 4; ++scheduler) {
+    Request pool = SetPool(scheduler, kSlots, 0);
+    pool.body.pool.scheduler = static_cast<Scheduler>(scheduler);
+    if (scheduler == 1) pool.body.pool.source_bits_ipv4 = 24, pool.body.pool.source_bits_ipv6 = 56;
+    f.Good({pool});
+  }
+  f.Good({Commit(1)});
+  const Snapshot& s = *f.snapshot->get();
+  for (uint8_t scheduler = 0; scheduler <= 4; ++scheduler) {
+    const Pool& pool = s.pools[scheduler];
+    CHECK(pool.scheduler == static_cast<Scheduler>(scheduler));
+    CHECK(pool.source_bits_ipv4 == (scheduler == 1 ? 24 : 0));
+    CHECK(pool.source_bits_ipv6 == (scheduler == 1 ? 56 : 0));
+    CHECK(pool.candidates.size() == (scheduler >= 2 ? 2 : 0));
+    CHECK(pool.turns.size() == (scheduler == 2 ? kSlots : 0));
+  }
+  CHECK(s.pools[2].candidates[0].backend == 1);
+  CHECK(s.pools[2].candidates[0].slots == kSlots - 1);
+  CHECK(std::count(s.pools[2].turns.begin(), s.pools[2].turns.end(), 5) == 1);
+  CHECK(s.shares[1] == kSlots - 1);
+  CHECK(s.shares[5] == 1);
+  CHECK(s.shares[0] == 0);
+  CHECK(s.counts_flows);
+  f.Good({Begin(false, 1), Delete(MessageType::kDeletePool, 3), Delete(MessageType::kDeletePool, 4),
+          Commit(2)});
+  CHECK_FALSE(f.snapshot->get()->counts_flows);
+}
+
 TEST_CASE("a VIP's timeouts that are 0 are those for all") {
   Fixture f;
   Request vip = SetVip(1, 3);
