@@ -24,8 +24,7 @@ const FragmentDecision* FragmentTable::Find(uint64_t tag, uint64_t now_ms) const
   return nullptr;
 }
 
-void FragmentTable::Decide(FragmentDecision decision, uint64_t now_ms) {
-  decision.decided_ms = static_cast<uint32_t>(now_ms);
+void FragmentTable::Decide(const FragmentDecision& decision, uint64_t now_ms) {
   FragmentDecision* set = &decisions_[FirstOfSet(decision.tag)];
   FragmentDecision* place = set;
   for (uint32_t way = 0; way < kWays; ++way) {
@@ -38,6 +37,7 @@ void FragmentTable::Decide(FragmentDecision decision, uint64_t now_ms) {
     if (set[way].tag == 0 || AgeMs(set[way], now_ms) > AgeMs(*place, now_ms)) place = &set[way];
   }
   *place = decision;
+  place->decided_ms = static_cast<uint32_t>(now_ms);
   if (waiting_ > 0) Release(decision.tag);
 }
 

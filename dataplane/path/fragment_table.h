@@ -55,7 +55,7 @@ class FragmentTable {
   // The datagram's decision, or nullptr. Valid until the next Decide().
   const FragmentDecision* Find(uint64_t tag, uint64_t now_ms) const;
   // Enters a decision, in place of an earlier one for the same tag, and releases who waits for it.
-  void Decide(FragmentDecision decision, uint64_t now_ms);
+  void Decide(const FragmentDecision& decision, uint64_t now_ms);
 
   // Takes the fragment in. Returns the one that was pushed out, if any: the caller's again.
   WaitingFragment Wait(WaitingFragment fragment, uint64_t now_ms);

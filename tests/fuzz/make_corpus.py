@@ -86,7 +86,7 @@ def begin(full, base=0):
     return request(1, struct.pack("<QB", base, full))
 
 
-GLOBALS = request(2, struct.pack("<6Q4I", 1, 2, 3, 4, 5, 6, 30, 3600, 31, 120))
+GLOBALS = request(2, struct.pack("<6Q4IB7x", 1, 2, 3, 4, 5, 6, 30, 3600, 31, 120, 1))
 READ_COUNTERS, ABORT, HANG_UP = request(13), request(12), b"\x80"
 
 
@@ -95,8 +95,8 @@ def vip(index, pool, last=1, port=80, protocol=6, max_segment_size=0):
                    struct.pack(">HB", port, protocol) + struct.pack("<xH", max_segment_size))
 
 
-def pool(index, slots=7, arena_slot=0):
-    return request(5, struct.pack("<4I", index, slots, arena_slot, 0))
+def pool(index, slots=7, arena_slot=0, scheduler=0, source_bits=(0, 0)):
+    return request(5, struct.pack("<3I4B", index, slots, arena_slot, scheduler, *source_bits, 0))
 
 
 L2, IPIP, GRE, GUE, L3DSR = range(5)
@@ -156,6 +156,9 @@ def table_seeds():
                           backend(1, 0, GUE, gue_port=6080, gue_hop_list=1) +
                           backend(2, 0, GUE, mapped(0), gue_port=6080, source_flow_bits=8) +
                           backend(3, 0, L3DSR, dscp=63) + next_hop(0, 1500, 4094) + commit(5),
+        "schedulers": roomy + fill(0, 1, 3) + begin(1) + GLOBALS + pool(0, 7, 0, 1, (24, 56)) +
+                      pool(1, 23, 0, 2) + pool(2, 7, 0, 3) + pool(3, 11, 0, 4) + backend(1) +
+                      backend(3) + vip(0, 2) + commit(5) + begin(0, 5) + pool(1, 23, 0, 5),
         "families": roomy + begin(1) + backend(1, 0, IPIP, bytes(15) + b"\x05"),
         "segment-sizes": roomy + begin(1) + GLOBALS + vip(0, 0, 1, 80, 6, 536) + pool(0) +
                          vip(1, 0, 2, 80, 6, 9000) + commit(1) + begin(1) +
