@@ -73,6 +73,35 @@ def packet_seeds(packets):
              for name, records in bursts.items()})
 
 
+def quote_seeds(packets):
+    """What the golden ICMP errors quote: this worker knows the flow, another one, or none."""
+    seeds = {}
+    for case, _, frame, _ in packets:
+        ipv6 = frame[12:14] == b"\x86\xdd"
+        at = 54 if ipv6 else 34
+        types = {1: 0, 2: 1, 3: 2, 4: 3} if ipv6 else {3: 0, 11: 1, 12: 2}
+        if not case.startswith(("icmp-error", "icmp-bad-error")) or len(frame) < at + 8:
+            continue
+        control = ipv6 | len(seeds) % 8 << 1 | types.get(frame[at], 0) << 5 | 16
+        protocol = frame[at + 14:at + 15] if ipv6 else frame[at + 17:at + 18]
+        kind = (re.sub(r"[0-9a-f.:]+", "", case), frame[at], protocol)
+        seeds.setdefault(kind, (case, bytes([control, frame[at + 1]]) + frame[at + 8:at + 128]))
+    return dict(seeds.values())
+
+
+def chain_seeds(packets):
+    """The golden packets' IPv4 options and IPv6 extension headers, ports behind them."""
+    seeds = {}
+    for case, _, frame, _ in packets:
+        if frame[12:14] == b"\x08\x00" and len(frame) > 34 and frame[14] > 0x45:
+            options = frame[34:14 + (frame[14] & 15) * 4]
+            seeds.setdefault((len(options), options[:1]), ("options-" + case, b"\0" + options))
+        if frame[12:14] == b"\x86\xdd" and len(frame) > 54 and frame[20] in (0, 43, 44, 51, 60):
+            kind = frame[20] or 1
+            seeds.setdefault((kind, frame[54], len(frame)), ("headers-" + case, bytes([kind]) + frame[54:300]))
+    return dict(seeds.values())
+
+
 # Requests of lib/channel/messages.h, as steps of table_requests_fuzz.cc.
 def request(kind, body=b""):
     return struct.pack("<BB", kind, len(body)) + body
@@ -337,8 +366,11 @@ def write_dictionary():
 
 
 def main():
-    frames, bursts = packet_seeds(golden_packets(sys.argv[1]))
+    packets = golden_packets(sys.argv[1])
+    frames, bursts = packet_seeds(packets)
     write("parse_headers", frames)
+    write("header_chain", chain_seeds(packets))
+    write("icmp_quote", quote_seeds(packets))
     write("path", bursts)
     write("quic", quic_seeds())
     write("table_requests", table_seeds())
