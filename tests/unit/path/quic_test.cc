@@ -203,7 +203,7 @@ TEST_CASE("rolling a key: the old configuration and the new one side by side") {
   cid.insert(cid.end(), block.begin(), block.end());
   CHECK(f.BackendOf(Quic(kShort, cid)) == 2);
   CHECK(f.BackendOf(Quic(kShort, ConnectionId(1), 6000)) == 1);
-  cid.resize(cid.size() - 1);
+  cid.pop_back();
   CHECK(f.BackendOf(Quic(kShort, cid)) == 2);  // the flow
   CHECK(f.Counted(Counter::quic_too_short) == 1);
 }
