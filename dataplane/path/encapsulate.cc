@@ -2,8 +2,6 @@
 //
 // Last stage: the packet as it leaves. Nothing is written before it is certain that it leaves.
 // What IPIP and L2 need is here; the other encapsulations are in tunnel.cc.
-#include <cstring>
-
 #include "dataplane/path/too_big.h"
 #include "dataplane/path/tunnel.h"
 #include "lib/net/checksum.h"
@@ -31,14 +29,14 @@ void WriteEthernet(uint8_t* frame, const NextHop& next_hop, Be16 type) {
   ethernet->type = type;
 }
 
-// Puts the next hop's tag between the addresses and the type.
-void InsertTag(Packet& packet, Be16 vlan) {
+// Puts the next hop's tag between the addresses and the type. Written anew, not moved: reading what
+// was just written in other pieces would wait for it.
+void InsertTag(Packet& packet, const NextHop& next_hop) {
   packet.frame -= sizeof(VlanTag);
   packet.headroom_bytes = static_cast<uint16_t>(packet.headroom_bytes - sizeof(VlanTag));
   packet.length_bytes += static_cast<uint32_t>(sizeof(VlanTag));
-  std::memmove(packet.frame, packet.frame + sizeof(VlanTag), 2 * sizeof(MacAddress));
-  reinterpret_cast<EthernetHeader*>(packet.frame)->type = ether_type::kVlan;
-  reinterpret_cast<VlanTag*>(packet.frame + sizeof(EthernetHeader))->control = vlan;
+  WriteEthernet(packet.frame, next_hop, ether_type::kVlan);
+  reinterpret_cast<VlanTag*>(packet.frame + sizeof(EthernetHeader))->control = next_hop.vlan;
 }
 
 void DecrementTtl(IpFamily family, uint8_t* ip_header) {
@@ -102,7 +100,7 @@ void Forward(Packet& packet, PathState& state) {
   packet.length_bytes = kLinkBytes + out_bytes;
   WriteEthernet(frame, next_hop, family == IpFamily::kIpv4 ? ether_type::kIpv4 : ether_type::kIpv6);
   if (tagged) [[unlikely]]
-    InsertTag(packet, next_hop.vlan);
+    InsertTag(packet, next_hop);
   packet.transmit_port = next_hop.port;
   packet.verdict = Verdict::kForward;
 }
