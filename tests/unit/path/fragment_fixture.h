@@ -8,8 +8,9 @@
 
 namespace guideway {
 
-inline constexpr const char* kVip4 = "198.51.100.1";
-inline constexpr const char* kVip6 = "2001:db8:a::1";
+// Arrays, so that tests may compare them: equal literals may be several.
+inline constexpr char kVip4[] = "198.51.100.1";
+inline constexpr char kVip6[] = "2001:db8:a::1";
 
 // UDP and TCP VIPs of both families, pool 0, backends 0 to 3 (L2) behind ports 0 to 3.
 struct FragmentFixture : World {
