@@ -1,5 +1,6 @@
 """Datagrams longer than the MTU: real ones by MAC rewrite and through tunnels, and crafted ones."""
 
+import json
 import warnings
 
 from lab import configuration, fixtures, sockets
@@ -19,11 +20,20 @@ _TIMEOUT_S = 3
 _DATAGRAMS = 12
 _LENGTHS = (1500, 4000, 9001, 60000)
 _TUNNEL_ROOM = 60  # bytes that fragments leave for an outer header
+_IPERF_PORT = 5201
 
 
 class Fixture(fixtures.Running):
     def __init__(self, lab):
-        super().__init__(lab, configuration.tunnels(lab), workers=lab.queues)
+        config = configuration.tunnels(lab)
+        for encapsulation, vips in (("l2", VIP), ("ipip", TUNNEL_VIP)):
+            name = f"iperf-{encapsulation}"
+            config["pools"].append(configuration.pool(lab, name, encapsulation,
+                                                      backends=BACKENDS[:1]))
+            config["vips"] += [{"name": f"{name}-{protocol}{family}", "address": vips[family],
+                                "port": _IPERF_PORT, "protocol": protocol, "pool": name}
+                               for protocol in ("tcp", "udp") for family in FAMILIES]
+        super().__init__(lab, config, workers=lab.queues)
         self.ports = iter(range(30000, 40000))
         # Fragments of the link's MTU would not fit into a tunnel of the same MTU.
         for family in FAMILIES:
@@ -86,6 +96,31 @@ def test_long_datagrams_ipip(fixture):
         new = backend.decapsulated()
         for kind in ("ipip 4in4", "ipip 6in4"):
             assert new[kind] > old[kind] + 10, (backend.name, old, new)
+
+
+def _iperf(fixture, vip):
+    """iperf3 sends datagrams of 4000 bytes: none is lost or late."""
+    server = fixture.lab.process("iperf-server", BACKENDS[0], "iperf3", "-s", "-1", "-B", vip, "-p",
+                                 _IPERF_PORT, "--forceflush")
+    server.start(ready="Server listening")
+    before = fixture.guideway.stats()
+    try:
+        done = fixture.lab.execute(CLIENT, "iperf3", "-c", vip, "-p", _IPERF_PORT, "-u", "-l", 4000,
+                                   "-b", "8M", "-n", 1_600_000, "-J")
+    finally:
+        server.stop()
+    after = fixture.guideway.check_balance()
+    received = json.loads(done.stdout)["end"]["sum"]
+    assert received["packets"] >= 400 and received["lost_packets"] == 0, received
+    fragments = after["fragments_received"] - before["fragments_received"]
+    assert fragments >= 3 * received["packets"], (received, before, after)
+    assert after["drops"] == before["drops"], (before, after)
+
+
+def test_iperf_with_datagrams_over_the_mtu(fixture):
+    for vips in (VIP, TUNNEL_VIP):
+        for family in FAMILIES:
+            _iperf(fixture, vips[family])
 
 
 def _pieces(fixture, family, port, text, ident):

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import select
 import socket
 
 from lab.process import LabError
@@ -38,6 +39,21 @@ def udp(lab, host, address, port=0, timeout_s=3):
     made.settimeout(timeout_s)
     made.bind((address, port))
     return made
+
+
+def tcp(lab, host, family, timeout_s=3):
+    """A TCP socket of `host`, to be connected. `family`: 4 or 6."""
+    with namespace(lab.network.name(host)):
+        made = socket.socket(socket.AF_INET6 if family == 6 else socket.AF_INET, socket.SOCK_STREAM)
+    made.settimeout(timeout_s)
+    return made
+
+
+def first_readable(candidates, timeout_s):
+    readable = select.select(candidates, [], [], timeout_s)[0]
+    if not readable:
+        raise LabError(f"nothing came within {timeout_s} s")
+    return readable[0]
 
 
 def packet(lab, host, interface):
