@@ -1,5 +1,6 @@
 """Datagrams longer than the MTU: real ones by MAC rewrite and through tunnels, and crafted ones."""
 
+import copy
 import json
 import warnings
 
@@ -25,15 +26,7 @@ _IPERF_PORT = 5201
 
 class Fixture(fixtures.Running):
     def __init__(self, lab):
-        config = configuration.tunnels(lab)
-        for encapsulation, vips in (("l2", VIP), ("ipip", TUNNEL_VIP)):
-            name = f"iperf-{encapsulation}"
-            config["pools"].append(configuration.pool(lab, name, encapsulation,
-                                                      backends=BACKENDS[:1]))
-            config["vips"] += [{"name": f"{name}-{protocol}{family}", "address": vips[family],
-                                "port": _IPERF_PORT, "protocol": protocol, "pool": name}
-                               for protocol in ("tcp", "udp") for family in FAMILIES]
-        super().__init__(lab, config, workers=lab.queues)
+        super().__init__(lab, configuration.tunnels(lab), workers=lab.queues)
         self.ports = iter(range(30000, 40000))
         # Fragments of the link's MTU would not fit into a tunnel of the same MTU.
         for family in FAMILIES:
@@ -44,7 +37,10 @@ class Fixture(fixtures.Running):
 
     def set_policy(self, policy):
         self.config["fragments"] = policy
-        self.guideway.write_config(self.config)
+        self.apply(self.config)
+
+    def apply(self, config):
+        self.guideway.write_config(config)
         self.guideway.cli("apply", "-f", self.guideway.config_path)
         self.guideway.wait_serving()
 
@@ -98,6 +94,18 @@ def test_long_datagrams_ipip(fixture):
             assert new[kind] > old[kind] + 10, (backend.name, old, new)
 
 
+def _with_iperf(lab, config):
+    """The configuration with iperf's port at all VIPs, both protocols at one backend."""
+    made = copy.deepcopy(config)
+    for encapsulation, vips in (("l2", VIP), ("ipip", TUNNEL_VIP)):
+        name = f"iperf-{encapsulation}"
+        made["pools"].append(configuration.pool(lab, name, encapsulation, backends=BACKENDS[:1]))
+        made["vips"] += [{"name": f"{name}-{protocol}{family}", "address": vips[family],
+                          "port": _IPERF_PORT, "protocol": protocol, "pool": name}
+                         for protocol in ("tcp", "udp") for family in FAMILIES]
+    return made
+
+
 def _iperf(fixture, vip):
     """iperf3 sends datagrams of 4000 bytes: none is lost or late."""
     server = fixture.lab.process("iperf-server", BACKENDS[0], "iperf3", "-s", "-1", "-B", vip, "-p",
@@ -118,9 +126,11 @@ def _iperf(fixture, vip):
 
 
 def test_iperf_with_datagrams_over_the_mtu(fixture):
+    fixture.apply(_with_iperf(fixture.lab, fixture.config))
     for vips in (VIP, TUNNEL_VIP):
         for family in FAMILIES:
             _iperf(fixture, vips[family])
+    fixture.apply(fixture.config)
 
 
 def _pieces(fixture, family, port, text, ident):
