@@ -101,7 +101,8 @@ def test_connections_with_headers_on_every_packet(fixture):
     before = fixture.guideway.stats()
     for vips, _ in fixture.seen:
         for family in FAMILIES:
-            assert {_http_get(fixture, vips[family], family) for _ in range(20)} == set(BACKENDS)
+            # All three but once in ten million times.
+            assert {_http_get(fixture, vips[family], family) for _ in range(40)} == set(BACKENDS)
     after = fixture.guideway.check_balance()
-    assert after["forwarded_packets"] >= before["forwarded_packets"] + 4 * 20 * 4, (before, after)
+    assert after["forwarded_packets"] >= before["forwarded_packets"] + 4 * 40 * 4, (before, after)
     assert after["drops"] == before["drops"], (before, after)
