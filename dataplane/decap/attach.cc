@@ -107,7 +107,7 @@ absl::StatusOr<std::unique_ptr<DecapPrograms>> DecapPrograms::Load(const DecapCo
   for (size_t i = 0; i < config.gue_ports.size(); ++i) {
     const_cast<__be16&>(constants->gue_ports[i]) = Be16(config.gue_ports[i]).wire();
   }
-  const_cast<__u8&>(constants->l3dsr_enabled) = !config.l3dsr.empty();
+  const_cast<__u8&>(constants->l3dsr_enabled) = !config.l3dsr4.empty() || !config.l3dsr6.empty();
   const_cast<__u32&>(constants->next_hop_ifindex) = config.next_hop_index;
   uint8_t mark[sizeof(constants->next_hop_mark)];
   if (getrandom(mark, sizeof(mark), 0) != sizeof(mark)) return ErrnoStatus(errno, "getrandom");
@@ -146,13 +146,12 @@ absl::Status DecapPrograms::FillMaps() {
     const gw_decap_address key = ToKey(local);
     GW_RETURN_IF_ERROR(Put(bpf_map__fd(program_->maps.locals), &key, &present, local.ToString()));
   }
-  for (const auto& [dscp, vip] : config_.l3dsr) {
-    const uint32_t key = dscp;
-    gw_decap_l3dsr value{};
-    value.vip = ToKey(vip.front());
-    value.family = static_cast<uint32_t>(vip.front().family());
-    GW_RETURN_IF_ERROR(
-        Put(bpf_map__fd(program_->maps.l3dsr), &key, &value, vip.front().ToString()));
+  for (const auto* by_dscp : {&config_.l3dsr4, &config_.l3dsr6}) {
+    for (const auto& [dscp, vip] : *by_dscp) {
+      const uint32_t slot = dscp + (vip.IsIpv4() ? 0U : GW_DECAP_DSCPS);
+      const gw_decap_l3dsr value{.vip = ToKey(vip), .present = 1};
+      GW_RETURN_IF_ERROR(Put(bpf_map__fd(program_->maps.l3dsr), &slot, &value, vip.ToString()));
+    }
   }
   return absl::OkStatus();
 }

@@ -62,12 +62,11 @@ absl::Status ParseL3dsr(const DecapOptions& options, DecapConfig* config) {
     }
     absl::StatusOr<IpAddress> vip = IpAddress::Parse(text.substr(equals + 1));
     if (!vip.ok()) return Annotate(vip.status(), absl::StrCat("--l3dsr ", text));
-    std::vector<IpAddress>& of_dscp = config->l3dsr[static_cast<uint8_t>(dscp)];
-    if (!of_dscp.empty()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--l3dsr ", text, ": DSCP ", dscp, " stands for another VIP already"));
+    auto& by_dscp = vip->IsIpv4() ? config->l3dsr4 : config->l3dsr6;
+    if (!by_dscp.emplace(static_cast<uint8_t>(dscp), *vip).second) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "--l3dsr ", text, ": DSCP ", dscp, " stands for another VIP of this family already"));
     }
-    of_dscp.push_back(*vip);
     if (!Contains(config->vips, *vip)) config->vips.push_back(*vip);
   }
   return absl::OkStatus();
@@ -144,7 +143,7 @@ absl::StatusOr<DecapConfig> MakeConfig(const DecapOptions& options) {
   GW_ASSIGN_OR_RETURN(config.locals, ParseAddresses("--local", options.locals));
   GW_RETURN_IF_ERROR(ParseFrom(options, &config));
   GW_RETURN_IF_ERROR(ParseL3dsr(options, &config));
-  if (config.from.empty() && config.l3dsr.empty()) {
+  if (config.from.empty() && config.l3dsr4.empty() && config.l3dsr6.empty()) {
     return absl::InvalidArgumentError(
         "neither --from (balancers that tunnel) nor --l3dsr is given: nothing to do");
   }

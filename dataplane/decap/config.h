@@ -36,7 +36,7 @@ struct DecapConfig {
   std::vector<IpAddress> vips;  // those of l3dsr included
   std::vector<IpPrefix> from;
   std::vector<IpAddress> locals;
-  std::map<uint8_t, std::vector<IpAddress>> l3dsr;  // by DSCP, 1..63; at most one VIP a DSCP
+  std::map<uint8_t, IpAddress> l3dsr4, l3dsr6;  // the VIP of a family by DSCP, 1..63
   std::vector<uint16_t> gue_ports;
   XdpMode mode = XdpMode::kAuto;
 };

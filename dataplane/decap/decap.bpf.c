@@ -57,7 +57,7 @@ static __always_inline int handle4(struct xdp_md* ctx, __u32 link_bytes) {
   struct gw_decap_address own, source;
   int verdict = GW_DECAP_not_ours;
   if ((void*)(ip + 1) > end || ip->version != 4) return GW_DECAP_not_ours;
-  const struct gw_decap_l3dsr* entry = vip_of(ip->tos >> 2, 4);
+  const struct gw_decap_l3dsr* entry = vip_of(ip->tos >> 2);
   // Behind options there is something else; the port of a later fragment is none, either.
   int tunnelled = may_be_tunnel(ip->protocol, ip + 1, end);
   if (!tunnelled && !entry) return GW_DECAP_not_ours;
@@ -86,7 +86,8 @@ static __always_inline int handle6(struct xdp_md* ctx, __u32 link_bytes) {
   struct gw_decap_address own, source;
   int verdict = GW_DECAP_not_ours;
   if ((void*)(ip + 1) > end || ip->version != 6) return GW_DECAP_not_ours;
-  const struct gw_decap_l3dsr* entry = vip_of((__u32)(ip->priority << 2 | ip->flow_lbl[0] >> 6), 6);
+  const struct gw_decap_l3dsr* entry =
+      vip_of(GW_DECAP_DSCPS + (__u32)(ip->priority << 2 | ip->flow_lbl[0] >> 6));
   int tunnelled = may_be_tunnel(ip->nexthdr, ip + 1, end);
   if (!tunnelled && !entry) return GW_DECAP_not_ours;
   __builtin_memcpy(&own, &ip->daddr, sizeof(own));

@@ -26,10 +26,10 @@ struct gw_decap_prefix {
   struct gw_decap_address address;
 };
 
-// What a DSCP stands for. Family 0: nothing.
+// What a DSCP stands for: slot DSCP for IPv4, GW_DECAP_DSCPS + DSCP for IPv6. Not present: nothing.
 struct gw_decap_l3dsr {
   struct gw_decap_address vip;
-  __u32 family;  // 4 or 6
+  __u32 present;
 };
 
 #endif  // GUIDEWAY_DATAPLANE_DECAP_DECAP_ABI_H_

@@ -8,10 +8,10 @@
 
 #include "dataplane/decap/headers.bpf.h"
 
-static __always_inline const struct gw_decap_l3dsr* vip_of(__u32 dscp, __u32 family) {
+static __always_inline const struct gw_decap_l3dsr* vip_of(__u32 slot) {
   if (!l3dsr_enabled) return 0;
-  const struct gw_decap_l3dsr* entry = bpf_map_lookup_elem(&l3dsr, &dscp);
-  return entry && entry->family == family ? entry : 0;
+  const struct gw_decap_l3dsr* entry = bpf_map_lookup_elem(&l3dsr, &slot);
+  return entry && entry->present ? entry : 0;
 }
 
 // The transport checksum covers the address. Of what it is unknown nothing is to be changed.

@@ -37,7 +37,7 @@ struct {
 
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
-  __uint(max_entries, GW_DECAP_DSCPS);
+  __uint(max_entries, 2 * GW_DECAP_DSCPS);
   __type(key, __u32);
   __type(value, struct gw_decap_l3dsr);
 } l3dsr SEC(".maps");
