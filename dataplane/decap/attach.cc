@@ -29,9 +29,14 @@ std::string libbpf_messages;  // NOLINT: libbpf's callback has no argument of it
 
 int KeepMessage(enum libbpf_print_level level, const char* format, va_list arguments) {
   if (level == LIBBPF_DEBUG) return 0;
-  std::string line(4096, '\0');
-  const int length = vsnprintf(line.data(), line.size(), format, arguments);
-  line.resize(std::min<size_t>(length < 0 ? 0 : length, line.size() - 1));
+  va_list again;
+  va_copy(again, arguments);
+  const int length = vsnprintf(nullptr, 0, format, again);  // a log has any length
+  va_end(again);
+  if (length < 0) return 0;
+  std::string line(static_cast<size_t>(length) + 1, '\0');
+  vsnprintf(line.data(), line.size(), format, arguments);
+  line.pop_back();
   libbpf_messages += line;
   return length;
 }
