@@ -3,10 +3,13 @@
 #ifndef GUIDEWAY_DATAPLANE_DECAP_MAPS_BPF_H_
 #define GUIDEWAY_DATAPLANE_DECAP_MAPS_BPF_H_
 
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
+// clang-format off: libbpf's headers need the kernel's types before them.
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+// clang-format on
 
 #include "dataplane/decap/decap_abi.h"
 
