@@ -3,7 +3,8 @@
 #ifndef GUIDEWAY_DATAPLANE_DECAP_MAPS_BPF_H_
 #define GUIDEWAY_DATAPLANE_DECAP_MAPS_BPF_H_
 
-// clang-format off: libbpf's headers need the kernel's types before them.
+// libbpf's headers need the kernel's types before them.
+// clang-format off
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 
