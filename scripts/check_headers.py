@@ -32,8 +32,20 @@ def flags_by_folder(build):
     return found
 
 
+def compile_bpf_alone(header):
+    """The same for what only BPF programs include."""
+    multiarch = subprocess.run(["gcc", "-print-multiarch"], check=True, capture_output=True,
+                               text=True).stdout.strip()
+    done = subprocess.run(["clang", "-target", "bpf", f"-I{ROOT}", f"-I/usr/include/{multiarch}",
+                           "-fsyntax-only", "-x", "c", "-"], text=True,
+                          input=f'#include "{header}"\n', capture_output=True, check=False)
+    return done.stderr if done.returncode else ""
+
+
 def compile_alone(header, directory, arguments):
     """Error text, empty if it compiles."""
+    if header.endswith(".bpf.h"):
+        return compile_bpf_alone(header)
     kept, skip = [], False
     for argument in arguments:
         if skip or argument in _WITH_VALUE:

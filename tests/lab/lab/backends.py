@@ -53,6 +53,7 @@ class Backend:
     def __init__(self, lab, name, files):
         self.name = name
         self._lab = lab
+        self.decap = None
         directory = f"{lab.directory}/{name}-nginx"
         os.makedirs(directory, exist_ok=True)
         self.access_log = f"{directory}/access.log"
@@ -130,15 +131,19 @@ def make_download(directory):
 
 
 class Backends:
-    """All backends of a lab, by name."""
+    """All backends of a lab, by name. `decap(lab, name)`, if given, makes what takes tunnels apart."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, decap=None):
         files = f"{lab.directory}/files"
         self.download_sha256 = make_download(files)
         self._by_name = {name: Backend(lab, name, files) for name in BACKENDS}
-        program = compile_decapsulation(lab.directory)
+        program = None if decap else compile_decapsulation(lab.directory)
         for backend in self._by_name.values():
-            backend.load_decapsulation(program)
+            if decap:
+                backend.decap = decap(lab, backend.name)
+                backend.decap.start()
+            else:
+                backend.load_decapsulation(program)
             backend.start()
 
     def __getitem__(self, name):

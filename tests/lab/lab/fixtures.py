@@ -14,9 +14,9 @@ TWO_QUEUES = ("two-queues", {"queues": 2})
 class Running:
     """Backends, both daemons, all backends healthy. Subclasses choose the configuration."""
 
-    def __init__(self, lab, config=None, workers=1):
+    def __init__(self, lab, config=None, workers=1, decap=None):
         self.lab = lab
-        self.backends = Backends(lab)
+        self.backends = Backends(lab, decap)
         self.config = config or configuration.l2(lab)
         self.guideway = Guideway(lab, self.config, workers).start()
 
