@@ -21,6 +21,7 @@ std::string TextOf(const char (&field)[kBytes]) {
 
 ResolvedNextHop StaticNextHop(const v1::Port& port, const IpAddress& address) {
   ResolvedNextHop result;
+  result.pending = false;
   result.interface = port.name();
   result.is_port_name = true;
   result.on_link = true;  // everything is the gateway's

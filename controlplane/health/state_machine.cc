@@ -25,6 +25,13 @@ bool HealthStateMachine::Record(bool success, std::string reason, absl::Duration
   return true;
 }
 
+bool HealthStateMachine::RecordNotRun(const std::string& reason) {
+  std::string not_run = "not probed: " + reason;
+  if (not_run == reason_) return false;
+  reason_ = std::move(not_run);
+  return true;
+}
+
 void HealthStateMachine::SetThresholds(uint32_t rise, uint32_t fall) {
   rise_ = rise;
   fall_ = fall;

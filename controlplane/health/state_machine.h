@@ -23,6 +23,8 @@ class HealthStateMachine {
 
   // Takes a probe's result ("HTTP status 503"); true if the state has changed.
   bool Record(bool success, std::string reason, absl::Duration now);
+  // Takes the reason why a probe could not be run, which changes nothing else. True if it is news.
+  bool RecordNotRun(const std::string& reason);
   // New thresholds count from here on; the state stays.
   void SetThresholds(uint32_t rise, uint32_t fall);
 

@@ -160,6 +160,7 @@ bool Resolver::Recompute() {
 
 ResolvedNextHop Resolver::Compute(const IpAddress& destination, const Looked& looked) {
   ResolvedNextHop result;
+  result.pending = false;
   if (!looked.status.ok()) {
     result.problem =
         absl::StrCat(destination.ToString(), ": ", std::string(looked.status.message()));
@@ -191,6 +192,7 @@ ResolvedNextHop Resolver::Compute(const IpAddress& destination, const Looked& lo
   if (neighbour == neighbours_.end() || neighbour->second.mac.IsZero()) {
     const bool failed =
         neighbour != neighbours_.end() && (neighbour->second.state & NUD_FAILED) != 0;
+    result.pending = !failed;
     result.problem = absl::StrCat(result.gateway.ToString(), " on ", result.interface,
                                   failed ? " does not answer" : " is being resolved");
     return result;
