@@ -107,7 +107,8 @@ void StateReport::FillBackend(const v1::Pool& pool, const v1::Backend& backend, 
     reason = health->reason();
   } else if (pool.has_probe()) {
     state->set_health(v1::HEALTH_UNKNOWN);
-    reason = "not probed while disabled";
+    reason = backend.state() == v1::DISABLED ? "not probed while disabled"
+                                             : "not probed while no VIP leads to the pool";
   } else {
     state->set_health(v1::HEALTH_UNPROBED);
   }
@@ -130,6 +131,7 @@ void StateReport::FillStatus(v1::GetStatusResponse* status) const {
   status->set_dataplane_connected(session.ready());
   status->set_dataplane_problem(session.problem());
   if (!keep_problem.empty()) status->add_state_problems(keep_problem);
+  if (!probe_problem.empty()) status->add_state_problems(probe_problem);
   status->set_settling(settling.AnySettling());
   status->set_wanted_generation(session.wanted_generation());
   status->set_dataplane_generation(session.generation());

@@ -19,6 +19,7 @@ struct StateReport {
   const Session& session;
   const channel::CountersRegion* counters;  // null: none read yet
   const std::string& keep_problem;          // of the backend indices; empty: none
+  const std::string& probe_problem;         // of probes through the tunnel; empty: none
   absl::Duration now;                       // EventLoop::Now()
 
   void FillState(v1::GetStateResponse* state) const;

@@ -49,6 +49,10 @@ ProbeAnchor::~ProbeAnchor() {
 }
 
 absl::Status ProbeAnchor::RemoveLeftovers(const Numbers& numbers) {
+  // The device is there: so is its process, and the rules are in use.
+  if (access(absl::StrCat("/proc/sys/net/ipv4/conf/", kDevice).c_str(), F_OK) == 0) {
+    return absl::OkStatus();
+  }
   ProbeAnchor anchor(numbers);
   GW_RETURN_IF_ERROR(anchor.Connect());
   anchor.RemoveRules();
@@ -80,6 +84,8 @@ absl::Status ProbeAnchor::MakeDevice() {
                                            : error == EPERM ? " (needs CAP_NET_ADMIN)"
                                                             : ""));
   }
+  // Should somebody have made it to stay: it must end with this process.
+  if (ioctl(device.get(), TUNSETPERSIST, 0) != 0) return ErrnoStatus(errno, kDevice);
   device_ = std::move(device);
   const UniqueFd any(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (ioctl(any.get(), SIOCGIFINDEX, &request) != 0) return ErrnoStatus(errno, kDevice);

@@ -21,7 +21,7 @@ namespace guideway {
 namespace {
 
 // Between looks at whether the anchor is as it should be, and between attempts to make one.
-constexpr absl::Duration kUpkeepInterval = absl::Seconds(5);
+constexpr absl::Duration kUpkeepInterval = absl::Seconds(1);
 // Packets read in one turn of the event loop, so that other probes get theirs.
 constexpr int kMostPacketsAtOnce = 256;
 

@@ -5,7 +5,7 @@
 // (anchor.h). Here they are read, told apart by their source address and port, put into the frame
 // in which the data plane would send them, and sent on a packet socket by the backend's next hop.
 // The backend answers to the host's own address, by the kernel's own ways. What this host cannot do
-// is Unavailable, and tried again every few seconds. Thread safety: loop thread only.
+// is Unavailable, and tried again every second. Thread safety: loop thread only.
 #ifndef GUIDEWAY_CONTROLPLANE_TUNNEL_PROBE_TUNNEL_H_
 #define GUIDEWAY_CONTROLPLANE_TUNNEL_PROBE_TUNNEL_H_
 
@@ -33,7 +33,6 @@ namespace guideway {
 struct TunnelTarget {
   IpAddress backend;
   IpAddress vip;
-  uint16_t port = 0;
   Delivery delivery;
 };
 
