@@ -105,12 +105,12 @@ void StateReport::FillBackend(const v1::Pool& pool, const v1::Backend& backend, 
     state->set_health_age_ms(static_cast<uint64_t>(
         std::max<int64_t>(0, absl::ToInt64Milliseconds(now - health->since()))));
     reason = health->reason();
-  } else if (pool.has_probe()) {
+  } else if (pool.has_probe() && backend.state() == v1::DISABLED) {
     state->set_health(v1::HEALTH_UNKNOWN);
-    reason = backend.state() == v1::DISABLED ? "not probed while disabled"
-                                             : "not probed while no VIP leads to the pool";
+    reason = "not probed while disabled";
   } else {
     state->set_health(v1::HEALTH_UNPROBED);
+    if (pool.has_probe()) reason = "not probed while no VIP leads to the pool";
   }
   if (failed_open && backend.state() == v1::ENABLED) {
     absl::StrAppend(&reason, reason.empty() ? "" : "; ",

@@ -36,6 +36,8 @@ class ProbePath {
   virtual absl::Status Prepare(int socket) = 0;
   // Why the packets of the socket prepared last did not go this way; ok: they did.
   virtual absl::Status Check() = 0;
+  // What about this host may be why nothing came back; empty: nothing known.
+  virtual std::string Doubt() const { return ""; }
 };
 
 struct ProbeRequest {
@@ -62,7 +64,8 @@ std::unique_ptr<Probe> StartTcpProbe(EventLoop* loop, const ProbeRequest& reques
 
 // What the error of ProbePath::Prepare() is to a probe.
 ProbeResult ResultOfPreparing(const absl::Status& error);
-// The result, unless the packets went another way (`via` may be null): then it says nothing.
+// The result, unless the packets went another way (`via` may be null): then it says nothing. Adds
+// the doubt to a failure.
 ProbeResult CheckWay(ProbePath* via, ProbeResult result);
 
 // "timed out after 3 s"

@@ -93,8 +93,12 @@ ProbeResult ResultOfPreparing(const absl::Status& error) {
 ProbeResult CheckWay(ProbePath* via, ProbeResult result) {
   if (via == nullptr || result.outcome == ProbeResult::Outcome::kNotRun) return result;
   const absl::Status went = via->Check();
-  if (went.ok()) return result;
-  return {ProbeResult::Outcome::kNotRun, std::string(went.message())};
+  if (!went.ok()) return {ProbeResult::Outcome::kNotRun, std::string(went.message())};
+  if (result.outcome == ProbeResult::Outcome::kFailure) {
+    const std::string doubt = via->Doubt();
+    if (!doubt.empty()) absl::StrAppend(&result.reason, " (", doubt, ")");
+  }
+  return result;
 }
 
 std::string TimeoutReason(absl::Duration timeout) {

@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "controlplane/tunnel/local_end.h"
+#include "controlplane/tunnel/reverse_path.h"
 #include "glog/logging.h"
 #include "lib/base/status.h"
 #include "lib/net/headers.h"
@@ -95,6 +96,9 @@ class ProbeTunnel::Path : public ProbePath {
   }
   absl::Status Check() override {
     return flow_ ? tunnel_->Check(*flow_) : absl::UnavailableError("not prepared");
+  }
+  std::string Doubt() const override {
+    return flow_ ? StrictReversePath(target_.vip, flow_->interface_index) : "";
   }
 
  private:

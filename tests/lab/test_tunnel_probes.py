@@ -110,6 +110,26 @@ def test_a_stopped_server_is_unhealthy(fixture):
     fixture.wait_backend("b1", unhealthy=[])
 
 
+def test_a_strict_reverse_path_filter_is_named(fixture):
+    """It drops answers from IPv4 VIPs where the route to these is by another port."""
+    network = fixture.lab.network
+    interface = fixture.lab.interfaces[-1]  # where the backends are
+    network.sysctl(GUIDEWAY, f"net.ipv4.conf.{interface}.rp_filter=1")
+    try:
+        if fixture.lab.two_port:
+            # To an IPv6 backend the probe comes from where the VIP's route leads, and so does the answer.
+            fixture.wait_backend("b1", unhealthy=[pool for pool in fixture.pools
+                                                  if pool.endswith(("-4", "-4in4"))])
+            reason = fixture.guideway.backends("l2-4")["b1"]["health_reason"]
+            assert f"net.ipv4.conf.{interface}.rp_filter is strict" in reason, reason
+        else:
+            wait_until(fixture.all_healthy, "everything is healthy")
+        network.sysctl(GUIDEWAY, f"net.ipv4.conf.{interface}.rp_filter=2")
+        fixture.guideway.wait_serving()
+    finally:
+        network.sysctl(GUIDEWAY, f"net.ipv4.conf.{interface}.rp_filter=0")
+
+
 def test_nothing_is_left_behind(fixture):
     guideway = fixture.guideway
     rules, routes, devices = fixture.left_behind()
