@@ -126,12 +126,30 @@ void StateReport::FillBackend(const v1::Pool& pool, const v1::Backend& backend, 
   if (counters != nullptr) Fill(counters->backends[found->second.index], traffic);
 }
 
+std::string StateReport::NotProbed() const {
+  uint32_t count = 0;
+  std::string first;
+  for (const v1::Pool& pool : config.pools()) {
+    for (const v1::Backend& backend : pool.backends()) {
+      const HealthStateMachine* health =
+          prober.Find(BackendKey(pool.name(), backend.name(), backend.address()));
+      if (health == nullptr || !health->not_run()) continue;
+      if (count++ == 0)
+        first = absl::StrCat(pool.name(), "/", backend.name(), " ", health->reason());
+    }
+  }
+  if (count == 0) return "";
+  return absl::StrCat(count, count == 1 ? " backend is" : " backends are",
+                      " not probed, health stays as it is: ", first);
+}
+
 void StateReport::FillStatus(v1::GetStatusResponse* status) const {
   const channel::Welcome& welcome = session.welcome();
   status->set_dataplane_connected(session.ready());
   status->set_dataplane_problem(session.problem());
   if (!keep_problem.empty()) status->add_state_problems(keep_problem);
-  if (!probe_problem.empty()) status->add_state_problems(probe_problem);
+  const std::string not_probed = probe_problem.empty() ? NotProbed() : probe_problem;
+  if (!not_probed.empty()) status->add_state_problems(not_probed);
   status->set_settling(settling.AnySettling());
   status->set_wanted_generation(session.wanted_generation());
   status->set_dataplane_generation(session.generation());

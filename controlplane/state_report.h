@@ -26,6 +26,8 @@ struct StateReport {
   void FillStatus(v1::GetStatusResponse* status) const;
 
  private:
+  // How many backends this host cannot probe and why it cannot the first; empty: none.
+  std::string NotProbed() const;
   void FillBackend(const v1::Pool& pool, const v1::Backend& backend, bool failed_open,
                    v1::BackendState* state) const;
 };

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Processor time of the control plane for each health probe, direct and through the tunnel.
 
-usage: probe_cost.py [BACKENDS] [SECONDS]     (10000 backends, 20 s; needs root and a built tree)
+usage: probe_cost.py [BACKENDS] [SECONDS]     (2000 backends, 20 s; needs root and a built tree)
 
 Two namespaces, no data plane: all backends are addresses that lead to one server, which takes IPIP
 apart and serves HTTP. Every backend is probed every 5 s.
@@ -24,8 +24,8 @@ HOST, SERVER = "host", "server"
 VIP = topology.TUNNEL_VIP[4]
 FIRST = ipaddress.ip_address("10.1.0.1")
 _NGINX = """\
-daemon off; user root; worker_processes 1; pid {directory}/pid; error_log {directory}/error.log;
-events {{ worker_connections 4096; }}
+daemon off; user root; worker_processes 1; worker_rlimit_nofile 65536; pid {directory}/pid; error_log {directory}/error.log;
+events {{ worker_connections 16384; }}
 http {{ access_log off; server {{ listen 80 backlog=4096; location / {{ return 200 "ok"; }} }} }}
 """
 
@@ -49,8 +49,6 @@ def measure(net, directory, count, kind, via, seconds):
     probe = {"type": kind, "port": 80, "interval": "5s", "timeout": "3s", "via": via}
     pool = {"name": "web", "encapsulation": "ipip", "probe": probe,
             "backends": [{"name": f"b{i}", "address": str(FIRST + i)} for i in range(count)]}
-    if count >= 16000:
-        pool["table_size"] = 655373
     config = {"flow_hash_secret": "a secret of the whole lab", "pools": [pool],
               "vips": [{"name": "v", "address": VIP, "port": 80, "protocol": "tcp", "pool": "web"}]}
     with open(f"{directory}/guideway.yaml", "w", encoding="ascii") as file:
@@ -61,9 +59,7 @@ def measure(net, directory, count, kind, via, seconds):
                      f"--state_directory={directory}/state"), f"{directory}/{kind}-{via}.log")
     plane.start(ready="ready", timeout_s=60)
     try:
-        wait_until(lambda: f"backend web/b{count - 1}" in plane.log(), "probes run", 60)
-        healthy = plane.log().count(" is healthy")
-        wait_until(lambda: plane.log().count(" is healthy") >= count, f"all healthy, not {healthy}", 60)
+        wait_until(lambda: plane.log().count(" is healthy") >= count, "all are healthy", 60)
         before = processor_time_s(plane.pid)
         time.sleep(seconds)  # what is measured
         return processor_time_s(plane.pid) - before, count * seconds / 5
@@ -72,7 +68,7 @@ def measure(net, directory, count, kind, via, seconds):
 
 
 def main():
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 10000
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
     seconds = int(sys.argv[2]) if len(sys.argv) > 2 else 20
     prefix = namespaces.own_prefix()
     net = namespaces.Network(prefix)

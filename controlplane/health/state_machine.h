@@ -31,6 +31,7 @@ class HealthStateMachine {
   HealthState state() const { return state_; }
   const std::string& reason() const { return reason_; }  // of the last result; empty before it
   absl::Duration since() const { return since_; }        // when the state was entered
+  bool not_run() const { return not_run_; }              // the last probe could not be run
 
  private:
   uint32_t rise_;
@@ -39,6 +40,7 @@ class HealthStateMachine {
   uint32_t successes_in_a_row_ = 0;
   uint32_t failures_in_a_row_ = 0;
   std::string reason_;
+  bool not_run_ = false;
   absl::Duration since_;
 };
 

@@ -174,6 +174,20 @@ def test_the_anchor_is_mended(fixture):
     fixture.guideway.wait_serving()
 
 
+def test_what_is_not_probed_keeps_its_health(fixture):
+    """Without IPv6 on the device, IPv6 VIPs cannot be probed, and status says so."""
+    setting = f"net.ipv6.conf.{DEVICE}.disable_ipv6"
+    fixture.lab.network.sysctl(GUIDEWAY, f"{setting}=1")
+
+    def told():
+        return "not probed, health stays" in fixture.guideway.cli("status", check=False).stdout
+    wait_until(told, "status has the problem")
+    assert fixture.all_healthy()
+    fixture.lab.network.sysctl(GUIDEWAY, f"{setting}=0")
+    wait_until(lambda: not told(), "all backends are probed again")
+    assert fixture.all_healthy()
+
+
 def test_what_cannot_be_probed_is_a_problem(fixture):
     """Another device of that name is there, from the start and later on."""
     ip = fixture.lab.network.ip
