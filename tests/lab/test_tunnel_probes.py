@@ -110,6 +110,29 @@ def test_a_stopped_server_is_unhealthy(fixture):
     fixture.wait_backend("b1", unhealthy=[])
 
 
+def test_a_dead_backend_is_unhealthy(fixture):
+    """First it does not answer, then the kernel finds no Ethernet address for it any more."""
+    ip = fixture.lab.network.ip
+    ip("b1", "link", "set", "eth0", "down")
+    fixture.wait_backend("b1", unhealthy=fixture.pools)
+    for family in FAMILIES:
+        ip(GUIDEWAY, "neigh", "del", fixture.lab.backend_address("b1", family), "dev",
+           fixture.lab.interfaces[-1])
+    pools = ("ipip-4in4", "ipip-6in6", "l2-4", "l2-6")
+
+    def unresolved():
+        reasons = [fixture.guideway.backends(pool)["b1"]["health_reason"] for pool in pools]
+        return all("does not answer" in reason for reason in reasons)
+    wait_until(unresolved, "the kernel has given up", timeout_s=20)
+    ip("b1", "link", "set", "eth0", "up")
+    for family in FAMILIES:  # a link that goes down loses routes, and its IPv6 addresses
+        address = fixture.lab.backend_address("b1", family)
+        fixture.lab.network.ip("b1", "address", "replace", f"{address}/{24 if family == 4 else 64}",
+                               "dev", "eth0")
+        ip("b1", "route", "replace", "default", "via", address.removesuffix("21") + "1")
+    fixture.wait_backend("b1", unhealthy=[])
+
+
 def test_a_strict_reverse_path_filter_is_named(fixture):
     """It drops answers from IPv4 VIPs where the route to these is by another port."""
     network = fixture.lab.network
