@@ -88,7 +88,7 @@ absl::Status FillCarrier(const TunnelTarget& target, const ResolvedNextHop& next
 
 class ProbeTunnel::Path : public ProbePath {
  public:
-  Path(ProbeTunnel* tunnel, TunnelTarget target) : tunnel_(tunnel), target_(std::move(target)) {}
+  Path(ProbeTunnel* tunnel, const TunnelTarget& target) : tunnel_(tunnel), target_(target) {}
   absl::Status Prepare(int socket) override {
     flow_.reset();
     GW_ASSIGN_OR_RETURN(flow_, tunnel_->Prepare(target_, socket));

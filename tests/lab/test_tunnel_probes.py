@@ -3,6 +3,7 @@ has no VIP, is unhealthy although its own address answers."""
 
 from lab import configuration, fixtures
 from lab.backends import HTTP_PORT, L3DSR_DSCP
+from lab.guideway import CONTROLPLANE
 from lab.process import wait_until
 from lab.topology import FAMILIES, GUIDEWAY, TUNNEL_VIP, VIP
 
@@ -230,3 +231,23 @@ def test_what_cannot_be_probed_is_a_problem(fixture):
     ip(GUIDEWAY, "link", "del", DEVICE)
     guideway.wait_serving()
     assert "problem:" not in guideway.cli("status").stdout
+
+
+def test_without_privilege_status_says_so(fixture):
+    """CAP_NET_ADMIN is dropped before the control plane starts; nothing of it is left behind."""
+    guideway = fixture.guideway
+    guideway.controlplane.stop()
+    unprivileged = fixture.lab.process(
+        "unprivileged", GUIDEWAY, "setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin",
+        CONTROLPLANE, "--config", guideway.config_path, f"--dataplane_socket={guideway.channel}",
+        f"--socket={guideway.socket}", f"--state_directory={fixture.lab.directory}/state")
+    unprivileged.start(ready="ready")
+    guideway.wait_in_step()
+    text = guideway.cli("status", check=False).stdout
+    assert f"make device {DEVICE} (needs CAP_NET_ADMIN)" in text, text
+    assert all(entry["health"] == "unknown" and entry["share"] > 0
+               for entry in guideway.json("backend", "list"))
+    assert unprivileged.stop() == 0
+    assert fixture.left_behind() == ([], [], [])
+    guideway.start_controlplane()
+    guideway.wait_serving()
