@@ -13,13 +13,17 @@
 
 #include "absl/strings/str_cat.h"
 #include "controlplane/compiler/compiler.h"
+#include "controlplane/compiler/egress.h"
 #include "controlplane/health/prober.h"
 #include "controlplane/health/settling.h"
+#include "controlplane/probe_plan.h"
 #include "controlplane/resolver/resolver.h"
 #include "controlplane/session/session.h"
 #include "controlplane/state_report.h"
+#include "controlplane/tunnel/probe_tunnel.h"
 #include "glog/logging.h"
 #include "lib/base/status.h"
+#include "lib/config/schema.h"
 
 namespace guideway {
 namespace {
@@ -30,26 +34,6 @@ constexpr absl::Duration kCountersInterval = absl::Seconds(1);
 uint16_t RandomIncarnation() {
   std::random_device random;
   return static_cast<uint16_t>(random() % 0xffff + 1);
-}
-
-absl::Duration DurationOf(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
-}
-
-ProbeTarget MakeTarget(const v1::Probe& probe, const IpAddress& address) {
-  ProbeTarget target;
-  target.request.address = address;
-  target.request.port = static_cast<uint16_t>(probe.port());
-  target.request.timeout = DurationOf(probe.timeout());
-  target.request.http = probe.type() == v1::HTTP_GET;
-  target.request.path = probe.path();
-  target.request.host = probe.host();
-  target.request.status_min = probe.status_min();
-  target.request.status_max = probe.status_max();
-  target.interval = DurationOf(probe.interval());
-  target.rise = probe.rise();
-  target.fall = probe.fall();
-  return target;
 }
 
 // How long a change waits for the data plane's word.
@@ -69,6 +53,8 @@ class Controller::Impl {
         options_(std::move(options)),
         registry_(RandomIncarnation()),
         compiler_(&registry_),
+        probe_tunnel_(loop, {options_.probe_mark, options_.probe_table},
+                      [this](const IpAddress& backend) { return NextHopOf(backend); }),
         prober_(loop, [this](const std::string& key) { OnHealth(key); }),
         resolver_(loop, [this] { RecompileSoon(); }),
         session_(loop, options_.dataplane_socket, [this] { OnDataplaneReady(); }) {
@@ -108,6 +94,7 @@ class Controller::Impl {
   void OnOutcome(uint64_t ticket, const absl::Status& outcome);
   std::string IndexFile() const { return options_.state_directory + "/backend-indices"; }
   HealthState HealthOf(const std::string& key) const;
+  ResolvedNextHop NextHopOf(const IpAddress& backend) const;
   void OnHealth(const std::string& key);
   void OnDataplaneReady();
   void SetProbes();
@@ -129,6 +116,7 @@ class Controller::Impl {
   BackendRegistry registry_;
   Compiler compiler_;
   Settling settling_;
+  ProbeTunnel probe_tunnel_;
   Prober prober_;
   std::map<std::string, std::string> pool_of_key_;
   Resolver resolver_;
@@ -224,23 +212,12 @@ void Controller::Impl::OnOutcome(uint64_t ticket, const absl::Status& outcome) {
 }
 
 void Controller::Impl::SetProbes() {
-  std::map<std::string, ProbeTarget> targets;
-  std::map<std::string, std::set<std::string>> probed_by_pool;
-  pool_of_key_.clear();
-  for (const v1::Pool& pool : config_.pools()) {
-    std::set<std::string>& probed = probed_by_pool[pool.name()];
-    if (!pool.has_probe()) continue;
-    for (const v1::Backend& backend : pool.backends()) {
-      const auto address = IpAddress::Parse(backend.address());
-      if (!address.ok() || backend.state() == v1::DISABLED) continue;
-      const std::string key = BackendKey(pool.name(), backend.name(), backend.address());
-      targets.emplace(key, MakeTarget(pool.probe(), *address));
-      probed.insert(key);
-      pool_of_key_[key] = pool.name();
-    }
-  }
-  prober_.SetTargets(targets);
-  settling_.SetPools(probed_by_pool, DurationOf(config_.settle_time()), loop_->Now());
+  ProbePlan plan = MakeProbePlan(
+      config_, [this](const TunnelTarget& target) { return probe_tunnel_.MakePath(target); });
+  pool_of_key_ = std::move(plan.pool_of_key);
+  probe_tunnel_.SetInUse(plan.uses_tunnel);
+  prober_.SetTargets(plan.targets);
+  settling_.SetPools(plan.keys_by_pool, FromProto(config_.settle_time()), loop_->Now());
   UpdateSettling();
 }
 
@@ -255,6 +232,17 @@ void Controller::Impl::SetDestinations() {
     }
   }
   resolver_.SetDestinations(destinations);
+}
+
+// As a kernel interface, for probes through the tunnel.
+ResolvedNextHop Controller::Impl::NextHopOf(const IpAddress& backend) const {
+  if (const v1::Port* port = StaticGatewayPort(config_)) {
+    const channel::Welcome& welcome = session_.welcome();
+    return OnKernelInterface(StaticNextHop(*port, backend),
+                             absl::MakeConstSpan(welcome.ports, welcome.port_count));
+  }
+  const auto found = resolver_.next_hops().find(backend);
+  return found == resolver_.next_hops().end() ? ResolvedNextHop{} : found->second;
 }
 
 bool Controller::Impl::UpdateSettling() {
@@ -378,6 +366,7 @@ StateReport Controller::Impl::Report() const {
                      .session = session_,
                      .counters = counters_.get(),
                      .keep_problem = keep_problem_,
+                     .probe_problem = probe_tunnel_.problem(),
                      .now = loop_->Now()};
 }
 

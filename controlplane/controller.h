@@ -20,9 +20,14 @@ namespace guideway {
 
 class Controller {
  public:
+  // Out of the way of what Kubernetes (bits 14 and 15) and others use by default.
+  static constexpr uint32_t kProbeMark = 0x67770000, kProbeTable = 26487;
   struct Options {
     std::string dataplane_socket;  // Unix socket of the data plane's channel
     std::string state_directory;   // where backend indices are kept over restarts
+    // Of probes through the tunnel, see tunnel/anchor.h.
+    uint32_t probe_mark = kProbeMark;
+    uint32_t probe_table = kProbeTable;
   };
 
   Controller(EventLoop* loop, Options options);

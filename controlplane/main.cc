@@ -22,6 +22,10 @@ DEFINE_bool(
     "of a pool's backends");
 DEFINE_string(dataplane_socket, "/run/guideway/dataplane.sock", "Unix socket of the data plane");
 DEFINE_string(socket, "/run/guideway/controlplane.sock", "Unix socket of the API");
+DEFINE_uint32(probe_mark, guideway::Controller::kProbeMark,
+              "mark (SO_MARK) of probes through tunnels; nothing else on the host may use it");
+DEFINE_uint32(probe_table, guideway::Controller::kProbeTable,
+              "number of the routing table for probes through tunnels");
 DEFINE_string(state_directory, "/var/lib/guideway", "what must outlast a restart is kept here");
 
 namespace guideway {
@@ -82,7 +86,12 @@ absl::Status Run() {
   GW_ASSIGN_OR_RETURN(const std::unique_ptr<ConfigStore> store,
                       ConfigStore::Open({FLAGS_config, FLAGS_state_directory, FLAGS_force_config}));
   EventLoop loop;
-  Controller controller(&loop, {FLAGS_dataplane_socket, FLAGS_state_directory});
+  if (FLAGS_probe_mark == 0) return absl::InvalidArgumentError("--probe_mark: must not be 0");
+  if (FLAGS_probe_table == 0 || (FLAGS_probe_table >= 253 && FLAGS_probe_table <= 255)) {
+    return absl::InvalidArgumentError("--probe_table: 0, 253, 254 and 255 are the kernel's own");
+  }
+  Controller controller(
+      &loop, {FLAGS_dataplane_socket, FLAGS_state_directory, FLAGS_probe_mark, FLAGS_probe_table});
   GW_RETURN_IF_ERROR(controller.Start());
   controller.SetConfig(store->config());
   ConfigChanger changer(store.get(), [&](const v1::Config& config, CommitDone done) {

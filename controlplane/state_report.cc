@@ -105,11 +105,12 @@ void StateReport::FillBackend(const v1::Pool& pool, const v1::Backend& backend, 
     state->set_health_age_ms(static_cast<uint64_t>(
         std::max<int64_t>(0, absl::ToInt64Milliseconds(now - health->since()))));
     reason = health->reason();
-  } else if (pool.has_probe()) {
+  } else if (pool.has_probe() && backend.state() == v1::DISABLED) {
     state->set_health(v1::HEALTH_UNKNOWN);
     reason = "not probed while disabled";
   } else {
     state->set_health(v1::HEALTH_UNPROBED);
+    if (pool.has_probe()) reason = "not probed while no VIP leads to the pool";
   }
   if (failed_open && backend.state() == v1::ENABLED) {
     absl::StrAppend(&reason, reason.empty() ? "" : "; ",
@@ -125,11 +126,30 @@ void StateReport::FillBackend(const v1::Pool& pool, const v1::Backend& backend, 
   if (counters != nullptr) Fill(counters->backends[found->second.index], traffic);
 }
 
+std::string StateReport::NotProbed() const {
+  uint32_t count = 0;
+  std::string first;
+  for (const v1::Pool& pool : config.pools()) {
+    for (const v1::Backend& backend : pool.backends()) {
+      const HealthStateMachine* health =
+          prober.Find(BackendKey(pool.name(), backend.name(), backend.address()));
+      if (health == nullptr || !health->not_run()) continue;
+      if (count++ == 0)
+        first = absl::StrCat(pool.name(), "/", backend.name(), " ", health->reason());
+    }
+  }
+  if (count == 0) return "";
+  return absl::StrCat(count, count == 1 ? " backend is" : " backends are",
+                      " not probed, health stays as it is: ", first);
+}
+
 void StateReport::FillStatus(v1::GetStatusResponse* status) const {
   const channel::Welcome& welcome = session.welcome();
   status->set_dataplane_connected(session.ready());
   status->set_dataplane_problem(session.problem());
   if (!keep_problem.empty()) status->add_state_problems(keep_problem);
+  const std::string not_probed = probe_problem.empty() ? NotProbed() : probe_problem;
+  if (!not_probed.empty()) status->add_state_problems(not_probed);
   status->set_settling(settling.AnySettling());
   status->set_wanted_generation(session.wanted_generation());
   status->set_dataplane_generation(session.generation());

@@ -19,12 +19,15 @@ struct StateReport {
   const Session& session;
   const channel::CountersRegion* counters;  // null: none read yet
   const std::string& keep_problem;          // of the backend indices; empty: none
+  const std::string& probe_problem;         // of probes through the tunnel; empty: none
   absl::Duration now;                       // EventLoop::Now()
 
   void FillState(v1::GetStateResponse* state) const;
   void FillStatus(v1::GetStatusResponse* status) const;
 
  private:
+  // How many backends this host cannot probe and why it cannot the first; empty: none.
+  std::string NotProbed() const;
   void FillBackend(const v1::Pool& pool, const v1::Backend& backend, bool failed_open,
                    v1::BackendState* state) const;
 };

@@ -111,7 +111,7 @@ const std::vector<PoolFlag>& PoolFlags() {
       {"probe.port", "--probe-port", "PORT", "Port that is probed; needed with --probe"},
       {"probe.path", "--probe-path", "PATH", "With http: path of the GET"},
       {"probe.host", "--probe-host", "HOST",
-       "With http: Host header of the GET; without it the backend's address"},
+       "With http: Host header of the GET; without it the address that is probed"},
       {"probe.status_min", "--probe-status-min", "NUMBER",
        "With http: smallest status that counts as success"},
       {"probe.status_max", "--probe-status-max", "NUMBER",
@@ -121,6 +121,8 @@ const std::vector<PoolFlag>& PoolFlags() {
        "After this a probe has failed; at most the interval"},
       {"probe.rise", "--probe-rise", "NUMBER", "Successes in a row that make a backend healthy"},
       {"probe.fall", "--probe-fall", "NUMBER", "Failures in a row that make a backend unhealthy"},
+      {"probe.via", "--probe-via", "",
+       "Which way probes take: straight to the backend, or to a VIP in the pool's encapsulation"},
   };
   return *flags;
 }

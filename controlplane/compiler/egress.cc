@@ -17,10 +17,38 @@ std::string TextOf(const char (&field)[kBytes]) {
   return std::string(field, strnlen(field, kBytes));
 }
 
+const channel::PortInfo* FindPort(const ResolvedNextHop& resolved,
+                                  absl::Span<const channel::PortInfo> ports) {
+  const auto port = std::find_if(ports.begin(), ports.end(), [&](const channel::PortInfo& info) {
+    return (resolved.is_port_name ? TextOf(info.name) : TextOf(info.kernel_interface)) ==
+           resolved.interface;
+  });
+  return port == ports.end() ? nullptr : &*port;
+}
+
 }  // namespace
+
+ResolvedNextHop OnKernelInterface(ResolvedNextHop next_hop,
+                                  absl::Span<const channel::PortInfo> ports) {
+  if (!next_hop.problem.empty()) return next_hop;
+  const channel::PortInfo* port = FindPort(next_hop, ports);
+  if (port == nullptr) {
+    next_hop.problem = absl::StrCat(next_hop.interface, " is not a port of the data plane");
+    next_hop.pending = true;  // the data plane may not be there yet
+  } else if (port->kernel_interface[0] == 0) {
+    next_hop.problem = absl::StrCat(next_hop.interface, " has no kernel interface to send by");
+    next_hop.pending = true;  // nothing is wrong with the backend
+  } else {
+    next_hop.interface = TextOf(port->kernel_interface);
+    next_hop.is_port_name = false;
+    next_hop.source_mac = port->mac;
+  }
+  return next_hop;
+}
 
 ResolvedNextHop StaticNextHop(const v1::Port& port, const IpAddress& address) {
   ResolvedNextHop result;
+  result.pending = false;
   result.interface = port.name();
   result.is_port_name = true;
   result.on_link = true;  // everything is the gateway's
@@ -47,11 +75,8 @@ absl::StatusOr<Egress> MakeEgress(const ResolvedNextHop& resolved, const IpAddre
         absl::StrCat(address.ToString(), " is not on a segment of this host (its route goes via ",
                      resolved.gateway.ToString(), "): l2 cannot reach it"));
   }
-  const auto port = std::find_if(ports.begin(), ports.end(), [&](const channel::PortInfo& info) {
-    return (resolved.is_port_name ? TextOf(info.name) : TextOf(info.kernel_interface)) ==
-           resolved.interface;
-  });
-  if (port == ports.end()) {
+  const channel::PortInfo* port = FindPort(resolved, ports);
+  if (port == nullptr) {
     return absl::FailedPreconditionError(
         absl::StrCat(resolved.interface, " is not a port of the data plane"));
   }
@@ -73,7 +98,7 @@ absl::StatusOr<Egress> MakeEgress(const ResolvedNextHop& resolved, const IpAddre
   uint32_t mtu_bytes = port->mtu_bytes;
   if (resolved.mtu_bytes != 0) mtu_bytes = std::min(mtu_bytes, resolved.mtu_bytes);
   mtu_bytes = std::clamp(mtu_bytes, kSmallestMtuBytes, kLargestMtuBytes);
-  egress.next_hop.port = static_cast<uint16_t>(port - ports.begin());
+  egress.next_hop.port = static_cast<uint16_t>(port - ports.data());
   egress.next_hop.mtu_bytes = static_cast<uint16_t>(mtu_bytes);
   egress.next_hop.destination_mac = resolved.destination_mac;
   egress.next_hop.source_mac = source_mac;

@@ -28,6 +28,11 @@ absl::StatusOr<Egress> MakeEgress(const ResolvedNextHop& resolved, const IpAddre
 // The next hop that a port's static gateway is, for destinations of the family of `address`.
 ResolvedNextHop StaticNextHop(const v1::Port& port, const IpAddress& address);
 
+// A next hop that StaticNextHop() made, with the port's kernel interface and MAC address in place
+// of its name; a problem if it has none.
+ResolvedNextHop OnKernelInterface(ResolvedNextHop next_hop,
+                                  absl::Span<const channel::PortInfo> ports);
+
 }  // namespace guideway
 
 #endif  // GUIDEWAY_CONTROLPLANE_COMPILER_EGRESS_H_

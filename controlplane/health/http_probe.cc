@@ -2,6 +2,7 @@
 #include "controlplane/health/http_probe.h"
 
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 #include <cstring>
@@ -10,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "glog/logging.h"
+#include "lib/base/unique_fd.h"
 
 namespace guideway {
 namespace {
@@ -29,7 +31,8 @@ class HttpProbe : public Probe {
 
   // `done_` may destroy this object: nothing is touched after the call.
   void Finish(CURLcode code) {
-    ProbeResult result = Judge(code);
+    ProbeResult result =
+        prepared_.ok() ? CheckWay(request_.via.get(), Judge(code)) : ResultOfPreparing(prepared_);
     Release();
     const ProbeDone done = std::move(done_);
     done(std::move(result));
@@ -56,10 +59,23 @@ class HttpProbe : public Probe {
     curl_easy_setopt(easy_, CURLOPT_ERRORBUFFER, error_text_);
     curl_easy_setopt(easy_, CURLOPT_WRITEFUNCTION, &HttpProbe::OnBody);
     curl_easy_setopt(easy_, CURLOPT_WRITEDATA, this);
+    if (request_.via) {
+      curl_easy_setopt(easy_, CURLOPT_OPENSOCKETFUNCTION, &HttpProbe::OnOpenSocket);
+      curl_easy_setopt(easy_, CURLOPT_OPENSOCKETDATA, this);
+    }
     if (!request_.host.empty()) {
       headers_ = curl_slist_append(nullptr, absl::StrCat("Host: ", request_.host).c_str());
       curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, headers_);
     }
+  }
+
+  static curl_socket_t OnOpenSocket(void* user, curlsocktype, curl_sockaddr* address) {
+    auto* probe = static_cast<HttpProbe*>(user);
+    UniqueFd made(socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol));
+    probe->prepared_ = made.valid()
+                           ? probe->request_.via->Prepare(made.get())
+                           : absl::UnavailableError(absl::StrCat("socket: ", strerror(errno)));
+    return probe->prepared_.ok() ? made.release() : CURL_SOCKET_BAD;
   }
 
   static size_t OnBody(char* data, size_t size, size_t count, void* user) {
@@ -106,6 +122,7 @@ class HttpProbe : public Probe {
   HttpProber* prober_;
   ProbeRequest request_;
   ProbeDone done_;
+  absl::Status prepared_;  // the socket's ProbePath
   CURL* easy_ = nullptr;
   curl_slist* headers_ = nullptr;
   size_t body_bytes_ = 0;

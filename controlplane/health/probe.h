@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "controlplane/event_loop.h"
 #include "lib/net/address.h"
@@ -26,10 +27,24 @@ struct ProbeResult {
   std::string reason;  // in words: "connect: Connection refused"
 };
 
+// How a probe's packets get to a backend if not as the kernel's routes would have it.
+class ProbePath {
+ public:
+  virtual ~ProbePath() = default;
+  // Makes a TCP socket that is not connected yet one whose packets go this way. Unavailable: this
+  // host cannot do it now; any other error says why the backend cannot be reached.
+  virtual absl::Status Prepare(int socket) = 0;
+  // Why the packets of the socket prepared last did not go this way; ok: they did.
+  virtual absl::Status Check() = 0;
+  // What about this host may be why nothing came back; empty: nothing known.
+  virtual std::string Doubt() const { return ""; }
+};
+
 struct ProbeRequest {
   IpAddress address;
   uint16_t port = 0;
   absl::Duration timeout;
+  std::shared_ptr<ProbePath> via;  // null: the kernel's routes
   bool http = false;
   // HTTP only.
   std::string path;
@@ -46,6 +61,12 @@ class Probe {
 using ProbeDone = std::function<void(ProbeResult)>;
 
 std::unique_ptr<Probe> StartTcpProbe(EventLoop* loop, const ProbeRequest& request, ProbeDone done);
+
+// What the error of ProbePath::Prepare() is to a probe.
+ProbeResult ResultOfPreparing(const absl::Status& error);
+// The result, unless the packets went another way (`via` may be null): then it says nothing. Adds
+// the doubt to a failure.
+ProbeResult CheckWay(ProbePath* via, ProbeResult result);
 
 // "timed out after 3 s"
 std::string TimeoutReason(absl::Duration timeout);

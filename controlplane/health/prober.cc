@@ -61,7 +61,9 @@ void Prober::Finish(const std::string& key, const ProbeResult& result) {
   entry.probe.reset();
   bool changed = false;
   if (result.outcome == ProbeResult::Outcome::kNotRun) {
-    LOG(WARNING) << "probe of " << key << " not run: " << result.reason;
+    if (entry.health.RecordNotRun(result.reason)) {
+      LOG(WARNING) << "probe of " << key << " not run: " << result.reason;
+    }
   } else {
     changed = entry.health.Record(result.outcome == ProbeResult::Outcome::kSuccess, result.reason,
                                   loop_->Now());

@@ -7,6 +7,7 @@ namespace guideway {
 
 bool HealthStateMachine::Record(bool success, std::string reason, absl::Duration now) {
   reason_ = std::move(reason);
+  not_run_ = false;
   HealthState next = state_;
   if (success) {
     failures_in_a_row_ = 0;
@@ -22,6 +23,14 @@ bool HealthStateMachine::Record(bool success, std::string reason, absl::Duration
   if (next == state_) return false;
   state_ = next;
   since_ = now;
+  return true;
+}
+
+bool HealthStateMachine::RecordNotRun(const std::string& reason) {
+  not_run_ = true;
+  std::string not_run = "not probed: " + reason;
+  if (not_run == reason_) return false;
+  reason_ = std::move(not_run);
   return true;
 }
 

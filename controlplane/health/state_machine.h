@@ -23,12 +23,15 @@ class HealthStateMachine {
 
   // Takes a probe's result ("HTTP status 503"); true if the state has changed.
   bool Record(bool success, std::string reason, absl::Duration now);
+  // Takes the reason why a probe could not be run, which changes nothing else. True if it is news.
+  bool RecordNotRun(const std::string& reason);
   // New thresholds count from here on; the state stays.
   void SetThresholds(uint32_t rise, uint32_t fall);
 
   HealthState state() const { return state_; }
   const std::string& reason() const { return reason_; }  // of the last result; empty before it
   absl::Duration since() const { return since_; }        // when the state was entered
+  bool not_run() const { return not_run_; }              // the last probe could not be run
 
  private:
   uint32_t rise_;
@@ -37,6 +40,7 @@ class HealthStateMachine {
   uint32_t successes_in_a_row_ = 0;
   uint32_t failures_in_a_row_ = 0;
   std::string reason_;
+  bool not_run_ = false;
   absl::Duration since_;
 };
 

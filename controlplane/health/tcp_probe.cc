@@ -9,52 +9,40 @@
 
 #include "absl/strings/str_cat.h"
 #include "controlplane/health/probe.h"
+#include "controlplane/health/socket_address.h"
 #include "lib/base/unique_fd.h"
 
 namespace guideway {
 namespace {
 
-socklen_t FillSocketAddress(const IpAddress& address, uint16_t port, sockaddr_storage* storage) {
-  *storage = {};
-  if (address.IsIpv4()) {
-    auto* v4 = reinterpret_cast<sockaddr_in*>(storage);
-    v4->sin_family = AF_INET;
-    v4->sin_port = Be16(port).wire();
-    v4->sin_addr.s_addr = address.ipv4().wire();
-    return sizeof(sockaddr_in);
-  }
-  auto* v6 = reinterpret_cast<sockaddr_in6*>(storage);
-  v6->sin6_family = AF_INET6;
-  v6->sin6_port = Be16(port).wire();
-  std::memcpy(v6->sin6_addr.s6_addr, address.bytes.data(), sizeof(v6->sin6_addr.s6_addr));
-  return sizeof(sockaddr_in6);
-}
-
 class TcpProbe : public Probe {
  public:
   TcpProbe(EventLoop* loop, const ProbeRequest& request, ProbeDone done)
-      : loop_(loop), done_(std::move(done)) {
+      : loop_(loop), via_(request.via), done_(std::move(done)) {
     socket_.reset(socket(request.address.IsIpv4() ? AF_INET : AF_INET6,
                          SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
     if (!socket_.valid()) {
       FinishSoon({ProbeResult::Outcome::kNotRun, absl::StrCat("socket: ", strerror(errno))});
       return;
     }
-    sockaddr_storage storage;
-    const socklen_t length = FillSocketAddress(request.address, request.port, &storage);
-    if (connect(socket_.get(), reinterpret_cast<sockaddr*>(&storage), length) != 0 &&
-        errno != EINPROGRESS) {
-      FinishSoon(OfError(errno));
+    const absl::Status prepared = via_ ? via_->Prepare(socket_.get()) : absl::OkStatus();
+    if (!prepared.ok()) {
+      FinishSoon(ResultOfPreparing(prepared));
+      return;
+    }
+    SocketAddress address(request.address, request.port);
+    if (connect(socket_.get(), address.get(), address.size()) != 0 && errno != EINPROGRESS) {
+      FinishSoon(CheckWay(via_.get(), OfError(errno)));
       return;
     }
     timer_ = loop_->After(request.timeout, [this, timeout = request.timeout] {
-      Finish({ProbeResult::Outcome::kFailure, TimeoutReason(timeout)});
+      Finish(CheckWay(via_.get(), {ProbeResult::Outcome::kFailure, TimeoutReason(timeout)}));
     });
     loop_->Watch(socket_.get(), EPOLLOUT, [this](uint32_t) {
       int error = 0;
       socklen_t size = sizeof(error);
       getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
-      Finish(OfError(error));
+      Finish(CheckWay(via_.get(), OfError(error)));
     });
   }
   ~TcpProbe() override { Release(); }
@@ -84,6 +72,7 @@ class TcpProbe : public Probe {
   }
 
   EventLoop* loop_;
+  std::shared_ptr<ProbePath> via_;
   ProbeDone done_;
   UniqueFd socket_;
   EventLoop::TimerId timer_ = 0;
@@ -93,6 +82,23 @@ class TcpProbe : public Probe {
 
 std::unique_ptr<Probe> StartTcpProbe(EventLoop* loop, const ProbeRequest& request, ProbeDone done) {
   return std::make_unique<TcpProbe>(loop, request, std::move(done));
+}
+
+ProbeResult ResultOfPreparing(const absl::Status& error) {
+  return {
+      absl::IsUnavailable(error) ? ProbeResult::Outcome::kNotRun : ProbeResult::Outcome::kFailure,
+      std::string(error.message())};
+}
+
+ProbeResult CheckWay(ProbePath* via, ProbeResult result) {
+  if (via == nullptr || result.outcome == ProbeResult::Outcome::kNotRun) return result;
+  const absl::Status went = via->Check();
+  if (!went.ok()) return {ProbeResult::Outcome::kNotRun, std::string(went.message())};
+  if (result.outcome == ProbeResult::Outcome::kFailure) {
+    const std::string doubt = via->Doubt();
+    if (!doubt.empty()) absl::StrAppend(&result.reason, " (", doubt, ")");
+  }
+  return result;
 }
 
 std::string TimeoutReason(absl::Duration timeout) {

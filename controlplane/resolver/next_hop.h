@@ -11,6 +11,7 @@ namespace guideway {
 
 struct ResolvedNextHop {
   std::string problem = "not looked up yet";  // why there is none; empty: resolved
+  bool pending = true;  // with a problem: the kernel has not said it yet, and no more is known
   // The kernel's; of a VLAN interface the one below it; with a static gateway the port.
   std::string interface;
   uint16_t vlan = 0;          // tag of the frames; 0: none

@@ -82,8 +82,14 @@ void Resolver::OnNeighbour(const Neighbour& neighbour, bool deleted) {
   }
   NeighbourEntry& entry = neighbours_[key];
   entry.state = deleted ? uint16_t{NUD_NONE} : neighbour.state;
-  if ((entry.state & kUsable) != 0 && !neighbour.mac.IsZero()) entry.mac = neighbour.mac;
-  if ((entry.state & NUD_FAILED) != 0) entry.mac = MacAddress{};
+  if ((entry.state & kUsable) != 0 && !neighbour.mac.IsZero()) {
+    entry.mac = neighbour.mac;
+    entry.failed = false;
+  }
+  if ((entry.state & NUD_FAILED) != 0) {
+    entry.mac = MacAddress{};
+    entry.failed = true;
+  }
 }
 
 void Resolver::OnRoutesChanged() { routes_changed_ = true; }
@@ -160,6 +166,7 @@ bool Resolver::Recompute() {
 
 ResolvedNextHop Resolver::Compute(const IpAddress& destination, const Looked& looked) {
   ResolvedNextHop result;
+  result.pending = false;
   if (!looked.status.ok()) {
     result.problem =
         absl::StrCat(destination.ToString(), ": ", std::string(looked.status.message()));
@@ -191,6 +198,8 @@ ResolvedNextHop Resolver::Compute(const IpAddress& destination, const Looked& lo
   if (neighbour == neighbours_.end() || neighbour->second.mac.IsZero()) {
     const bool failed =
         neighbour != neighbours_.end() && (neighbour->second.state & NUD_FAILED) != 0;
+    // Asked again after a failure, it is as good as failed until it answers.
+    result.pending = neighbour == neighbours_.end() || !neighbour->second.failed;
     result.problem = absl::StrCat(result.gateway.ToString(), " on ", result.interface,
                                   failed ? " does not answer" : " is being resolved");
     return result;

@@ -42,8 +42,9 @@ class Resolver : private Netlink::Listener {
  private:
   using NeighbourKey = std::pair<uint32_t, IpAddress>;  // interface index, address
   struct NeighbourEntry {
-    uint16_t state = 0;  // NUD_*; 0: the kernel has none
-    MacAddress mac;      // the last good one; zero after a failure
+    uint16_t state = 0;   // NUD_*; 0: the kernel has none
+    MacAddress mac;       // the last good one; zero after a failure
+    bool failed = false;  // since it was usable last
   };
   struct Solicitation {
     absl::Duration next_at;

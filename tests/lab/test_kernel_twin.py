@@ -19,6 +19,8 @@ class Fixture(fixtures.Running):
         self.lab = lab
         self.backends = Backends(lab)
         self.config = configuration.tunnels(lab)
+        for pool in self.config["pools"]:
+            pool["probe"] = {**pool["probe"], "via": "tunnel"}
         lab.network.ip(GUIDEWAY, "link", "del", "eth0")
         self.guideway = Guideway(lab, self.config, ports=[
             f"--port=vdev:net_tap0,iface={CABLE},mac=fixed", "--kernel_twin=all"])
@@ -56,6 +58,16 @@ def test_flows_are_forwarded(fixture):
         for family in FAMILIES:
             answers = client.http_requests(fixture.lab, vips[family], 20)
             assert answers.failed == 0 and len(answers) > 1, answers
+
+
+def test_probes_through_the_tunnel_leave_by_the_twin(fixture):
+    """All pools are probed so, but that no VIP leads to tunnel6."""
+    assert fixture.guideway.health("tunnel6", "b2") == "unprobed"
+    fixture.lab.network.ip("b2", "link", "set", "dev", "eth0", "xdpdrv", "off")
+    fixture.guideway.wait_health("tunnel4", "b2", "unhealthy")
+    assert fixture.guideway.health("web", "b2") == "healthy"
+    fixture.backends["b2"].load_decapsulation(f"{fixture.lab.directory}/decapsulate.o")
+    fixture.guideway.wait_health("tunnel4", "b2", "healthy")
 
 
 def test_what_is_for_nobody_is_the_kernels(fixture):

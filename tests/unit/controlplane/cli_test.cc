@@ -254,7 +254,9 @@ TEST_CASE("what pool create is given is in the configuration") {
                            "--probe-rise",
                            "4",
                            "--probe-fall",
-                           "5"}),
+                           "5",
+                           "--probe-via",
+                           "tunnel"}),
                0, "pool a added");
   const v1::Pool& a = daemon.store().config().pools(2);
   CHECK(a.encapsulation() == v1::GUE);
@@ -274,6 +276,8 @@ TEST_CASE("what pool create is given is in the configuration") {
   CHECK(a.probe().timeout().seconds() == 6);
   CHECK(a.probe().rise() == 4);
   CHECK(a.probe().fall() == 5);
+  CHECK(a.probe().via() == v1::PROBE_TUNNEL);
+  CHECK_RESULT(daemon.Run({"pool", "show", "a"}), 0, "via=tunnel");
   CHECK_RESULT(daemon.Run({"pool", "create", "b", "--encapsulation", "l3dsr", "--dscp", "9"}), 0,
                "pool b added");
   CHECK(daemon.store().config().pools(3).dscp() == 9);
@@ -282,6 +286,9 @@ TEST_CASE("what pool create is given is in the configuration") {
   CHECK_RESULT(daemon.Run({"pool", "create", "c", "--dscp", "x"}), 2, "--dscp: x is not a whole");
   CHECK_RESULT(daemon.Run({"pool", "create", "c", "--gue-port", "5"}), 1, "gue");
   CHECK_RESULT(daemon.Run({"pool", "create", "c", "--probe-rise", "5"}), 2, "--probe");
+  CHECK_RESULT(daemon.Run({"pool", "create", "c", "--probe", "tcp", "--probe-port", "1",
+                           "--probe-via", "wire"}),
+               2, "--probe-via");
 }
 
 TEST_CASE("refused edits say why and change nothing") {

@@ -109,5 +109,23 @@ TEST_CASE("settling: until every backend of the pool's first sight has a verdict
   }
 }
 
+TEST_CASE("a probe that could not be run says so and changes nothing else") {
+  HealthStateMachine health(2, 2, absl::Seconds(1));
+  CHECK(health.Record(true, "connected", absl::Seconds(2)));
+  CHECK(!health.Record(false, "refused", absl::Seconds(3)));
+  CHECK(!health.not_run());
+  CHECK(health.RecordNotRun("no device"));
+  CHECK(!health.RecordNotRun("no device"));  // no news
+  CHECK(health.not_run());
+  CHECK(health.state() == HealthState::kHealthy);
+  CHECK(health.since() == absl::Seconds(2));
+  CHECK(health.reason() == "not probed: no device");
+  // It neither was a failure nor broke the row of failures.
+  CHECK(health.Record(false, "refused", absl::Seconds(4)));
+  CHECK(health.state() == HealthState::kUnhealthy);
+  CHECK(!health.not_run());
+  CHECK(health.reason() == "refused");
+}
+
 }  // namespace
 }  // namespace guideway

@@ -165,6 +165,89 @@ ProbeTarget Target(uint16_t port, bool http) {
   return target;
 }
 
+// A way that says what it is told to say, and whose sockets are otherwise as always.
+struct FakePath : ProbePath {
+  absl::Status Prepare(int socket) override {
+    ++prepared;
+    int type = 0;
+    socklen_t size = sizeof(type);
+    is_tcp_socket =
+        getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+    return prepare_status;
+  }
+  absl::Status Check() override { return check_status; }
+  absl::Status prepare_status, check_status;
+  int prepared = 0;
+  bool is_tcp_socket = false;
+};
+
+TEST_CASE("a probe's own way: what it cannot do is not the backend's fault") {
+  const bool http = GENERATE(false, true);
+  INFO((http ? "HTTP" : "TCP"));
+  LoopThread thread;
+  std::unique_ptr<LocalServer> server;
+  thread.On([&] {
+    server = std::make_unique<LocalServer>(thread.loop(),
+                                           "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  });
+  const ClosedPort closed;
+  const auto path = std::make_shared<FakePath>();
+  const auto run = [&](uint16_t port) {
+    ProbeRequest request = Request(port, http);
+    request.via = path;
+    return Run(&thread, request);
+  };
+  CHECK(run(server->port()).outcome == Outcome::kSuccess);
+  CHECK(path->prepared == 1);
+  CHECK(path->is_tcp_socket);
+  CHECK(run(closed.port).outcome == Outcome::kFailure);
+  // Success as well as failure, if the packets went elsewhere.
+  path->check_status = absl::UnavailableError("went elsewhere");
+  for (const uint16_t port : {server->port(), closed.port}) {
+    const ProbeResult result = run(port);
+    CHECK(result.outcome == Outcome::kNotRun);
+    CHECK(result.reason == "went elsewhere");
+  }
+  path->prepare_status = absl::UnavailableError("no device");
+  const int accepted = server->accepted();
+  const ProbeResult not_run = run(server->port());
+  CHECK(not_run.outcome == Outcome::kNotRun);
+  CHECK(not_run.reason == "no device");
+  path->prepare_status = absl::FailedPreconditionError("no route");
+  const ProbeResult failed = run(server->port());
+  CHECK(failed.outcome == Outcome::kFailure);
+  CHECK(failed.reason == "no route");
+  CHECK(server->accepted() == accepted);
+  thread.On([&] { server.reset(); });
+}
+
+TEST_CASE("prober: what is not probed says why and keeps its state") {
+  LoopThread thread;
+  std::unique_ptr<LocalServer> server;
+  std::unique_ptr<Prober> prober;
+  const auto path = std::make_shared<FakePath>();
+  thread.On([&] {
+    server = std::make_unique<LocalServer>(thread.loop(), std::nullopt);
+    prober = std::make_unique<Prober>(thread.loop(), [](const std::string&) {});
+    ProbeTarget target = Target(server->port(), false);
+    target.request.via = path;
+    prober->SetTargets({{"a", target}});
+  });
+  CHECK(thread.Await([&] { return prober->Find("a")->state() == HealthState::kHealthy; }));
+  int prepared = 0;
+  thread.On([&] {
+    path->prepare_status = absl::UnavailableError("no device");
+    prepared = path->prepared;
+  });
+  CHECK(thread.Await([&] { return path->prepared > prepared + 4; }));  // more than `fall`
+  thread.On([&] {
+    CHECK(prober->Find("a")->state() == HealthState::kHealthy);
+    CHECK(prober->Find("a")->reason() == "not probed: no device");
+    prober.reset();
+    server.reset();
+  });
+}
+
 TEST_CASE("prober: verdicts, a server that comes back, state kept over new targets") {
   LoopThread thread;
   std::unique_ptr<LocalServer> server;

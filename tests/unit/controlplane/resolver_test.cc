@@ -217,7 +217,20 @@ TEST_CASE("a neighbour that does not answer is asked again until it does") {
   Bench bench;
   bench.Destinations({"10.1.0.77"});
   CHECK(bench.AwaitProblem("10.1.0.77", "is being resolved", absl::Seconds(1)));
+  const auto pending = [&] {
+    bool is_pending = false;
+    bench.here.On([&] {
+      is_pending = bench.resolver->next_hops().at(*IpAddress::Parse("10.1.0.77")).pending;
+    });
+    return is_pending;
+  };
+  CHECK(pending());
   CHECK(bench.AwaitProblem("10.1.0.77", "10.1.0.77 on g0 does not answer", absl::Seconds(8)));
+  CHECK(!pending());
+  // Forgotten by the kernel and asked again it is no better.
+  bench.Here("ip neigh del 10.1.0.77 dev g0");
+  CHECK(bench.AwaitProblem("10.1.0.77", "is being resolved", absl::Seconds(8)));
+  CHECK(!pending());
   bench.There("ip addr add 10.1.0.77/24 dev b0");
   CHECK(bench.AwaitMac("10.1.0.77", kPeerMac, absl::Seconds(8)));
 }
