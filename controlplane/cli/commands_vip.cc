@@ -11,13 +11,29 @@ namespace guideway::cli {
 
 namespace {
 
+// Without the key.
+Json QuicLbJson(const v1::Vip& vip) {
+  Json list = Json::List();
+  for (const v1::QuicLb& config : vip.quic_lb()) {
+    Json json = Json::Object();
+    json.Set("config_id", Json::Number(config.config_id()))
+        .Set("server_id_length", Json::Number(config.server_id_length()))
+        .Set("nonce_length", Json::Number(config.nonce_length()))
+        .Set("encrypted", Json::Bool(!config.key().empty()));
+    list.Append(std::move(json));
+  }
+  return list;
+}
+
 Json VipJson(const v1::VipState& vip) {
   Json json = Json::Object();
   json.Set("name", vip.vip().name())
       .Set("address", vip.vip().address())
       .Set("port", Json::Number(vip.vip().port()))
       .Set("protocol", EnumName(vip.vip().protocol()))
-      .Set("pool", vip.vip().pool());
+      .Set("pool", vip.vip().pool())
+      .Set("max_segment_size", Json::Number(vip.vip().max_segment_size()))
+      .Set("quic_lb", QuicLbJson(vip.vip()));
   SetTraffic(vip.traffic(), &json);
   SetOthers(vip.others(), &json);
   return json;
@@ -40,6 +56,21 @@ absl::Status ListVips(Cli* cli) {
   }
   cli->out() << (cli->json() ? list.ToString() : table.ToString());
   return absl::OkStatus();
+}
+
+// What the VIP has beyond the usual; nothing of what it has not.
+std::vector<std::pair<std::string, std::string>> Extras(const v1::Vip& vip) {
+  std::vector<std::pair<std::string, std::string>> extras;
+  if (vip.has_max_segment_size()) {
+    extras.emplace_back("segments", absl::StrCat("at most ", vip.max_segment_size(), " bytes"));
+  }
+  for (const v1::QuicLb& config : vip.quic_lb()) {
+    extras.emplace_back(
+        absl::StrCat("quic-lb ", config.config_id()),
+        absl::StrCat("server IDs of ", config.server_id_length(), " bytes, nonces of ",
+                     config.nonce_length(), ", ", config.key().empty() ? "plain" : "encrypted"));
+  }
+  return extras;
 }
 
 // What became of the packets that were not forwarded; nothing if there were none.
@@ -67,18 +98,20 @@ absl::Status ShowVip(Cli* cli, const std::string& name) {
       return absl::OkStatus();
     }
     const auto pool = FindPool(state, vip.vip().pool());
-    cli->out() << KeyValues(
-        {{"name", name},
-         {"address", vip.vip().address()},
-         {"port", PortText(vip.vip())},
-         {"protocol", EnumName(vip.vip().protocol())},
-         {"pool", vip.vip().pool()},
-         {"healthy",
-          pool.ok() ? absl::StrCat(HealthyCount(**pool), " of ", (*pool)->backends_size()) : ""},
-         {"packets", absl::StrCat(vip.traffic().packets())},
-         {"bytes", absl::StrCat(vip.traffic().bytes())},
-         {"new flows", absl::StrCat(vip.traffic().new_flows())},
-         {"dropped", absl::StrCat(vip.others().drop_total())}});
+    std::vector<std::pair<std::string, std::string>> lines = {
+        {"name", name},
+        {"address", vip.vip().address()},
+        {"port", PortText(vip.vip())},
+        {"protocol", EnumName(vip.vip().protocol())},
+        {"pool", vip.vip().pool()},
+        {"healthy",
+         pool.ok() ? absl::StrCat(HealthyCount(**pool), " of ", (*pool)->backends_size()) : ""},
+        {"packets", absl::StrCat(vip.traffic().packets())},
+        {"bytes", absl::StrCat(vip.traffic().bytes())},
+        {"new flows", absl::StrCat(vip.traffic().new_flows())},
+        {"dropped", absl::StrCat(vip.others().drop_total())}};
+    for (auto& extra : Extras(vip.vip())) lines.push_back(std::move(extra));
+    cli->out() << KeyValues(lines);
     cli->out() << OthersTable(vip.others());
     return absl::OkStatus();
   }

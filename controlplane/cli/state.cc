@@ -74,6 +74,7 @@ Json BackendJson(const std::string& pool, const v1::BackendState& backend) {
       .Set("address", backend.backend().address())
       .Set("weight", Json::Number(backend.backend().weight()))
       .Set("state", EnumName(backend.backend().state()))
+      .Set("server_id", backend.backend().server_id())
       .Set("health", HealthText(backend.health()))
       .Set("health_reason", backend.health_reason())
       .Set("health_age_ms", Json::Number(backend.health_age_ms()))

@@ -94,6 +94,27 @@ TEST_CASE("lists for people are aligned") {
   CHECK_RESULT(daemon.Run({"vip", "show", "site"}), 0, "healthy:    4 of 4\n");
 }
 
+TEST_CASE("a VIP's segment size and QUIC-LB are shown, its keys are not") {
+  TestApi daemon(
+      "flow_hash_secret: 0123456789abcdef\n"
+      "pools: [{name: web, backends: [{name: a, address: 10.0.0.1, server_id: 5e01}]}]\n"
+      "vips:\n"
+      "- {name: tcp, address: 192.0.2.1, port: 443, protocol: tcp, pool: web, "
+      "max_segment_size: 1400}\n"
+      "- {name: quic, address: 192.0.2.1, port: 443, protocol: udp, pool: web, quic_lb: [\n"
+      "    {config_id: 0, server_id_length: 2, nonce_length: 6},\n"
+      "    {config_id: 5, server_id_length: 2, nonce_length: 14,\n"
+      "     key: 000102030405060708090a0b0c0d0e0f}]}\n");
+  CHECK_RESULT(daemon.Run({"vip", "show", "tcp"}), 0, "segments:   at most 1400 bytes\n");
+  const std::string quic = daemon.Run({"vip", "show", "quic"}).out;
+  CHECK(absl::StrContains(quic, "quic-lb 0:  server IDs of 2 bytes, nonces of 6, plain\n"));
+  CHECK(absl::StrContains(quic, "quic-lb 5:  server IDs of 2 bytes, nonces of 14, encrypted\n"));
+  const std::string json = daemon.Run({"-o", "json", "vip", "show", "quic"}).out;
+  CHECK(absl::StrContains(json, "\"encrypted\": true"));
+  CHECK_FALSE(absl::StrContains(quic + json, "0a0b0c"));
+  CHECK_RESULT(daemon.Run({"-o", "json", "backend", "list"}), 0, "\"server_id\": \"5e01\"");
+}
+
 TEST_CASE("status says first whether all is well") {
   TestApi daemon;
   CHECK(absl::StartsWith(daemon.Run({"status"}).out,
