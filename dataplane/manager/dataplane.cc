@@ -104,8 +104,13 @@ absl::Status Dataplane::MapFlowTables(const DataplaneOptions& options) {
     auto table = std::make_unique<FlowTable>();
     bool kept = false;
     GW_RETURN_IF_ERROR(table->Attach(memory.data(), bytes, &kept));
+    const bool forgotten = kept && options.forget_flows;
+    if (forgotten) table->Clear(/*key_digest=*/0);
     LOG(INFO) << "worker " << i << ": flow table for " << table->capacity() << " flows in "
-              << directory << (kept ? ", flows kept" : ", empty");
+              << directory
+              << (forgotten ? ", flows forgotten"
+                  : kept    ? ", flows kept"
+                            : ", empty");
     flow_memories_.push_back(std::move(memory));
     flow_tables_.push_back(std::move(table));
   }

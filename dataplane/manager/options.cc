@@ -27,6 +27,7 @@ DEFINE_string(
     "where flow tables live over a restart; default: /dev/hugepages/guideway if that is a "
     "hugetlbfs, else /dev/shm/guideway");
 DEFINE_uint64(flows, 1 << 20, "flows that a worker's table can hold (16 bytes each)");
+DEFINE_bool(forget_flows, false, "start with empty flow tables instead of those that were kept");
 DEFINE_bool(hugepages, true, "use hugepages; without them everything is slower");
 DEFINE_string(
     kernel_twin, "pci",
@@ -222,6 +223,7 @@ absl::StatusOr<DataplaneOptions> ParseOptions(int* argc, char*** argv) {
   options.channel_socket = FLAGS_channel;
   options.flow_table_directory = FLAGS_flow_table_directory;
   options.hugepages = FLAGS_hugepages;
+  options.forget_flows = FLAGS_forget_flows;
   options.limits = {.too_big_per_second = FLAGS_too_big_per_second,
                     .echo_per_second = FLAGS_echo_per_second};
   options.kernel_twin_prefix = FLAGS_kernel_twin_prefix;

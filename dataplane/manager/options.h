@@ -26,6 +26,7 @@ struct DataplaneOptions {
   ReplyLimits limits;
   std::string flow_table_directory;
   uint64_t flows_per_worker = 0;
+  bool forget_flows = false;  // of the process before this one
   bool hugepages = true;
   std::vector<bool> wants_twin;    // by port: gets a TAP as its kernel twin
   std::string kernel_twin_prefix;  // the TAP is called this and the port's index

@@ -13,7 +13,8 @@ from lab.topology import BACKENDS, FAMILIES, TUNNEL_VIP, VIP
 HTTP_PORT = 80
 UDP_PORT = 9000
 DOWNLOAD_BYTES = 3_000_000
-_RATE = "600k"  # a download takes about 5 s
+SLOW_BYTES = 400_000
+_RATE, _SLOW_RATE = "600k", "30k"  # a download takes about 5 s, a slow one 14 s
 _HERE = os.path.dirname(os.path.abspath(__file__))
 CARRIERS = ("ipip", "gre", "gue")
 _KINDS = tuple(f"{carrier} {what}" for carrier in CARRIERS
@@ -42,6 +43,7 @@ http {{
     }}
     location = /health {{ access_log off; return 200 "ok\\n"; }}
     location /file/ {{ alias {files}/; limit_rate {rate}; }}
+    location /slow/ {{ alias {files}/; limit_rate {slow_rate}; }}
   }}
 }}
 """
@@ -59,7 +61,7 @@ class Backend:
         self.access_log = f"{directory}/access.log"
         with open(f"{directory}/nginx.conf", "w", encoding="ascii") as conf:
             conf.write(_NGINX.format(directory=directory, name=name, port=HTTP_PORT, files=files,
-                                     rate=_RATE))
+                                     rate=_RATE, slow_rate=_SLOW_RATE))
         self.nginx = lab.process(f"{name}-nginx-out", name, "nginx", "-c",
                                  f"{directory}/nginx.conf", "-e", f"{directory}/error.log")
         addresses = [vip[family] for vip in (VIP, TUNNEL_VIP) for family in FAMILIES]
@@ -121,11 +123,11 @@ def compile_decapsulation(directory):
     return target
 
 
-def make_download(directory):
-    """Writes the file that clients download; returns its SHA-256."""
+def make_file(directory, name, size):
+    """Writes a file that clients download; returns its SHA-256."""
     os.makedirs(directory, exist_ok=True)
-    content = random.Random(1).randbytes(DOWNLOAD_BYTES)
-    with open(f"{directory}/download", "wb") as file:
+    content = random.Random(size).randbytes(size)
+    with open(f"{directory}/{name}", "wb") as file:
         file.write(content)
     return hashlib.sha256(content).hexdigest()
 
@@ -135,7 +137,8 @@ class Backends:
 
     def __init__(self, lab, decap=None):
         files = f"{lab.directory}/files"
-        self.download_sha256 = make_download(files)
+        self.download_sha256 = make_file(files, "download", DOWNLOAD_BYTES)
+        self.slow_sha256 = make_file(files, "slow", SLOW_BYTES)
         self._by_name = {name: Backend(lab, name, files) for name in BACKENDS}
         program = None if decap else compile_decapsulation(lab.directory)
         for backend in self._by_name.values():

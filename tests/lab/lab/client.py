@@ -6,7 +6,7 @@ import json
 import os
 import sys
 
-from lab.process import LabError
+from lab.process import LabError, wait_until
 from lab.topology import CLIENT
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
@@ -79,6 +79,38 @@ class Download:
             raise LabError(f"the download failed: {self._process.log().strip()}")
         with open(self.path, "rb") as file:
             return hashlib.sha256(file.read()).hexdigest()
+
+
+class SlowDownloads:
+    """Many at once, from the two VIPs in turn, in the client's namespace."""
+
+    _count = 0
+
+    def __init__(self, lab, sha256, vips, count):
+        SlowDownloads._count += 1
+        self.count = count
+        self._process = lab.process(f"slow-downloads-{SlowDownloads._count}", CLIENT,
+                                    sys.executable, f"{_HERE}/downloads_client.py", count, sha256,
+                                    "/slow/slow", *vips)
+
+    def start(self):
+        """Returns when all have begun."""
+        self._process.start(ready="all run", timeout_s=20)
+        return self
+
+    def running(self):
+        return self._process.running()
+
+    def broken(self, timeout_s=60):
+        """Waits for the end; how many downloads failed, by reason."""
+        wait_until(lambda: not self._process.running(), "the downloads ended", timeout_s)
+        lines = self._process.log().splitlines()
+        if self._process.stop() != 0:
+            raise LabError(f"the downloads' process failed: {lines}")
+        result = json.loads(lines[-1])
+        if result["right"] + sum(result["broken"].values()) != self.count:
+            raise LabError(f"not {self.count} downloads: {result}")
+        return result["broken"]
 
 
 class Load:

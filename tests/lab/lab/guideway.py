@@ -54,6 +54,12 @@ class Guideway:
     def start_dataplane(self):
         self.dataplane.start(ready="ready", timeout_s=_START_S)
 
+    def restart_dataplane(self, *flags):
+        """Ends and starts it, once with more flags, and waits until it has its tables."""
+        self.dataplane.stop()
+        self.dataplane.start(ready="ready", timeout_s=_START_S, more_arguments=flags)
+        self.wait_in_step()
+
     def start_controlplane(self):
         self.controlplane.start(ready="ready", timeout_s=_START_S)
 

@@ -49,12 +49,13 @@ class Process:
         self._popen = None
         self._log_start = 0
 
-    def start(self, ready=None, timeout_s=20):
-        """Starts it; with `ready`, waits for that text in the log or for its early end."""
+    def start(self, ready=None, timeout_s=20, more_arguments=()):
+        """Starts it, this time with `more_arguments` at the end; with `ready`, waits for that text in
+        the log or for its early end."""
         self._log_start = os.path.getsize(self.log_path) if os.path.exists(self.log_path) else 0
         with open(self.log_path, "ab") as log:
             # A session of its own: Ctrl-C reaches the lab only, which then stops it in order.
-            self._popen = subprocess.Popen(self._arguments, stdin=subprocess.DEVNULL, stdout=log,
+            self._popen = subprocess.Popen([*self._arguments, *more_arguments], stdin=subprocess.DEVNULL, stdout=log,
                                            stderr=log, start_new_session=True)
         if ready:
             wait_until(lambda: ready in self.log() or not self.running(),
