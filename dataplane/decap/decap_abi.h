@@ -9,7 +9,7 @@
 #define GW_DECAP_MAX_PORTS 4
 #define GW_DECAP_DSCPS 64
 
-enum gw_decap_verdict {
+enum {
 #define GW_DECAP_VERDICT(name, help) GW_DECAP_##name,
 #include "dataplane/decap/verdicts.def"
 #undef GW_DECAP_VERDICT
