@@ -3,10 +3,17 @@
 // what the XDP program has rewritten for a next hop. Why two: docs/decisions/0014-decap.md.
 #include <linux/pkt_cls.h>
 
+#include "dataplane/decap/congestion.bpf.h"
 #include "dataplane/decap/hops.bpf.h"
 #include "dataplane/decap/l3dsr.bpf.h"
 
 #define MAX_VLAN_TAGS 2
+
+// To the local stack.
+static __always_inline int hand_over(struct xdp_md* ctx, const struct tunnel* tunnel) {
+  void *data = (void*)(long)ctx->data, *end = (void*)(long)ctx->data_end;
+  return take_over_mark(tunnel, data, end) ? take_off(ctx, tunnel) : GW_DECAP_congested;
+}
 
 // The inner packet: a VIP's, whole, and ours or the next hop's?
 static __always_inline int open_inner(struct xdp_md* ctx, struct tunnel* tunnel) {
@@ -34,10 +41,12 @@ static __always_inline int open_inner(struct xdp_md* ctx, struct tunnel* tunnel)
     if (hops == HOPS_LEFT) owner = owner4(ctx, ip, end);
   }
   if (hops == HOPS_BAD) return GW_DECAP_bad_hops;
-  if (owner == OWNER_HERE) return take_off(ctx, tunnel);
+  if (owner == OWNER_HERE) return hand_over(ctx, tunnel);
   int refused = to_next(ctx, tunnel);
   if (refused) return refused;
-  return owner == OWNER_NEXT_TCP ? GW_DECAP_next_hop_tcp : GW_DECAP_next_hop_icmp;
+  return owner == OWNER_NEXT_TCP   ? GW_DECAP_next_hop_tcp
+         : owner == OWNER_NEXT_UDP ? GW_DECAP_next_hop_udp
+                                   : GW_DECAP_next_hop_icmp;
 }
 
 static __always_inline int open_tunnel(struct xdp_md* ctx, struct tunnel* tunnel) {

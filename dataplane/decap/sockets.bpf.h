@@ -5,7 +5,7 @@
 
 #include "dataplane/decap/headers.bpf.h"
 
-enum owner { OWNER_HERE, OWNER_NEXT_TCP, OWNER_NEXT_ICMP };
+enum owner { OWNER_HERE, OWNER_NEXT_TCP, OWNER_NEXT_ICMP, OWNER_NEXT_UDP };
 
 // Everything but a listening socket owns its connection: also a request that waits for its ACK and
 // TIME_WAIT. A listening socket owns the ACK that carries one of its syncookies (`ip` and `tcp`, if
@@ -19,6 +19,16 @@ static __always_inline int has_socket(struct xdp_md* ctx, struct bpf_sock_tuple*
   if (!own && tcp) own = bpf_tcp_check_syncookie(socket, ip, ip_bytes, tcp, sizeof(*tcp)) == 0;
   bpf_sk_release(socket);
   return own;
+}
+
+// A socket that is not connected takes every client's packets, so all that can be known is that
+// there is none at all.
+static __always_inline enum owner udp_owner(struct xdp_md* ctx, struct bpf_sock_tuple* tuple,
+                                            __u32 tuple_bytes) {
+  struct bpf_sock* socket = bpf_sk_lookup_udp(ctx, tuple, tuple_bytes, BPF_F_CURRENT_NETNS, 0);
+  if (!socket) return OWNER_NEXT_UDP;
+  bpf_sk_release(socket);
+  return OWNER_HERE;
 }
 
 // The tuple of what comes from a client; of what an error quotes, in reverse.
@@ -38,7 +48,7 @@ static __always_inline void fill6(struct bpf_sock_tuple* tuple, const struct ipv
   tuple->ipv6.dport = quoted ? ports->source : ports->destination;
 }
 
-// What cannot be told is ours: other protocols, UDP, fragments, options in quotes, cut headers.
+// What cannot be told is ours: other protocols, fragments, options in quotes, cut headers.
 static __always_inline enum owner owner4(struct xdp_md* ctx, struct iphdr* ip, void* end) {
   struct bpf_sock_tuple tuple = {};
   if (ip->frag_off & bpf_htons(IPV4_FRAGMENT) || ip->ihl != 5) return OWNER_HERE;
@@ -48,6 +58,12 @@ static __always_inline enum owner owner4(struct xdp_md* ctx, struct iphdr* ip, v
     fill4(&tuple, ip, (const struct ports*)tcp, 0);
     return has_socket(ctx, &tuple, sizeof(tuple.ipv4), ip, sizeof(*ip), tcp) ? OWNER_HERE
                                                                              : OWNER_NEXT_TCP;
+  }
+  if (ip->protocol == IPPROTO_UDP) {
+    struct udphdr* udp = (void*)(ip + 1);
+    if ((void*)(udp + 1) > end) return OWNER_HERE;
+    fill4(&tuple, ip, (const struct ports*)udp, 0);
+    return udp_owner(ctx, &tuple, sizeof(tuple.ipv4));
   }
   if (ip->protocol == IPPROTO_ICMP) {
     struct icmp_header* icmp = (void*)(ip + 1);
@@ -75,6 +91,12 @@ static __always_inline enum owner owner6(struct xdp_md* ctx, struct ipv6hdr* ip,
     fill6(&tuple, ip, (const struct ports*)tcp, 0);
     return has_socket(ctx, &tuple, sizeof(tuple.ipv6), ip, sizeof(*ip), tcp) ? OWNER_HERE
                                                                              : OWNER_NEXT_TCP;
+  }
+  if (ip->nexthdr == IPPROTO_UDP) {
+    struct udphdr* udp = (void*)(ip + 1);
+    if ((void*)(udp + 1) > end) return OWNER_HERE;
+    fill6(&tuple, ip, (const struct ports*)udp, 0);
+    return udp_owner(ctx, &tuple, sizeof(tuple.ipv6));
   }
   if (ip->nexthdr == IPPROTO_ICMPV6) {
     struct icmp_header* icmp = (void*)(ip + 1);

@@ -138,6 +138,23 @@ def odd_cases():
     case("inner-plen", "bad_inner", wrap("ipip", 4, inner_packet(6, plen=500)), "drop")
 
 
+def congestion_cases():
+    """RFC 6040, section 4.2."""
+    for out in (4, 6):
+        for inn in (4, 6):
+            for outside in range(4):
+                for inside in range(4):
+                    field = {4: "tos", 6: "tc"}
+                    inner = inner_packet(inn, **{field[inn]: 0xB8 | inside})
+                    packet = wrap("ipip", out, inner, **{field[out]: outside})
+                    name = "ecn-%d-%d-%din%d" % (outside, inside, inn, out)
+                    if outside == 3 and inside == 0:
+                        case(name, "congested", packet, "drop")
+                        continue
+                    mark = 3 if outside == 3 else inside
+                    case(name, "ipip", packet, inner_packet(inn, **{field[inn]: 0xB8 | mark}))
+
+
 def to_next(version, inner, hops, index, checksum, hop_limit):
     """What the next hop gets."""
     return gue(version, inner, hop_list(version, hops, index + 1), checksum, src=OWN[version],
@@ -181,6 +198,7 @@ def decision_cases(out, inn):
         given("connected-" + flags, TCP(sport=CONNECTED, dport=PORT, flags=flags, ack=1), "gue")
     given("no-listener", TCP(sport=UNKNOWN, dport=444, flags="A"), "next_hop_tcp")
     given("udp", UDP(sport=UNKNOWN, dport=PORT), "gue")
+    given("udp-no-socket", UDP(sport=UNKNOWN, dport=444), "next_hop_udp")
     for port, verdict in ((CONNECTED, "gue"), (UNKNOWN, "next_hop_icmp")):
         quoted = ip(inn, src=VIP[inn], dst=CLIENT[inn]) / TCP(sport=PORT, dport=port, flags="A")
         for error in ((ICMP(type=3, code=4), ICMP(type=11), ICMP(type=12)) if inn == 4 else
@@ -256,6 +274,7 @@ def l3dsr_cases():
 
 plain_cases()
 odd_cases()
+congestion_cases()
 hop_cases()
 l3dsr_cases()
 with open(sys.argv[1], "w", encoding="ascii") as out_file:

@@ -100,6 +100,9 @@ class DecapBench {
       Bind(listener, family, family == AF_INET ? "198.51.100.7" : "2001:db8:a::7", kPort);
       REQUIRE(listen(listener, 16) == 0);
       listeners_[family] = listener;
+      // Lives as long as the process, like the others.
+      Bind(socket(family, SOCK_DGRAM, 0), family,
+           family == AF_INET ? "198.51.100.7" : "2001:db8:a::7", kPort);
       int client = -1;
       Connect(listener, family, kClientPort, &client);  // both ends live as long as the process
     }

@@ -38,7 +38,8 @@ const std::vector<Golden>& GoldenFrames() {
 }
 
 bool IsDrop(const std::string& verdict) {
-  return verdict.starts_with("bad_") || verdict == "hop_limit" || verdict == "failed";
+  return verdict.starts_with("bad_") || verdict == "hop_limit" || verdict == "congested" ||
+         verdict == "failed";
 }
 
 bool IsRewritten(const std::string& verdict) {
