@@ -7,16 +7,43 @@
 
 enum owner { OWNER_HERE, OWNER_NEXT_TCP, OWNER_NEXT_ICMP, OWNER_NEXT_UDP };
 
-// Everything but a listening socket owns its connection: also a request that waits for its ACK and
-// TIME_WAIT. A listening socket owns the ACK that carries one of its syncookies (`ip` and `tcp`, if
-// they are given).
+// What the program reads of the kernel's sockets; found by name when it is loaded (CO-RE).
+struct sock_common {
+  __u32 skc_tw_snd_nxt;
+} __attribute__((preserve_access_index));
+
+struct inet_timewait_sock {
+  struct sock_common __tw_common;
+} __attribute__((preserve_access_index));
+
+struct tcp_timewait_sock {
+  struct inet_timewait_sock tw_sk;
+} __attribute__((preserve_access_index));
+
+#define TIME_WAIT_WINDOW (1 << 20)
+
+// A client's port may be in use again within a minute, for a connection of another backend. What
+// belongs to the closed one acknowledges the end of what this host had sent.
+static __always_inline int in_closed_connection(struct bpf_sock* socket, struct tcphdr* tcp) {
+  struct tcp_timewait_sock* closed = bpf_skc_to_tcp_timewait_sock(socket);
+  if (!closed || !tcp) return 0;
+  return closed->tw_sk.__tw_common.skc_tw_snd_nxt - bpf_ntohl(tcp->ack_seq) < TIME_WAIT_WINDOW;
+}
+
+// A listening socket owns the ACK that carries one of its syncookies (`ip` and `tcp`, if they are
+// given), one in TIME_WAIT what belongs to its connection; any other owns all, also a request that
+// waits for its ACK.
 static __always_inline int has_socket(struct xdp_md* ctx, struct bpf_sock_tuple* tuple,
                                       __u32 tuple_bytes, void* ip, __u32 ip_bytes,
                                       struct tcphdr* tcp) {
   struct bpf_sock* socket = bpf_skc_lookup_tcp(ctx, tuple, tuple_bytes, BPF_F_CURRENT_NETNS, 0);
   if (!socket) return 0;
-  int own = socket->state != BPF_TCP_LISTEN;
-  if (!own && tcp) own = bpf_tcp_check_syncookie(socket, ip, ip_bytes, tcp, sizeof(*tcp)) == 0;
+  int own = 1;
+  if (socket->state == BPF_TCP_TIME_WAIT) {
+    own = in_closed_connection(socket, tcp);
+  } else if (socket->state == BPF_TCP_LISTEN) {
+    own = tcp && bpf_tcp_check_syncookie(socket, ip, ip_bytes, tcp, sizeof(*tcp)) == 0;
+  }
   bpf_sk_release(socket);
   return own;
 }

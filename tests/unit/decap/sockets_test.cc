@@ -59,18 +59,36 @@ Bytes Tunnelled(const Bytes& inner) {
   return frame;
 }
 
-TEST_CASE("a connection in TIME_WAIT is here") {
+// What `socket` has sent and had acknowledged, up to the next byte: its send queue is empty.
+uint32_t NextSequence(int socket) {
+  const int on = 1, queue = TCP_SEND_QUEUE, off = TCP_REPAIR_OFF_NO_WP;
+  REQUIRE(setsockopt(socket, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)) == 0);
+  REQUIRE(setsockopt(socket, IPPROTO_TCP, TCP_REPAIR_QUEUE, &queue, sizeof(queue)) == 0);
+  uint32_t next = 0;
+  socklen_t bytes = sizeof(next);
+  REQUIRE(getsockopt(socket, IPPROTO_TCP, TCP_QUEUE_SEQ, &next, &bytes) == 0);
+  REQUIRE(setsockopt(socket, IPPROTO_TCP, TCP_REPAIR, &off, sizeof(off)) == 0);
+  return next;
+}
+
+TEST_CASE("in TIME_WAIT the closed connection is here, a later one from its port is not") {
   DecapBench& bench = DecapBench::Get();
   int client = -1;
   const int server = DecapBench::Connect(bench.listener(AF_INET), AF_INET, 40100, &client);
-  const Bytes frame = Tunnelled(TcpPacket(40100, TH_ACK, 1, 1));
-  CHECK(bench.Run(frame).verdict == "gue");
+  const uint32_t end = NextSequence(server) + 1;  // and its FIN
+  const auto verdict = [&](int port, uint32_t acknowledged) {
+    return bench.Run(Tunnelled(TcpPacket(port, TH_ACK, 1, acknowledged))).verdict;
+  };
+  CHECK(verdict(40100, end + (1U << 31)) == "gue");  // established: whatever it says
   close(server);
   char byte = 0;
   REQUIRE(read(client, &byte, 1) == 0);  // the server's FIN is here
   close(client);
-  CHECK(bench.Run(frame).verdict == "gue");
-  CHECK(bench.Run(Tunnelled(TcpPacket(40101, TH_ACK, 1, 1))).verdict == "next_hop_tcp");
+  CHECK(verdict(40100, end) == "gue");
+  CHECK(verdict(40100, end - (1 << 20) + 1) == "gue");
+  CHECK(verdict(40100, end - (1 << 20)) == "next_hop_tcp");
+  CHECK(verdict(40100, end + 1) == "next_hop_tcp");
+  CHECK(verdict(40101, end) == "next_hop_tcp");
 }
 
 TEST_CASE("the ACK of a syncookie is here, another ACK is not") {
