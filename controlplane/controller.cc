@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "controlplane/commit_wait.h"
 #include "controlplane/compiler/compiler.h"
 #include "controlplane/compiler/egress.h"
 #include "controlplane/health/prober.h"
@@ -36,8 +37,6 @@ uint16_t RandomIncarnation() {
   return static_cast<uint16_t>(random() % 0xffff + 1);
 }
 
-// How long a change waits for the data plane's word.
-constexpr absl::Duration kCommitPatience = absl::Seconds(2);
 // How long tables in force wait after a start for the kernel to say where the next hops are.
 constexpr absl::Duration kNextHopPatience = absl::Seconds(2);
 // What was refused for lack of memory is tried again.
@@ -57,7 +56,8 @@ class Controller::Impl {
                       [this](const IpAddress& backend) { return NextHopOf(backend); }),
         prober_(loop, [this](const std::string& key) { OnHealth(key); }),
         resolver_(loop, [this] { RecompileSoon(); }),
-        session_(loop, options_.dataplane_socket, [this] { OnDataplaneReady(); }) {
+        session_(loop, options_.dataplane_socket, [this] { Recompile().IgnoreError(); }),
+        commit_(loop) {
     session_.set_on_outcome([this](uint64_t ticket, const absl::Status& outcome) {
       // Not within the session's own doings.
       loop_->Post([this, alive = alive_, ticket, outcome] {
@@ -67,36 +67,23 @@ class Controller::Impl {
   }
   ~Impl() {
     *alive_ = false;
-    for (EventLoop::TimerId timer :
-         {deadline_timer_, counters_timer_, retry_timer_, commit_.timer}) {
+    for (EventLoop::TimerId timer : {deadline_timer_, counters_timer_, retry_timer_}) {
       loop_->Cancel(timer);
     }
   }
 
   absl::Status Start();
   void SetConfig(const v1::Config& config, CommitDone done);
-  void StopWaiting() {
-    stopping_ = true;
-    FinishCommit({CommitOutcome::kNotYet, "the control plane is stopping"});
-  }
+  void StopWaiting() { commit_.Stop(); }
   void ReadStats(std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done);
   StateReport Report() const;
 
  private:
-  // A configuration whose outcome somebody awaits.
-  struct Commit {
-    CommitDone done;            // null: nobody
-    uint64_t first_ticket = 0;  // a refusal of tables from here on counts
-    uint64_t last_ticket = 0;   // their commit counts
-    EventLoop::TimerId timer = 0;
-  };
-  void FinishCommit(const CommitOutcome& outcome);
   void OnOutcome(uint64_t ticket, const absl::Status& outcome);
   std::string IndexFile() const { return options_.state_directory + "/backend-indices"; }
   HealthState HealthOf(const std::string& key) const;
   ResolvedNextHop NextHopOf(const IpAddress& backend) const;
   void OnHealth(const std::string& key);
-  void OnDataplaneReady();
   void SetProbes();
   void SetDestinations();
   bool UpdateSettling();
@@ -129,8 +116,7 @@ class Controller::Impl {
   std::string keep_problem_;  // of the backend indices; empty: none
   bool recompile_posted_ = false;
   uint64_t last_ticket_ = 0;  // of the tables given to the session last
-  Commit commit_;
-  bool stopping_ = false;
+  CommitWait commit_;
   absl::Duration retry_backoff_ = kFirstMemoryRetry;
   EventLoop::TimerId retry_timer_ = 0;
   EventLoop::TimerId deadline_timer_ = 0;
@@ -167,41 +153,12 @@ void Controller::Impl::SetConfig(const v1::Config& config, CommitDone done) {
   Recompile().IgnoreError();
   SetDestinations();
   const absl::Status sent = Recompile();
-  FinishCommit({CommitOutcome::kNotYet, "a newer configuration has come"});
-  if (!done) return;
-  commit_ = Commit{std::move(done), first_ticket, last_ticket_, 0};
-  absl::Duration wait = kCommitPatience;
-  CommitOutcome unless{CommitOutcome::kNotYet, "the data plane has not taken it within 2 s"};
-  if (!sent.ok()) {
-    wait = absl::ZeroDuration();
-    unless.reason = std::string(sent.message());
-    if (!absl::IsUnavailable(sent)) unless.kind = CommitOutcome::kRefused;
-  }
-  if (stopping_) {
-    FinishCommit({CommitOutcome::kNotYet, "the control plane is stopping"});
-    return;
-  }
-  commit_.timer = loop_->After(wait, [this, unless] { FinishCommit(unless); });
-}
-
-void Controller::Impl::FinishCommit(const CommitOutcome& outcome) {
-  if (!commit_.done) return;
-  loop_->Cancel(commit_.timer);
-  const CommitDone done = std::move(commit_.done);
-  commit_ = Commit{};
-  done(outcome);
+  commit_.Begin(std::move(done), first_ticket, last_ticket_, sent);
 }
 
 void Controller::Impl::OnOutcome(uint64_t ticket, const absl::Status& outcome) {
-  if (outcome.ok()) {
-    retry_backoff_ = kFirstMemoryRetry;
-    if (ticket >= commit_.last_ticket) FinishCommit({});
-    return;
-  }
-  if (commit_.done && ticket >= commit_.first_ticket) {
-    FinishCommit({CommitOutcome::kRefused, std::string(outcome.message())});
-    return;
-  }
+  if (outcome.ok()) retry_backoff_ = kFirstMemoryRetry;
+  if (commit_.OnOutcome(ticket, outcome) || outcome.ok()) return;
   // Nobody's change but a turn of health or next hops; newer tables are a try of their own.
   if (!absl::IsResourceExhausted(outcome) || ticket != last_ticket_ || retry_timer_ != 0) return;
   retry_timer_ = loop_->After(retry_backoff_, [this] {
@@ -269,8 +226,6 @@ void Controller::Impl::OnHealth(const std::string& key) {
     RecompileSoon();
   }
 }
-
-void Controller::Impl::OnDataplaneReady() { Recompile().IgnoreError(); }
 
 // All that happens in one turn of the event loop is one recompilation, right after it.
 void Controller::Impl::RecompileSoon() {

@@ -1,0 +1,47 @@
+// Awaits what the data plane says to a configuration, on behalf of whoever has changed it.
+//
+// One configuration at a time: a newer one ends the wait for the one before. Thread safety: loop
+// thread only.
+#ifndef GUIDEWAY_CONTROLPLANE_COMMIT_WAIT_H_
+#define GUIDEWAY_CONTROLPLANE_COMMIT_WAIT_H_
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "controlplane/config_changer.h"
+#include "controlplane/event_loop.h"
+
+namespace guideway {
+
+class CommitWait {
+ public:
+  explicit CommitWait(EventLoop* loop) : loop_(loop) {}
+  ~CommitWait() { loop_->Cancel(timer_); }
+  CommitWait(const CommitWait&) = delete;
+  CommitWait& operator=(const CommitWait&) = delete;
+
+  // `done` (null: nobody waits) is called once, later. The configuration's tables have the tickets
+  // from `first_ticket` to `last_ticket`: a refusal of any of them, or of newer ones, counts, and
+  // so does the commit of the last or newer ones. `sent`: why they are not on their way; ok if they
+  // are.
+  void Begin(CommitDone done, uint64_t first_ticket, uint64_t last_ticket,
+             const absl::Status& sent);
+  // What became of some tables. True if that was the answer that was awaited.
+  bool OnOutcome(uint64_t ticket, const absl::Status& outcome);
+  // Ends the wait, and every later one as soon as it begins.
+  void Stop();
+
+ private:
+  void Finish(const CommitOutcome& outcome);
+
+  EventLoop* const loop_;
+  CommitDone done_;
+  uint64_t first_ticket_ = 0;
+  uint64_t last_ticket_ = 0;
+  EventLoop::TimerId timer_ = 0;
+  bool stopping_ = false;
+};
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_CONTROLPLANE_COMMIT_WAIT_H_
