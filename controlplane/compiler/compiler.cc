@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "controlplane/compiler/egress.h"
 #include "controlplane/compiler/quic.h"
+#include "controlplane/compiler/roles.h"
 #include "lib/base/status.h"
 #include "lib/hash/flow_hash.h"
 #include "lib/hash/maglev.h"
@@ -230,35 +231,27 @@ std::set<uint16_t> Compiler::GoneSinceLast() const {
 
 absl::Status Compiler::CompilePool(const CompilerInput& input, const v1::Pool& pool,
                                    const std::set<uint16_t>& gone, Compiled* result) {
-  const bool settling = input.is_settling(pool.name());
-  const auto counts_as_healthy = [&](HealthState health) {
-    return settling || health == HealthState::kHealthy || health == HealthState::kUnprobed;
-  };
-  bool any_enabled = false;
-  bool anybody = false;
+  std::vector<HealthState> health;
   for (const v1::Backend& backend : pool.backends()) {
-    if (backend.state() != v1::ENABLED || backend.weight() == 0) continue;
-    any_enabled = true;
-    anybody = anybody || counts_as_healthy(input.health(KeyOf(pool, backend)));
+    health.push_back(input.health(KeyOf(pool, backend)));
   }
+  const PoolRoles roles = AssignRoles(pool, health, input.is_settling(pool.name()));
   CompiledPool& compiled = result->pools[pool.name()];
   compiled.index = pool_indices_.Use(pool.name());
-  compiled.failed_open = any_enabled && !anybody;
+  compiled.failed_open = roles.failed_open;
 
   std::vector<MaglevBackend> takers;
-  for (const v1::Backend& backend : pool.backends()) {
+  for (int i = 0; i < pool.backends_size(); ++i) {
+    const v1::Backend& backend = pool.backends(i);
+    const BackendRole& role = roles.backends[static_cast<size_t>(i)];
     const std::string key = KeyOf(pool, backend);
-    const HealthState health = input.health(key);
-    const bool enabled = backend.state() == v1::ENABLED;
-    const bool open = settling || (compiled.failed_open && enabled);
     const IpAddress address = registry_->records().at(key).address;
     GW_ASSIGN_OR_RETURN(BackendRegistry::Record * record,
                         registry_->Use(key, address, DeliveryTo(address, pool, *input.config)));
-    record->keeps_known_flows =
-        backend.state() != v1::DISABLED && (open || health != HealthState::kUnhealthy);
-    if (enabled && backend.weight() != 0 && (open || counts_as_healthy(health))) {
+    record->keeps_known_flows = role.keeps_known_flows;
+    if (role.weight != 0) {
       takers.push_back(
-          {absl::StrCat(backend.name(), "/", backend.address()), backend.weight(), record->index});
+          {absl::StrCat(backend.name(), "/", backend.address()), role.weight, record->index});
     }
     CompiledBackend& view = result->backends[key];
     view.index = record->index;
