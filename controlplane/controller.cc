@@ -15,6 +15,7 @@
 #include "controlplane/commit_wait.h"
 #include "controlplane/compiler/compiler.h"
 #include "controlplane/compiler/egress.h"
+#include "controlplane/compiler/pool_queue.h"
 #include "controlplane/health/prober.h"
 #include "controlplane/health/settling.h"
 #include "controlplane/probe_plan.h"
@@ -22,6 +23,7 @@
 #include "controlplane/session/session.h"
 #include "controlplane/state_report.h"
 #include "controlplane/tunnel/probe_tunnel.h"
+#include "controlplane/update_latency.h"
 #include "glog/logging.h"
 #include "lib/base/status.h"
 #include "lib/config/schema.h"
@@ -39,6 +41,8 @@ uint16_t RandomIncarnation() {
 
 // How long tables in force wait after a start for the kernel to say where the next hops are.
 constexpr absl::Duration kNextHopPatience = absl::Seconds(2);
+// How long pools are compiled in one turn of the event loop, one pool at least.
+constexpr absl::Duration kCompileTurn = absl::Milliseconds(5);
 // What was refused for lack of memory is tried again.
 constexpr absl::Duration kFirstMemoryRetry = absl::Seconds(1);
 constexpr absl::Duration kLongestMemoryRetry = absl::Seconds(60);
@@ -87,10 +91,13 @@ class Controller::Impl {
   void SetProbes();
   void SetDestinations();
   bool UpdateSettling();
+  absl::Status Compile();
+  absl::Status CompileHealth(const CompilerInput& input);
   bool AwaitsNextHops();
-  void RecompileSoon();
-  // Why the tables are not on their way to the data plane; ok if they are.
-  absl::Status Recompile();
+  void RecompileSoon(bool health_only = false);
+  // Why the tables are not on their way to the data plane; ok if they are. `health_only`: nothing
+  // else has changed that is not noted in all_changed_.
+  absl::Status Recompile(bool health_only = false);
   void SetDeadlineTimer();
   void KeepCountersFresh();
 
@@ -112,11 +119,15 @@ class Controller::Impl {
   absl::Duration next_hop_deadline_;
   Session session_;
   Compiled compiled_;
+  bool all_changed_ = true;   // since the last compilation: more than health
+  PoolQueue health_changed_;  // pools whose backends' health has changed since then
+  std::map<std::string, int> pool_positions_;  // by name, in config_
   std::shared_ptr<const channel::CountersRegion> counters_;
   std::string keep_problem_;  // of the backend indices; empty: none
   bool recompile_posted_ = false;
   uint64_t last_ticket_ = 0;  // of the tables given to the session last
   CommitWait commit_;
+  UpdateLatency update_latency_;
   absl::Duration retry_backoff_ = kFirstMemoryRetry;
   EventLoop::TimerId retry_timer_ = 0;
   EventLoop::TimerId deadline_timer_ = 0;
@@ -147,6 +158,8 @@ void Controller::Impl::SetConfig(const v1::Config& config, CommitDone done) {
   const uint64_t first_ticket = last_ticket_ + 1;
   if (!has_config_) next_hop_deadline_ = loop_->Now() + kNextHopPatience;
   config_ = config;
+  pool_positions_.clear();
+  for (int i = 0; i < config_.pools_size(); ++i) pool_positions_[config_.pools(i).name()] = i;
   has_config_ = true;
   SetProbes();
   // Next hops for all that is in the tables: also of those backends that begin to linger now.
@@ -157,7 +170,10 @@ void Controller::Impl::SetConfig(const v1::Config& config, CommitDone done) {
 }
 
 void Controller::Impl::OnOutcome(uint64_t ticket, const absl::Status& outcome) {
-  if (outcome.ok()) retry_backoff_ = kFirstMemoryRetry;
+  if (outcome.ok()) {
+    retry_backoff_ = kFirstMemoryRetry;
+    update_latency_.InForce(ticket, loop_->Now());
+  }
   if (commit_.OnOutcome(ticket, outcome) || outcome.ok()) return;
   // Nobody's change but a turn of health or next hops; newer tables are a try of their own.
   if (!absl::IsResourceExhausted(outcome) || ticket != last_ticket_ || retry_timer_ != 0) return;
@@ -220,26 +236,29 @@ void Controller::Impl::OnHealth(const std::string& key) {
   LOG(INFO) << "backend " << key << " is "
             << (health->state() == HealthState::kHealthy ? "healthy" : "unhealthy") << ": "
             << health->reason();
-  const auto pool = pool_of_key_.find(key);
+  const auto found = pool_of_key_.find(key);
+  if (found == pool_of_key_.end()) return;
+  const std::string& pool = found->second;
   // While its pool settles, a backend's health changes no table.
-  if (UpdateSettling() || pool == pool_of_key_.end() || !settling_.IsSettling(pool->second)) {
-    RecompileSoon();
-  }
+  if (!settling_.OnVerdict(pool, key) && settling_.IsSettling(pool)) return;
+  health_changed_.Add(pool);
+  update_latency_.Changed(pool, loop_->Now());
+  RecompileSoon(/*health_only=*/true);
 }
 
 // All that happens in one turn of the event loop is one recompilation, right after it.
-void Controller::Impl::RecompileSoon() {
+void Controller::Impl::RecompileSoon(bool health_only) {
+  all_changed_ = all_changed_ || !health_only;
   if (recompile_posted_) return;
   recompile_posted_ = true;
   loop_->Post([this, alive = alive_] {
     if (!*alive) return;
     recompile_posted_ = false;
-    Recompile().IgnoreError();
+    if (all_changed_ || !health_changed_.empty()) Recompile(/*health_only=*/true).IgnoreError();
   });
 }
 
-absl::Status Controller::Impl::Recompile() {
-  if (!has_config_) return absl::UnavailableError("no configuration yet");
+absl::Status Controller::Impl::Compile() {
   const channel::Welcome& welcome = session_.welcome();
   CompilerInput input;
   input.config = &config_;
@@ -248,18 +267,44 @@ absl::Status Controller::Impl::Recompile() {
   input.next_hops = &resolver_.next_hops();
   input.ports = absl::MakeConstSpan(welcome.ports, welcome.port_count);
   input.now = absl::Now();
-  auto compiled = compiler_.Compile(input);
-  if (!compiled.ok()) {
-    LOG(ERROR) << "tables not built: " << compiled.status().message();
-    return absl::FailedPreconditionError(compiled.status().message());
-  }
-  compiled_ = std::move(compiled).value();
+  if (!all_changed_) return CompileHealth(input);
+  GW_ASSIGN_OR_RETURN(compiled_, compiler_.Compile(input));
   // Before the tables go out: an index in use must never be forgotten.
   const absl::Status saved = registry_.Save(IndexFile());
   keep_problem_ = saved.ok() ? "" : absl::StrCat("backend indices not kept: ", saved.message());
   if (!saved.ok()) LOG(ERROR) << keep_problem_;
   SetDeadlineTimer();
+  health_changed_.Clear();
+  update_latency_.CompiledAll();
+  all_changed_ = false;
+  return absl::OkStatus();
+}
+
+// Some of the pools whose health has changed; the rest in a later turn of the event loop, so that
+// no probe's answer waits long.
+absl::Status Controller::Impl::CompileHealth(const CompilerInput& input) {
+  const absl::Duration end = loop_->Now() + kCompileTurn;
+  while (!health_changed_.empty() && loop_->Now() < end) {
+    const v1::Pool& pool = config_.pools(pool_positions_.at(health_changed_.Take()));
+    const absl::Status updated = compiler_.UpdateHealth(input, pool, &compiled_);
+    all_changed_ = !updated.ok();
+    GW_RETURN_IF_ERROR(updated);
+    update_latency_.Compiled(pool.name());
+  }
+  if (!health_changed_.empty()) RecompileSoon(/*health_only=*/true);
+  return absl::OkStatus();
+}
+
+absl::Status Controller::Impl::Recompile(bool health_only) {
+  if (!has_config_) return absl::UnavailableError("no configuration yet");
+  all_changed_ = all_changed_ || !health_only;
+  const absl::Status compiled = Compile();
+  if (!compiled.ok()) {
+    LOG(ERROR) << "tables not built: " << compiled.message();
+    return absl::FailedPreconditionError(compiled.message());
+  }
   if (!session_.ready()) {
+    update_latency_.Forget();
     return absl::UnavailableError(absl::StrCat("no data plane: ", session_.problem()));
   }
   // After a restart of the control plane the tables that the data plane has are better than a guess
@@ -268,7 +313,8 @@ absl::Status Controller::Impl::Recompile() {
     session_.ClearWanted();
     return absl::UnavailableError("the first probes or next hop lookups are not over");
   }
-  session_.SetWanted(std::make_shared<Tables>(compiled_.tables), ++last_ticket_);
+  update_latency_.Sent(++last_ticket_);
+  session_.SetWanted(std::make_shared<Tables>(compiled_.tables), last_ticket_);
   return absl::OkStatus();
 }
 
@@ -322,6 +368,7 @@ StateReport Controller::Impl::Report() const {
                      .counters = counters_.get(),
                      .keep_problem = keep_problem_,
                      .probe_problem = probe_tunnel_.problem(),
+                     .update_latency = update_latency_,
                      .now = loop_->Now()};
 }
 

@@ -23,6 +23,10 @@
 namespace guideway {
 namespace {
 
+constexpr int kEvents = 64;
+// Of so many events each: a flood of events delays timers by no more.
+constexpr int kRounds = 64;
+
 // What Call() waits on. Outlives the loop if the caller is slow to wake up.
 struct Waiter {
   std::mutex mutex;
@@ -202,11 +206,20 @@ void EventLoop::Run() {
     return state_->stopped;
   };
   while (!stopped()) {
-    epoll_event events[64];
-    const int count = epoll_wait(state_->epoll.get(), events, 64, state_->WaitMilliseconds(Now()));
-    PCHECK(count >= 0 || errno == EINTR) << "epoll_wait";
-    for (int i = 0; i < count; ++i) state_->Dispatch(events[i]);
-    state_->RunDueTimers(Now());
+    // What was ready when a timer became due comes before it, also after a handler that took long:
+    // an answer that is there has not timed out.
+    absl::Duration now;
+    int wait_ms = state_->WaitMilliseconds(Now());
+    for (int round = 0; round < kRounds; ++round) {
+      epoll_event events[kEvents];
+      const int count = epoll_wait(state_->epoll.get(), events, kEvents, wait_ms);
+      PCHECK(count >= 0 || errno == EINTR) << "epoll_wait";
+      now = Now();
+      for (int i = 0; i < count; ++i) state_->Dispatch(events[i]);
+      if (count < kEvents) break;
+      wait_ms = 0;
+    }
+    state_->RunDueTimers(now);
   }
   state_->thread.store(std::thread::id());
   std::vector<Posted> unheard;

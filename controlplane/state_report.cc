@@ -75,7 +75,7 @@ void StateReport::FillState(v1::GetStateResponse* state) const {
     const bool known = compiled_pool != compiled.pools.end();
     if (known) {
       pool_state->set_table_digest(
-          absl::StrCat(absl::Hex(compiled_pool->second.digest, absl::kZeroPad16)));
+          absl::StrCat(absl::Hex(compiled_pool->second.digest->value(), absl::kZeroPad16)));
     }
     for (const v1::Backend& backend : pool.backends()) {
       FillBackend(pool, backend, known && compiled_pool->second.failed_open,
@@ -153,6 +153,14 @@ void StateReport::FillStatus(v1::GetStatusResponse* status) const {
   status->set_settling(settling.AnySettling());
   status->set_wanted_generation(session.wanted_generation());
   status->set_dataplane_generation(session.generation());
+  v1::UpdateLatency* latency = status->mutable_update_latency();
+  latency->set_health_changes(update_latency.count());
+  const auto quantile_us = [this](double share) {
+    return static_cast<uint64_t>(absl::ToInt64Microseconds(update_latency.Quantile(share)));
+  };
+  latency->set_median_us(quantile_us(0.5));
+  latency->set_p99_us(quantile_us(0.99));
+  latency->set_max_us(quantile_us(1));
   if (!session.ready()) return;
   status->set_dataplane_instance(absl::StrCat(absl::Hex(welcome.instance, absl::kZeroPad16)));
   status->set_workers(welcome.worker_count);

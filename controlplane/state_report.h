@@ -7,6 +7,7 @@
 #include "controlplane/health/prober.h"
 #include "controlplane/health/settling.h"
 #include "controlplane/session/session.h"
+#include "controlplane/update_latency.h"
 
 namespace guideway {
 
@@ -20,7 +21,8 @@ struct StateReport {
   const channel::CountersRegion* counters;  // null: none read yet
   const std::string& keep_problem;          // of the backend indices; empty: none
   const std::string& probe_problem;         // of probes through the tunnel; empty: none
-  absl::Duration now;                       // EventLoop::Now()
+  const UpdateLatency& update_latency;
+  absl::Duration now;  // EventLoop::Now()
 
   void FillState(v1::GetStateResponse* state) const;
   void FillStatus(v1::GetStatusResponse* status) const;

@@ -5,6 +5,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "controlplane/cli/cli.h"
@@ -71,6 +72,15 @@ std::string Summary(const v1::GetStateResponse& state) {
                       CountText(backends, "backend"), " healthy");
 }
 
+// "1.24 ms, p99 1.92 ms"
+std::string LatencyText(const v1::UpdateLatency& latency) {
+  if (latency.health_changes() == 0) return "no change yet";
+  const auto milliseconds = [](uint64_t us) {
+    return absl::StrFormat("%.2f ms", static_cast<double>(us) / 1000);
+  };
+  return absl::StrCat(milliseconds(latency.median_us()), ", p99 ", milliseconds(latency.p99_us()));
+}
+
 Json StatusJson(const v1::GetStatusResponse& status, const std::vector<std::string>& problems) {
   Json list = Json::List();
   for (const std::string& problem : problems) list.Append(Json::Text(problem));
@@ -111,6 +121,7 @@ absl::Status ShowStatus(Cli* cli) {
                                          CountText(static_cast<int>(status.workers()), "worker"))
                           : "not connected"},
                      {"tables", generation},
+                     {"health to tables", LatencyText(status.update_latency())},
                      {"settling",
                       status.settling() ? "yes: the first probe round is not over" : "no"}});
   if (status.ports_size() > 0) {

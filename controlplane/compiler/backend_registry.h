@@ -62,6 +62,11 @@ class BackendRegistry {
   absl::StatusOr<Record*> Use(const std::string& key, const IpAddress& address,
                               const Delivery& delivery);
 
+  // Takes effect in the file when something else is saved. `key` must be there.
+  void SetKeepsKnownFlows(const std::string& key, bool keeps) {
+    records_.at(key).keeps_known_flows = keeps;
+  }
+
   // By key: those in the configuration and those that linger.
   const std::map<std::string, Record>& records() const { return records_; }
   // When the next lingering backend is to be forgotten; InfiniteFuture() if none lingers.

@@ -85,10 +85,13 @@ std::string KeyOf(const v1::Pool& pool, const v1::Backend& backend) {
   return BackendKey(pool.name(), backend.name(), backend.address());
 }
 
-// A backend's place in the tables, and its next hop's. Returns the text for the API.
-std::string PlaceBackend(const CompilerInput& input, const BackendRegistry::Record& record,
-                         IndexAllocator* next_hop_indices, std::set<std::string>* next_hops_used,
-                         Tables* tables) {
+// A backend's place in the tables, and its next hop's. Returns the text for the API. `backend`:
+// null if it lingers.
+absl::StatusOr<std::string> PlaceBackend(const CompilerInput& input,
+                                         const BackendRegistry::Record& record,
+                                         const v1::Backend* backend, uint32_t pool_index,
+                                         IndexAllocator* next_hop_indices,
+                                         std::set<std::string>* next_hops_used, Tables* tables) {
   channel::BackendBody body = {};
   body.index = record.index;
   body.incarnation = record.incarnation;
@@ -111,13 +114,14 @@ std::string PlaceBackend(const CompilerInput& input, const BackendRegistry::Reco
     channel::NextHopBody next_hop = egress->next_hop;
     next_hop.index = next_hop_indices->Use(egress->key);
     next_hops_used->insert(egress->key);
-    tables->next_hops[next_hop.index] = next_hop;
+    tables->next_hops.Set(next_hop.index, next_hop);
     body.next_hop = next_hop.index;
     if (IsTunnel(record.delivery.encapsulation)) {
       SetDelivery(record.delivery, egress->outer_source, &body);
     }
   }
-  tables->backends[record.index] = body;
+  if (backend != nullptr) GW_RETURN_IF_ERROR(SetServerId(*backend, pool_index, &body));
+  tables->backends.Set(record.index, body);
   return egress.ok() ? egress->text : std::string(egress.status().message());
 }
 
@@ -193,10 +197,11 @@ absl::StatusOr<Compiled> Compiler::Compile(const CompilerInput& input) {
   std::erase_if(slots_, [&](const auto& entry) { return !pool_names.contains(entry.first); });
   next_hops_used_.clear();
   for (const v1::Pool& pool : config.pools()) {
-    GW_RETURN_IF_ERROR(
-        Annotate(CompilePool(input, pool, gone, &result), absl::StrCat("pool ", pool.name())));
+    absl::Status done = PlacePool(input, pool, &result);
+    if (done.ok()) done = AssignSlots(input, pool, gone, &result);
+    GW_RETURN_IF_ERROR(Annotate(done, absl::StrCat("pool ", pool.name())));
   }
-  CompileLingering(input, &result);
+  GW_RETURN_IF_ERROR(PlaceLingering(input, &result));
   next_hop_indices_.Retain(next_hops_used_);
   for (const v1::Vip& vip : config.vips()) {
     channel::VipBody body = {};
@@ -207,7 +212,7 @@ absl::StatusOr<Compiled> Compiler::Compile(const CompilerInput& input) {
     body.protocol = static_cast<uint8_t>(vip.protocol());
     body.max_segment_size = static_cast<uint16_t>(vip.max_segment_size());
     SetTimeouts(vip.flow_timeouts(), &body);
-    result.tables.vips[body.index] = body;
+    result.tables.vips.Set(body.index, body);
     result.vip_indices[vip.name()] = body.index;
     GW_RETURN_IF_ERROR(CompileQuicLbs(vip, body.index, &result.tables));
   }
@@ -229,54 +234,72 @@ std::set<uint16_t> Compiler::GoneSinceLast() const {
   return gone;
 }
 
-absl::Status Compiler::CompilePool(const CompilerInput& input, const v1::Pool& pool,
-                                   const std::set<uint16_t>& gone, Compiled* result) {
-  std::vector<HealthState> health;
-  for (const v1::Backend& backend : pool.backends()) {
-    health.push_back(input.health(KeyOf(pool, backend)));
-  }
-  const PoolRoles roles = AssignRoles(pool, health, input.is_settling(pool.name()));
-  CompiledPool& compiled = result->pools[pool.name()];
-  compiled.index = pool_indices_.Use(pool.name());
-  compiled.failed_open = roles.failed_open;
+absl::Status Compiler::UpdateHealth(const CompilerInput& input, const v1::Pool& pool,
+                                    Compiled* compiled) {
+  return Annotate(AssignSlots(input, pool, {}, compiled), absl::StrCat("pool ", pool.name()));
+}
 
-  std::vector<MaglevBackend> takers;
-  for (int i = 0; i < pool.backends_size(); ++i) {
-    const v1::Backend& backend = pool.backends(i);
-    const BackendRole& role = roles.backends[static_cast<size_t>(i)];
-    const std::string key = KeyOf(pool, backend);
-    const IpAddress address = registry_->records().at(key).address;
-    GW_ASSIGN_OR_RETURN(BackendRegistry::Record * record,
-                        registry_->Use(key, address, DeliveryTo(address, pool, *input.config)));
-    record->keeps_known_flows = role.keeps_known_flows;
-    if (role.weight != 0) {
-      takers.push_back(
-          {absl::StrCat(backend.name(), "/", backend.address()), role.weight, record->index});
-    }
-    CompiledBackend& view = result->backends[key];
-    view.index = record->index;
-    view.next_hop =
-        PlaceBackend(input, *record, &next_hop_indices_, &next_hops_used_, &result->tables);
-    channel::BackendBody& body = result->tables.backends[view.index];
-    view.reachable = body.next_hop != channel::kNoNextHop;
-    GW_RETURN_IF_ERROR(SetServerId(backend, compiled.index, &body));
-  }
-  PoolSlotsBuilder& slots = slots_[pool.name()];
-  GW_RETURN_IF_ERROR(slots.Update(std::move(takers), pool.table_size(), gone));
+absl::Status Compiler::PlacePool(const CompilerInput& input, const v1::Pool& pool,
+                                 Compiled* result) {
+  const uint32_t pool_index = result->pools[pool.name()].index = pool_indices_.Use(pool.name());
   for (const v1::Backend& backend : pool.backends()) {
-    CompiledBackend& view = result->backends[KeyOf(pool, backend)];
-    view.share = slots.ShareOf(view.index);
+    const std::string key = KeyOf(pool, backend);
+    const BackendRegistry::Record& record = registry_->records().at(key);
+    CompiledBackend& view = result->backends[key];
+    view.index = record.index;
+    GW_ASSIGN_OR_RETURN(view.next_hop,
+                        PlaceBackend(input, record, &backend, pool_index, &next_hop_indices_,
+                                     &next_hops_used_, &result->tables));
+    view.reachable = result->tables.backends.at(view.index).next_hop != channel::kNoNextHop;
   }
-  compiled.digest = slots.digest();
-  result->tables.pools[compiled.index] = EntryOf(pool, slots.slots());
   return absl::OkStatus();
 }
 
-void Compiler::CompileLingering(const CompilerInput& input, Compiled* result) {
+absl::Status Compiler::AssignSlots(const CompilerInput& input, const v1::Pool& pool,
+                                   const std::set<uint16_t>& gone, Compiled* result) {
+  std::vector<std::string> keys;
+  std::vector<HealthState> health;
+  for (const v1::Backend& backend : pool.backends()) {
+    keys.push_back(KeyOf(pool, backend));
+    health.push_back(input.health(keys.back()));
+  }
+  const PoolRoles roles = AssignRoles(pool, health, input.is_settling(pool.name()));
+  std::vector<MaglevBackend> takers;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const v1::Backend& backend = pool.backends(static_cast<int>(i));
+    const BackendRole& role = roles.backends[i];
+    const uint16_t index = result->backends.at(keys[i]).index;
+    registry_->SetKeepsKnownFlows(keys[i], role.keeps_known_flows);
+    const channel::BackendBody& body = result->tables.backends.at(index);
+    if (body.keeps_known_flows != (role.keeps_known_flows ? 1 : 0)) {
+      channel::BackendBody changed = body;
+      changed.keeps_known_flows = role.keeps_known_flows ? 1 : 0;
+      result->tables.backends.Set(index, changed);
+    }
+    if (role.weight == 0) continue;
+    takers.push_back({absl::StrCat(backend.name(), "/", backend.address()), role.weight, index});
+  }
+  PoolSlotsBuilder& slots = slots_[pool.name()];
+  GW_RETURN_IF_ERROR(slots.Update(std::move(takers), pool.table_size(), gone));
+  for (const std::string& key : keys) {
+    CompiledBackend& view = result->backends.at(key);
+    view.share = slots.ShareOf(view.index);
+  }
+  CompiledPool& compiled = result->pools.at(pool.name());
+  compiled.failed_open = roles.failed_open;
+  compiled.digest = slots.digest();
+  result->tables.pools.Set(compiled.index, EntryOf(pool, slots.slots()));
+  return absl::OkStatus();
+}
+
+absl::Status Compiler::PlaceLingering(const CompilerInput& input, Compiled* result) {
   for (const auto& [key, record] : registry_->records()) {
     if (!record.lingers()) continue;
-    PlaceBackend(input, record, &next_hop_indices_, &next_hops_used_, &result->tables);
+    GW_RETURN_IF_ERROR(PlaceBackend(input, record, nullptr, 0, &next_hop_indices_, &next_hops_used_,
+                                    &result->tables)
+                           .status());
   }
+  return absl::OkStatus();
 }
 
 }  // namespace guideway

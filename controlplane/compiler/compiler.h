@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -49,7 +50,7 @@ struct CompiledBackend {
 };
 struct CompiledPool {
   uint32_t index = 0;
-  uint64_t digest = 0;
+  std::shared_ptr<const TableDigest> digest;
   bool failed_open = false;
 };
 struct Compiled {
@@ -83,11 +84,17 @@ class Compiler {
 
   // Errors are of configurations that validation lets pass but tables cannot hold.
   absl::StatusOr<Compiled> Compile(const CompilerInput& input);
+  // Brings up to date what the last Compile() came to, after a change of nothing but the health of
+  // backends of `pool`. Costs what this pool costs. After an error only Compile() will do.
+  absl::Status UpdateHealth(const CompilerInput& input, const v1::Pool& pool, Compiled* compiled);
 
  private:
-  absl::Status CompilePool(const CompilerInput& input, const v1::Pool& pool,
+  // A pool's backends and their next hops.
+  absl::Status PlacePool(const CompilerInput& input, const v1::Pool& pool, Compiled* result);
+  // Who of it gets what, by health.
+  absl::Status AssignSlots(const CompilerInput& input, const v1::Pool& pool,
                            const std::set<uint16_t>& gone, Compiled* result);
-  void CompileLingering(const CompilerInput& input, Compiled* result);
+  absl::Status PlaceLingering(const CompilerInput& input, Compiled* result);
   std::set<uint16_t> GoneSinceLast() const;
 
   BackendRegistry* registry_;

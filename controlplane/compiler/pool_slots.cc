@@ -21,27 +21,27 @@ bool SameInput(const std::vector<MaglevBackend>& a, const std::vector<MaglevBack
 absl::Status PoolSlotsBuilder::Update(std::vector<MaglevBackend> backends, uint32_t slot_count,
                                       const std::set<uint16_t>& gone) {
   DropGone(gone);
-  if (slots_ && slots_->size() == slot_count && SameInput(backends, backends_)) {
-    return absl::OkStatus();
-  }
+  const bool comparable = slots_ && slots_->size() == slot_count;
+  if (comparable && !rebuild_ && SameInput(backends, *backends_)) return absl::OkStatus();
   GW_ASSIGN_OR_RETURN(const std::vector<uint16_t> owners,
                       BuildMaglevTable(backends, slot_count, /*seed=*/0));
   auto fresh = std::make_shared<std::vector<channel::MaglevSlot>>(slot_count);
-  const bool comparable = slots_ && slots_->size() == slot_count;
-  slots_owned_.clear();
+  std::vector<uint32_t> owned(size_t{kNoBackend} + 1, 0);  // by backend index
   for (uint32_t i = 0; i < slot_count; ++i) {
     channel::MaglevSlot& slot = (*fresh)[i];
     slot.current = slot.previous = owners[i];
-    if (owners[i] == kNoBackend) continue;
-    ++slots_owned_[owners[i]];
-    if (!comparable) continue;
+    ++owned[owners[i]];
+    if (!comparable || owners[i] == kNoBackend) continue;
     const channel::MaglevSlot& old = (*slots_)[i];
     const uint16_t before = old.current == owners[i] ? old.previous : old.current;
     if (before != kNoBackend) slot.previous = before;
   }
-  digest_ = MaglevDigest(owners, backends);
+  slots_owned_.clear();
+  for (const MaglevBackend& backend : backends) slots_owned_[backend.index] = owned[backend.index];
   slots_ = std::move(fresh);
-  backends_ = std::move(backends);
+  backends_ = std::make_shared<const std::vector<MaglevBackend>>(std::move(backends));
+  digest_ = std::make_shared<TableDigest>(slots_, backends_);
+  rebuild_ = false;
   return absl::OkStatus();
 }
 
@@ -59,7 +59,7 @@ void PoolSlotsBuilder::DropGone(const std::set<uint16_t>& gone) {
   for (channel::MaglevSlot& slot : *cleaned) {
     if (is_gone(slot.current)) {
       slot.current = kNoBackend;
-      backends_.clear();  // forces the rebuild
+      rebuild_ = true;
     }
     if (is_gone(slot.previous) || slot.current == kNoBackend) slot.previous = slot.current;
   }
@@ -70,6 +70,16 @@ double PoolSlotsBuilder::ShareOf(uint16_t index) const {
   const auto owned = slots_owned_.find(index);
   if (owned == slots_owned_.end() || !slots_) return 0;
   return static_cast<double>(owned->second) / static_cast<double>(slots_->size());
+}
+
+uint64_t TableDigest::value() const {
+  if (!value_.has_value()) {
+    std::vector<uint16_t> owners;
+    owners.reserve(slots_->size());
+    for (const channel::MaglevSlot& slot : *slots_) owners.push_back(slot.current);
+    value_ = MaglevDigest(owners, *backends_);
+  }
+  return *value_;
 }
 
 }  // namespace guideway

@@ -4,7 +4,10 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <optional>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -12,6 +15,20 @@
 #include "lib/hash/maglev.h"
 
 namespace guideway {
+
+// A table's digest, see MaglevDigest(): worked out when it is asked for, since that takes as long
+// as building the table. Thread safety: one thread.
+class TableDigest {
+ public:
+  TableDigest(PoolSlots slots, std::shared_ptr<const std::vector<MaglevBackend>> backends)
+      : slots_(std::move(slots)), backends_(std::move(backends)) {}
+  uint64_t value() const;
+
+ private:
+  PoolSlots slots_;
+  std::shared_ptr<const std::vector<MaglevBackend>> backends_;
+  mutable std::optional<uint64_t> value_;
+};
 
 // Thread safety: one thread.
 class PoolSlotsBuilder {
@@ -24,15 +41,17 @@ class PoolSlotsBuilder {
                       const std::set<uint16_t>& gone);
 
   const PoolSlots& slots() const { return slots_; }
-  uint64_t digest() const { return digest_; }  // of `current`, see MaglevDigest()
-  double ShareOf(uint16_t index) const;        // of the slots, 0..1
+  const std::shared_ptr<const TableDigest>& digest() const { return digest_; }  // of `current`
+  double ShareOf(uint16_t index) const;  // of the slots, 0..1
 
  private:
   void DropGone(const std::set<uint16_t>& gone);
 
-  std::vector<MaglevBackend> backends_;
-  PoolSlots slots_;  // null before the first Update()
-  uint64_t digest_ = 0;
+  // All null before the first Update().
+  std::shared_ptr<const std::vector<MaglevBackend>> backends_;
+  PoolSlots slots_;
+  std::shared_ptr<const TableDigest> digest_;
+  bool rebuild_ = false;                      // some slot has lost its owner
   std::map<uint16_t, uint32_t> slots_owned_;  // by backend index
 };
 

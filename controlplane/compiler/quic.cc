@@ -24,7 +24,7 @@ absl::Status CompileQuicLbs(const v1::Vip& vip, uint32_t vip_index, Tables* tabl
     if (body.encrypted != 0) {
       GW_ASSIGN_OR_RETURN(body.key, ParseAes128Key(quic_lb.key()));
     }
-    tables->quic_lbs[body.index] = body;
+    tables->quic_lbs.Set(body.index, body);
   }
   return absl::OkStatus();
 }

@@ -87,27 +87,24 @@ TableChange Set(uint32_t, const channel::QuicLbBody& quic_lb) {
 }
 
 template <typename Body>
-void AppendSets(const std::map<uint32_t, Body>* from, const std::map<uint32_t, Body>& to,
+void AppendSets(const IndexMap<Body>* from, const IndexMap<Body>& to,
                 std::vector<TableChange>* changes) {
-  for (const auto& [index, body] : to) {
-    if (from != nullptr) {
-      const auto old = from->find(index);
-      if (old != from->end() && Same(old->second, body)) continue;
-    }
-    changes->push_back(Set(index, body));
-  }
+  to.ForEachNotShared(from, [&](uint32_t index, const Body& body) {
+    const Body* old = from != nullptr ? from->Find(index) : nullptr;
+    if (old == nullptr || !Same(*old, body)) changes->push_back(Set(index, body));
+  });
 }
 
 template <typename Body>
-void AppendDeletes(MessageType type, const std::map<uint32_t, Body>& from,
-                   const std::map<uint32_t, Body>& to, std::vector<TableChange>* changes) {
-  for (const auto& [index, body] : from) {
-    if (to.contains(index)) continue;
+void AppendDeletes(MessageType type, const IndexMap<Body>& from, const IndexMap<Body>& to,
+                   std::vector<TableChange>* changes) {
+  from.ForEachNotShared(&to, [&](uint32_t index, const Body&) {
+    if (to.contains(index)) return;
     TableChange change;
     change.request.type = type;
     change.request.body.index.index = index;
     changes->push_back(std::move(change));
-  }
+  });
 }
 
 }  // namespace

@@ -1,14 +1,15 @@
 // The data plane's tables as the control plane holds them, and the difference between two of them.
 //
-// Thread safety: values; a pool's slots are shared and immutable.
+// Copies share what they have in common, so they cost little. Thread safety: values; a pool's slots
+// are shared and immutable.
 #ifndef GUIDEWAY_CONTROLPLANE_COMPILER_TABLES_H_
 #define GUIDEWAY_CONTROLPLANE_COMPILER_TABLES_H_
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <vector>
 
+#include "controlplane/compiler/index_map.h"
 #include "lib/channel/messages.h"
 
 namespace guideway {
@@ -26,11 +27,11 @@ struct PoolEntry {
 // All keyed by index.
 struct Tables {
   channel::GlobalsBody globals = {};
-  std::map<uint32_t, channel::VipBody> vips;
-  std::map<uint32_t, PoolEntry> pools;
-  std::map<uint32_t, channel::BackendBody> backends;
-  std::map<uint32_t, channel::NextHopBody> next_hops;
-  std::map<uint32_t, channel::QuicLbBody> quic_lbs;
+  IndexMap<channel::VipBody> vips;
+  IndexMap<PoolEntry> pools;
+  IndexMap<channel::BackendBody> backends;
+  IndexMap<channel::NextHopBody> next_hops;
+  IndexMap<channel::QuicLbBody> quic_lbs;
 };
 
 // One message of a transaction. A kSetPool's arena_slot is the sender's to fill in; its slots go

@@ -41,6 +41,14 @@ bool Settling::Update(const std::function<bool(const std::string&)>& has_verdict
   return any;
 }
 
+bool Settling::OnVerdict(const std::string& pool, const std::string& key) {
+  const auto found = pools_.find(pool);
+  if (found == pools_.end() || found->second.settled) return false;
+  found->second.waiting_for.erase(key);
+  found->second.settled = found->second.waiting_for.empty();
+  return found->second.settled;
+}
+
 bool Settling::IsSettling(const std::string& pool) const {
   const auto found = pools_.find(pool);
   return found != pools_.end() && !found->second.settled;

@@ -26,6 +26,9 @@ class Settling {
   // if a pool has settled by this call.
   bool Update(const std::function<bool(const std::string&)>& has_verdict, absl::Duration now);
 
+  // The same for one pool, of which the backend `key` has its first verdict. Costs little.
+  bool OnVerdict(const std::string& pool, const std::string& key);
+
   bool IsSettling(const std::string& pool) const;
   bool AnySettling() const;
   // When the next pool settles whatever its probes say; InfiniteDuration() if none is settling.

@@ -68,6 +68,14 @@ class Bench {
   void Remove(int position) { pool()->mutable_backends()->DeleteSubrange(position - 1, 1); }
 
   Compiled Compile() {
+    auto compiled = compiler.Compile(Input());
+    REQUIRE(compiled.status().ToString() == "OK");
+    return *std::move(compiled);
+  }
+  void UpdateHealth(Compiled* compiled) {
+    REQUIRE(compiler.UpdateHealth(Input(), *pool(), compiled).ToString() == "OK");
+  }
+  CompilerInput Input() {
     CompilerInput input;
     input.config = &config;
     input.health = [this](const std::string& key) { return health.at(key); };
@@ -75,9 +83,7 @@ class Bench {
     input.next_hops = &next_hops;
     input.ports = absl::MakeConstSpan(&port, 1);
     input.now = now;
-    auto compiled = compiler.Compile(input);
-    REQUIRE(compiled.status().ToString() == "OK");
-    return *std::move(compiled);
+    return input;
   }
 
   v1::Config config;

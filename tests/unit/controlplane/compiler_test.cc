@@ -8,6 +8,7 @@
 #include <chrono>
 #include <fstream>
 #include <iostream>
+#include <random>
 
 #include "absl/strings/str_cat.h"
 #include "tests/unit/controlplane/compiler_bench.h"
@@ -75,7 +76,7 @@ TEST_CASE("a slot remembers its owner before the last change") {
   }
   bench.health[Bench::Key(2)] = HealthState::kHealthy;
   const Compiled back = bench.Compile();
-  CHECK(back.pools.at("web").digest == before.pools.at("web").digest);
+  CHECK(back.pools.at("web").digest->value() == before.pools.at("web").digest->value());
   for (uint32_t i = 0; i < kSlots; ++i) {
     const auto& gone = (*after.tables.pools.at(0).slots)[i];
     const auto& now = (*back.tables.pools.at(0).slots)[i];
@@ -198,8 +199,9 @@ TEST_CASE("next hops: why there is none is said in words, and moves no slot") {
     const Compiled after = bench.Compile();
     REQUIRE(after.tables.next_hops.size() == 1);
     CHECK(after.backends.at(Bench::Key(2)).next_hop == "eth1 VLAN 4094 02:00:00:00:00:99");
-    CHECK(after.tables.next_hops.begin()->second.source_mac == bench.port.mac);
-    CHECK(after.tables.next_hops.begin()->second.vlan == 4094);
+    CHECK(after.tables.next_hops.at(after.tables.backends.at(1).next_hop).source_mac ==
+          bench.port.mac);
+    CHECK(after.tables.next_hops.at(after.tables.backends.at(1).next_hop).vlan == 4094);
     CHECK(after.tables.backends.at(1).outer_source.ToString() == "10.9.9.9");
   }
 }
@@ -209,14 +211,14 @@ TEST_CASE(
   Bench bench(3);
   v1::Vip* vip = bench.config.mutable_vips(0);
   const Tables before = bench.Compile().tables;
-  CHECK(before.vips.begin()->second.established_s == 0);
+  CHECK(before.vips.at(0).established_s == 0);
   const absl::Duration linger = LingerTime(bench.config);
   vip->mutable_flow_timeouts()->mutable_established()->set_seconds(7 * 3600);
   vip->mutable_flow_timeouts()->mutable_closing()->set_nanos(500000000);
   const Tables after = bench.Compile().tables;
-  CHECK(after.vips.begin()->second.established_s == 7 * 3600);
-  CHECK(after.vips.begin()->second.closing_s == 1);
-  CHECK(after.vips.begin()->second.half_open_s == 0);
+  CHECK(after.vips.at(0).established_s == 7 * 3600);
+  CHECK(after.vips.at(0).closing_s == 1);
+  CHECK(after.vips.at(0).half_open_s == 0);
   CHECK(Difference(&before, after).size() == 1);
   CHECK(linger < absl::Hours(7));
   CHECK(LingerTime(bench.config) == absl::Hours(7));
@@ -276,6 +278,41 @@ TEST_CASE("differences are minimal") {
           std::vector<MessageType>{MessageType::kDeleteVip, MessageType::kDeletePool});
     bench.now += absl::Hours(2);
     CHECK(Difference(&lingering, bench.Compile().tables).size() == 6);
+  }
+}
+
+TEST_CASE("updates of health alone come to what a whole compilation comes to") {
+  Bench step_by_step(40, 1009);
+  Bench whole(40, 1009);
+  Compiled compiled = step_by_step.Compile();
+  whole.Compile();
+  std::minstd_rand random(3);
+  constexpr HealthState kStates[] = {HealthState::kHealthy, HealthState::kUnhealthy,
+                                     HealthState::kUnknown};
+  for (int round = 0; round < 200; ++round) {
+    for (uint64_t n = random() % 5; n > 0; --n) {
+      // Rarely all at once: the pool fails open and recovers.
+      const bool all = random() % 50 == 0;
+      const HealthState state = kStates[random() % 3];
+      const int one = static_cast<int>(random() % 40) + 1;
+      for (int i = all ? 1 : one; i <= (all ? 40 : one); ++i) {
+        step_by_step.health[Bench::Key(i)] = whole.health[Bench::Key(i)] = state;
+      }
+    }
+    const Tables before = compiled.tables;
+    step_by_step.UpdateHealth(&compiled);
+    const Compiled expected = whole.Compile();
+    REQUIRE(Difference(&expected.tables, compiled.tables).empty());
+    REQUIRE(Difference(&compiled.tables, expected.tables).empty());
+    REQUIRE(Difference(&before, compiled.tables).size() ==
+            Difference(&before, expected.tables).size());
+    const CompiledPool& pool = compiled.pools.at("web");
+    REQUIRE(pool.digest->value() == expected.pools.at("web").digest->value());
+    REQUIRE(pool.failed_open == expected.pools.at("web").failed_open);
+    for (int i = 1; i <= 40; ++i) {
+      REQUIRE(compiled.backends.at(Bench::Key(i)).share ==
+              expected.backends.at(Bench::Key(i)).share);
+    }
   }
 }
 

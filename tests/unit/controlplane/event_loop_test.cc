@@ -32,6 +32,31 @@ TEST_CASE("timers run in the order of their deadlines, cancelled ones not") {
   loop.Cancel(12345);
 }
 
+TEST_CASE("after a handler that took long, what is ready comes before the timers that are due") {
+  EventLoop loop;
+  std::vector<UniqueFd> answers;  // more than one call of epoll_wait reports
+  size_t heard = 0;
+  for (int i = 0; i < 200; ++i) {
+    answers.emplace_back(eventfd(0, EFD_NONBLOCK));
+    loop.Watch(answers.back().get(), EPOLLIN, [&, fd = answers.back().get()](uint32_t) {
+      loop.Unwatch(fd);
+      ++heard;
+    });
+  }
+  size_t heard_at_deadline = 0;
+  loop.After(absl::Milliseconds(5), [&] {
+    heard_at_deadline = heard;
+    loop.Stop();
+  });
+  loop.Post([&] {
+    for (const UniqueFd& answer : answers) eventfd_write(answer.get(), 1);
+    const absl::Duration end = loop.Now() + absl::Milliseconds(20);
+    while (loop.Now() < end) continue;  // takes long
+  });
+  loop.Run();
+  CHECK(heard_at_deadline == answers.size());
+}
+
 TEST_CASE("a handler may unwatch any descriptor, also one whose event is already reported") {
   EventLoop loop;
   const UniqueFd a(eventfd(1, EFD_NONBLOCK)), b(eventfd(1, EFD_NONBLOCK));

@@ -27,23 +27,23 @@ std::shared_ptr<Tables> MakeTables(uint32_t pools, uint8_t last_mac_byte) {
   next_hop.source_mac = *MacAddress::Parse("02:00:00:00:00:01");
   next_hop.destination_mac = *MacAddress::Parse("02:00:00:00:00:02");
   next_hop.destination_mac.bytes[5] = last_mac_byte;
-  tables->next_hops[0] = next_hop;
+  tables->next_hops.Set(0, next_hop);
   channel::BackendBody backend = {};
   backend.index = 3;
   backend.incarnation = 9;
   backend.keeps_known_flows = 1;
   backend.outer_destination = backend.outer_source = *IpAddress::Parse("10.0.0.1");
-  tables->backends[3] = backend;
+  tables->backends.Set(3, backend);
   for (uint32_t i = 0; i < pools; ++i) {
     auto slots = std::make_shared<std::vector<channel::MaglevSlot>>(kSlots);
     for (auto& slot : *slots) slot.current = slot.previous = 3;
-    tables->pools[i] = {.slots = slots};
+    tables->pools.Set(i, {.slots = slots});
   }
   channel::VipBody vip = {};
   vip.address = *IpAddress::Parse("192.0.2.1");
   vip.port = Be16(80);
   vip.protocol = 6;
-  tables->vips[0] = vip;
+  tables->vips.Set(0, vip);
   return tables;
 }
 
@@ -183,7 +183,9 @@ TEST_CASE("refused tables: the status names the field, the old ones stay, the ne
   bench.TakeTypes();
   SECTION("at once") {
     auto bad = MakeTables(1, 2);
-    bad->next_hops[0].mtu_bytes = 5;
+    channel::NextHopBody next_hop = bad->next_hops.at(0);
+    next_hop.mtu_bytes = 5;
+    bad->next_hops.Set(0, next_hop);
     bench.Want(bad);
     REQUIRE(bench.thread.Await([&] { return !bench.session->problem().empty(); }));
     bench.thread.On([&] {
@@ -193,7 +195,9 @@ TEST_CASE("refused tables: the status names the field, the old ones stay, the ne
   }
   SECTION("at commit") {
     auto bad = MakeTables(1, 2);
-    bad->vips[0].pool = 77;
+    channel::VipBody vip = bad->vips.at(0);
+    vip.pool = 77;
+    bad->vips.Set(0, vip);
     bench.Want(bad);
     REQUIRE(bench.thread.Await([&] { return !bench.session->problem().empty(); }));
     bench.thread.On([&] {
