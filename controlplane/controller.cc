@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "controlplane/capacity.h"
 #include "controlplane/commit_wait.h"
 #include "controlplane/compiler/compiler.h"
 #include "controlplane/compiler/egress.h"
@@ -77,6 +78,13 @@ class Controller::Impl {
   void StopWaiting() { commit_.Stop(); }
   void ReadStats(std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done);
   StateReport Report() const;
+  absl::StatusOr<PoolImpact> Compare(const v1::Config& before, const v1::Config& after) const {
+    return ComparePool(MakeInput(), before, after, /*flows=*/nullptr);
+  }
+  std::vector<std::string> BeyondCapacity(const v1::Config& config) const {
+    if (!session_.ready()) return {};
+    return BeyondCapacityOf(session_.welcome(), config);
+  }
 
  private:
   void OnOutcome(uint64_t ticket, const absl::Status& outcome);
@@ -89,6 +97,7 @@ class Controller::Impl {
   bool UpdateSettling();
   bool AwaitsNextHops();
   void RecompileSoon();
+  CompilerInput MakeInput() const;
   // Why the tables are not on their way to the data plane; ok if they are.
   absl::Status Recompile();
   void SetDeadlineTimer();
@@ -238,8 +247,8 @@ void Controller::Impl::RecompileSoon() {
   });
 }
 
-absl::Status Controller::Impl::Recompile() {
-  if (!has_config_) return absl::UnavailableError("no configuration yet");
+// What the tables are made from, now.
+CompilerInput Controller::Impl::MakeInput() const {
   const channel::Welcome& welcome = session_.welcome();
   CompilerInput input;
   input.config = &config_;
@@ -248,7 +257,12 @@ absl::Status Controller::Impl::Recompile() {
   input.next_hops = &resolver_.next_hops();
   input.ports = absl::MakeConstSpan(welcome.ports, welcome.port_count);
   input.now = absl::Now();
-  auto compiled = compiler_.Compile(input);
+  return input;
+}
+
+absl::Status Controller::Impl::Recompile() {
+  if (!has_config_) return absl::UnavailableError("no configuration yet");
+  auto compiled = compiler_.Compile(MakeInput());
   if (!compiled.ok()) {
     LOG(ERROR) << "tables not built: " << compiled.status().message();
     return absl::FailedPreconditionError(compiled.status().message());
@@ -333,6 +347,13 @@ void Controller::SetConfig(const v1::Config& config, CommitDone done) {
   impl_->SetConfig(config, std::move(done));
 }
 void Controller::StopWaiting() { impl_->StopWaiting(); }
+absl::StatusOr<PoolImpact> Controller::Compare(const v1::Config& before,
+                                               const v1::Config& after) const {
+  return impl_->Compare(before, after);
+}
+std::vector<std::string> Controller::BeyondCapacity(const v1::Config& config) const {
+  return impl_->BeyondCapacity(config);
+}
 void Controller::FillState(v1::GetStateResponse* state) const { impl_->Report().FillState(state); }
 void Controller::FillStatus(v1::GetStatusResponse* status) const {
   impl_->Report().FillStatus(status);
