@@ -94,7 +94,9 @@ absl::Status Run() {
   if (FLAGS_config.empty()) return absl::InvalidArgumentError("--config: FILE is missing");
   const UniqueFd signals = BlockSignals();
   GW_ASSIGN_OR_RETURN(const std::unique_ptr<ConfigStore> store,
-                      ConfigStore::Open({FLAGS_config, FLAGS_state_directory, FLAGS_force_config}));
+                      ConfigStore::Open({.config_file = FLAGS_config,
+                                         .state_directory = FLAGS_state_directory,
+                                         .force = FLAGS_force_config}));
   EventLoop loop;
   if (FLAGS_probe_mark == 0) return absl::InvalidArgumentError("--probe_mark: must not be 0");
   if (FLAGS_probe_table == 0 || (FLAGS_probe_table >= 253 && FLAGS_probe_table <= 255)) {
