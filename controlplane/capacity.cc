@@ -2,6 +2,7 @@
 #include "controlplane/capacity.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "absl/strings/str_cat.h"
 

@@ -5,8 +5,6 @@
 #ifndef GUIDEWAY_CONTROLPLANE_CAPACITY_H_
 #define GUIDEWAY_CONTROLPLANE_CAPACITY_H_
 
-#include <cstdint>
-#include <set>
 #include <string>
 #include <vector>
 

@@ -7,6 +7,7 @@
 
 #include <iostream>
 
+#include "absl/time/clock.h"
 #include "controlplane/audit_log.h"
 #include "controlplane/config_changer.h"
 #include "controlplane/config_store.h"
@@ -109,6 +110,13 @@ absl::Status Run() {
   store->SetCapacityCheck(
       [&](const v1::Config& config) { return controller.BeyondCapacity(config); });
   AuditLog audit(FLAGS_state_directory + "/audit.log");
+  // Also what FILE changed while nothing ran, and a rollback whose time was up.
+  audit.Append({absl::Now(),
+                PeerIdentity::System(),
+                "start",
+                {},
+                store->version(),
+                store->last_rollback().empty() ? store->source() : store->last_rollback()});
   ConfigChanger changer(
       store.get(),
       [&](const v1::Config& config, CommitDone done) {

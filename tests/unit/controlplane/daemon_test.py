@@ -146,8 +146,9 @@ class DaemonTest(unittest.TestCase):
         self.assertIn("rolled back: version 2", daemon.cli("status").stdout)
         with open(self.directory + "/state/audit.log", encoding="utf-8") as file:
             records = [json.loads(line) for line in file]
-        self.assertEqual([record["action"] for record in records], ["Apply", "rollback"])
-        self.assertEqual(records[0]["uid"], os.geteuid())
+        self.assertEqual([record["action"] for record in records], ["start", "Apply", "start", "rollback"])
+        self.assertEqual(records[1]["uid"], os.geteuid())
+        self.assertNotIn("uid", records[3])
         self.assertEqual(daemon.stop(), 0)
 
     def test_damaged_version(self):
