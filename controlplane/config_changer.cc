@@ -6,15 +6,24 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 
 namespace guideway {
 
-ConfigChanger::ConfigChanger(ConfigStore* store, SetConfig set_config)
-    : store_(store), set_config_(std::move(set_config)) {}
+ConfigChanger::ConfigChanger(ConfigStore* store, SetConfig set_config, AuditLog* audit)
+    : store_(store), set_config_(std::move(set_config)), audit_(audit) {}
 
-void ConfigChanger::Run(Edit edit, Done done) {
-  waiting_.push_back({std::move(edit), std::move(done)});
+void ConfigChanger::Run(ChangeOrigin origin, Edit edit, Done done) {
+  waiting_.push_back({std::move(origin), std::move(edit), std::move(done)});
   if (!busy_) Next();
+}
+
+void ConfigChanger::Record(const ChangeOrigin& origin, const std::vector<std::string>& changes,
+                           const std::string& result) {
+  if (audit_ != nullptr && !origin.dry_run) {
+    audit_->Append({absl::Now(), origin.who, origin.action, changes, store_->version(), result});
+  }
+  if (on_change_) on_change_();
 }
 
 void ConfigChanger::Next() {
@@ -27,13 +36,18 @@ void ConfigChanger::Next() {
 
 void ConfigChanger::Start(Waiting waiting) {
   const ConfigStore::Snapshot before = store_->TakeSnapshot();
+  store_->SetOrigin(waiting.origin.who.ToString(), waiting.origin.action);
   auto change = waiting.edit(store_);
   if (!change.ok()) {
+    Record(waiting.origin, {}, absl::StrCat("refused: ", change.status().message()));
     waiting.done(change.status());
     return;
   }
   Result result{*std::move(change), store_->version()};
-  if (result.version == before.version) {  // a dry run, or nothing changes
+  if (result.version == before.current.info.version) {  // a dry run, a confirmation, or no change
+    const bool confirmed =
+        before.current.info.unconfirmed.has_value() && !store_->unconfirmed().has_value();
+    Record(waiting.origin, result.change.changes, confirmed ? "confirmed" : "unchanged");
     waiting.done(std::move(result));
     return;
   }
@@ -41,21 +55,22 @@ void ConfigChanger::Start(Waiting waiting) {
     LOG(INFO) << "configuration version " << result.version << ": " << line;
   }
   busy_ = true;
-  set_config_(store_->config(),
-              [this, before, result, done = std::move(waiting.done)](const CommitOutcome& outcome) {
-                busy_ = false;
-                Finish(before, result, done, outcome);
-                Next();
-              });
+  set_config_(store_->config(), [this, before, result, origin = std::move(waiting.origin),
+                                 done = std::move(waiting.done)](const CommitOutcome& outcome) {
+    busy_ = false;
+    Finish(before, origin, result, done, outcome);
+    Next();
+  });
 }
 
-void ConfigChanger::Finish(const ConfigStore::Snapshot& before, Result result, const Done& done,
-                           const CommitOutcome& outcome) {
+void ConfigChanger::Finish(const ConfigStore::Snapshot& before, const ChangeOrigin& origin,
+                           Result result, const Done& done, const CommitOutcome& outcome) {
   if (outcome.kind == CommitOutcome::kRefused) {
     LOG(ERROR) << "configuration version " << result.version
                << " is taken back: " << outcome.reason;
     store_->Restore(before);
     set_config_(store_->config(), [](const CommitOutcome&) {});
+    Record(origin, result.change.changes, absl::StrCat("taken back: ", outcome.reason));
     done(absl::FailedPreconditionError(
         absl::StrCat("the data plane does not take it, all stays as it was: ", outcome.reason)));
     return;
@@ -65,6 +80,8 @@ void ConfigChanger::Finish(const ConfigStore::Snapshot& before, Result result, c
     LOG(WARNING) << "configuration version " << result.version << ": "
                  << result.change.warnings.back();
   }
+  Record(origin, result.change.changes,
+         outcome.kind == CommitOutcome::kNotYet ? result.change.warnings.back() : "in force");
   done(std::move(result));
 }
 

@@ -4,7 +4,8 @@
 // A change is kept on disk, put in force, and then the outcome is awaited (the controller bounds
 // the wait). What the data plane refuses is taken back, on disk and in force: the change fails with
 // FAILED_PRECONDITION. Changes that come meanwhile wait for their turn, so that what is taken back
-// is never somebody else's. Thread safety: loop thread only.
+// is never somebody else's. Every change that is asked for goes into the audit log with its
+// outcome. Thread safety: loop thread only.
 #ifndef GUIDEWAY_CONTROLPLANE_CONFIG_CHANGER_H_
 #define GUIDEWAY_CONTROLPLANE_CONFIG_CHANGER_H_
 
@@ -12,9 +13,13 @@
 #include <deque>
 #include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "controlplane/audit_log.h"
 #include "controlplane/config_store.h"
+#include "controlplane/peer_identity.h"
 
 namespace guideway {
 
@@ -26,6 +31,13 @@ struct CommitOutcome {
 };
 using CommitDone = std::function<void(const CommitOutcome&)>;
 
+// Who asks for a change, and how.
+struct ChangeOrigin {
+  PeerIdentity who;
+  std::string action;    // "Apply", "SetBackend", "reload" ...
+  bool dry_run = false;  // changes nothing, so it is not in the audit log
+};
+
 class ConfigChanger {
  public:
   struct Result {
@@ -36,24 +48,32 @@ class ConfigChanger {
   using Done = std::function<void(absl::StatusOr<Result>)>;
   using SetConfig = std::function<void(const v1::Config&, CommitDone)>;
 
-  // `store` is borrowed. `set_config` must call back once, at once or later.
-  ConfigChanger(ConfigStore* store, SetConfig set_config);
+  // `store` and `audit` are borrowed; `audit` may be null. `set_config` must call back once, at
+  // once or later.
+  ConfigChanger(ConfigStore* store, SetConfig set_config, AuditLog* audit = nullptr);
+  // Called after each change, whatever its outcome.
+  void SetOnChange(std::function<void()> on_change) { on_change_ = std::move(on_change); }
 
   // Calls `edit` in its turn and `done` once, at once or later.
-  void Run(Edit edit, Done done);
+  void Run(ChangeOrigin origin, Edit edit, Done done);
 
  private:
   struct Waiting {
+    ChangeOrigin origin;
     Edit edit;
     Done done;
   };
   void Start(Waiting waiting);
-  void Finish(const ConfigStore::Snapshot& before, Result result, const Done& done,
-              const CommitOutcome& outcome);
+  void Finish(const ConfigStore::Snapshot& before, const ChangeOrigin& origin, Result result,
+              const Done& done, const CommitOutcome& outcome);
   void Next();
+  void Record(const ChangeOrigin& origin, const std::vector<std::string>& changes,
+              const std::string& result);
 
   ConfigStore* const store_;
   const SetConfig set_config_;
+  AuditLog* const audit_;
+  std::function<void()> on_change_;
   bool busy_ = false;
   std::deque<Waiting> waiting_;
 };

@@ -5,55 +5,41 @@
 #include <glog/logging.h>
 #include <sys/file.h>
 
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
+#include <algorithm>
+
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
-#include "controlplane/state_file.h"
+#include "absl/time/clock.h"
+#include "controlplane/peer_identity.h"
 #include "lib/base/status.h"
 #include "lib/config/defaults.h"
 #include "lib/config/diff.h"
 #include "lib/config/load.h"
-#include "lib/config/printer.h"
+#include "lib/config/shrink.h"
 #include "lib/config/validate.h"
 
 namespace guideway {
 
 namespace {
 
-constexpr char kStateName[] = "config.state";
+constexpr absl::Duration kShortestWait = absl::Seconds(1);
+constexpr absl::Duration kLongestWait = absl::Hours(24);
 
-struct Kept {
-  std::string file_digest;
-  bool edited = false;
-  uint64_t version = 0;
-  v1::Config config;
-};
-
-std::string EncodeKept(const v1::Config& config, uint64_t version, bool edited,
-                       const std::string& file_digest) {
-  return absl::StrCat("file_sha256 ", file_digest, "\nedited ", edited ? 1 : 0, "\nversion ",
-                      version, "\n---\n", PrintYaml(config));
-}
-
-absl::StatusOr<Kept> DecodeKept(const std::string& payload, const std::string& path) {
-  const std::vector<std::string> parts = absl::StrSplit(payload, absl::MaxSplits('\n', 4));
-  Kept kept;
-  if (parts.size() != 5 || !absl::StartsWith(parts[0], "file_sha256 ") ||
-      !absl::StartsWith(parts[1], "edited ") || !absl::StartsWith(parts[2], "version ") ||
-      !absl::SimpleAtoi(parts[2].substr(8), &kept.version) || parts[3] != "---") {
-    return absl::DataLossError(path + ": is not a kept configuration");
+absl::Status CheckWait(absl::Duration confirm_within) {
+  if (confirm_within == absl::ZeroDuration() ||
+      (confirm_within >= kShortestWait && confirm_within <= kLongestWait)) {
+    return absl::OkStatus();
   }
-  kept.file_digest = parts[0].substr(12);
-  kept.edited = parts[1] == "edited 1";
-  GW_ASSIGN_OR_RETURN(kept.config, ParseConfig(parts[4], path));
-  return kept;
+  return absl::InvalidArgumentError(
+      absl::StrCat("confirm_within: ", absl::FormatDuration(confirm_within),
+                   " is out of range; must be from 1s to 24h"));
 }
 
-// What the last run left; NOT_FOUND if there was none.
-absl::StatusOr<Kept> ReadKept(const std::string& directory) {
-  GW_ASSIGN_OR_RETURN(const std::string payload, ReadStateFile(directory, kStateName));
-  return DecodeKept(payload, absl::StrCat(directory, "/", kStateName));
+std::string Summary(const std::vector<std::string>& changes, const std::string& why) {
+  std::string text = why;
+  if (changes.empty()) return text;
+  absl::StrAppend(&text, text.empty() ? "" : ": ", changes[0]);
+  if (changes.size() > 1) absl::StrAppend(&text, " and ", changes.size() - 1, " more");
+  return text;
 }
 
 }  // namespace
@@ -62,7 +48,9 @@ absl::StatusOr<std::unique_ptr<ConfigStore>> ConfigStore::Open(const Options& op
   std::unique_ptr<ConfigStore> store(new ConfigStore(options));
   GW_RETURN_IF_ERROR(Annotate(MakeDirectories(options.state_directory), "state directory"));
   GW_RETURN_IF_ERROR(store->LockDirectory());
+  GW_RETURN_IF_ERROR(Annotate(store->versions_.Open(), "state directory"));
   GW_RETURN_IF_ERROR(store->Load());
+  store->RollBackIfOverdue();
   return store;
 }
 
@@ -85,58 +73,106 @@ absl::Status ConfigStore::LockDirectory() {
 absl::Status ConfigStore::Load() {
   GW_ASSIGN_OR_RETURN(const std::string text, ReadConfigText(options_.config_file));
   const std::string digest = Sha256Hex(text);
-  absl::StatusOr<Kept> kept = ReadKept(options_.state_directory);
-  if (kept.ok() && kept->edited && kept->file_digest == digest) {
-    LOG(INFO) << "configuration: the kept one, version " << kept->version << ", because it was "
-              << "changed through the API and " << options_.config_file << " is as it was";
-    Adopt(std::move(kept->config), kept->version, true, digest);
+  absl::StatusOr<KeptVersion> kept = versions_.ReadNewest(&damaged_);
+  for (std::string& damaged : damaged_) {
+    if (kept.ok()) {
+      absl::StrAppend(&damaged, "; version ", kept->info.version, " was the last good one");
+    }
+    LOG(ERROR) << "kept configuration: " << damaged;
+  }
+  if (kept.ok() && kept->info.edited && kept->info.file_digest == digest) {
+    LOG(INFO) << "configuration: the kept one, version " << kept->info.version
+              << ", because it was changed through the API and " << options_.config_file
+              << " is as it was";
+    Adopt(*std::move(kept));
     return absl::OkStatus();
   }
   GW_ASSIGN_OR_RETURN(v1::Config from_file, ParseConfig(text, options_.config_file));
-  uint64_t version = 1;
+  if (kept.ok() && HoldBack(*kept, &from_file)) {
+    Adopt(*std::move(kept));
+    return absl::OkStatus();
+  }
+  if (kept.ok()) current_ = *kept;
+  KeptVersion next = NextVersion(std::move(from_file), {}, options_.config_file);
+  next.info.file_digest = digest;
   if (kept.ok()) {
-    const std::vector<std::string> shrinks = DangerousShrinks(kept->config, from_file);
-    if (!shrinks.empty() && !options_.force) {
-      held_reason_ = absl::StrCat(options_.config_file,
-                                  ": not taken at the start: ", absl::StrJoin(shrinks, "; "),
-                                  " (--force_config takes it)");
-      LOG(ERROR) << "configuration: the kept one, version " << kept->version << ", because "
-                 << held_reason_;
-      held_file_ = std::move(from_file);
-      Adopt(std::move(kept->config), kept->version, kept->edited, kept->file_digest);
-      return absl::OkStatus();
-    }
-    for (const std::string& shrink : shrinks) {
-      LOG(WARNING) << "--force_config: " << options_.config_file << " is taken although " << shrink;
-    }
+    const bool as_before = kept->info.file_digest == digest;
     LOG(INFO) << "configuration: " << options_.config_file
-              << (kept->file_digest == digest ? ", as before" : ", which has changed");
-    if (kept->edited) LOG(WARNING) << "changes made through the API before that are dropped";
-    version = kept->version + (kept->file_digest != digest || kept->edited ? 1 : 0);
+              << (as_before ? ", as before" : ", which has changed");
+    if (kept->info.edited) LOG(WARNING) << "changes made through the API before that are dropped";
+    if (as_before && !kept->info.edited) next.info = kept->info;
   } else if (absl::IsNotFound(kept.status())) {
     LOG(INFO) << "configuration: " << options_.config_file << ", nothing was kept";
   } else {
     LOG(ERROR) << "configuration: " << options_.config_file
                << ", because the kept one cannot be used: " << kept.status().message();
   }
-  Adopt(std::move(from_file), version, false, digest);
+  Adopt(std::move(next));
   return absl::OkStatus();
 }
 
-void ConfigStore::Adopt(v1::Config config, uint64_t version, bool edited,
-                        const std::string& file_digest) {
-  config_ = std::move(config);
-  version_ = version;
-  edited_ = edited;
-  file_digest_ = file_digest;
-  keep_problem_ = std::string(Keep(config_, version_, edited_, file_digest_).message());
+bool ConfigStore::HoldBack(const KeptVersion& kept, v1::Config* from_file) {
+  const std::vector<std::string> shrinks = DangerousShrinks(kept.config, *from_file);
+  if (shrinks.empty()) return false;
+  if (options_.force) {
+    for (const std::string& shrink : shrinks) {
+      LOG(WARNING) << "--force_config: " << options_.config_file << " is taken although " << shrink;
+    }
+    return false;
+  }
+  held_reason_ =
+      absl::StrCat(options_.config_file, ": not taken at the start: ", absl::StrJoin(shrinks, "; "),
+                   " (--force_config takes it)");
+  LOG(ERROR) << "configuration: the kept one, version " << kept.info.version << ", because "
+             << held_reason_;
+  held_file_ = std::move(*from_file);
+  return true;
+}
+
+// After a start: the deadline may have passed, and the clock may have been set back.
+void ConfigStore::RollBackIfOverdue() {
+  if (!unconfirmed().has_value()) return;
+  const absl::Duration left = unconfirmed()->deadline - absl::Now();
+  if (left <= absl::ZeroDuration()) {
+    RollBackUnconfirmed().IgnoreError();
+  } else if (left > unconfirmed()->within) {
+    current_.info.unconfirmed->deadline = absl::Now() + unconfirmed()->within;
+  }
+}
+
+KeptVersion ConfigStore::NextVersion(v1::Config config, const std::vector<std::string>& changes,
+                                     const std::string& why) const {
+  const std::vector<uint64_t> on_disk = versions_.List();
+  KeptVersion next;
+  next.info.version = std::max(version(), on_disk.empty() ? 0 : on_disk.back()) + 1;
+  next.info.accepted = absl::Now();
+  next.info.who = who_;
+  next.info.action = action_;
+  next.info.note = Summary(changes, why);
+  next.config = std::move(config);
+  return next;
+}
+
+void ConfigStore::Adopt(KeptVersion next) {
+  current_ = std::move(next);
+  KeepCurrent();
   if (!keep_problem_.empty()) LOG(ERROR) << keep_problem_;
 }
 
+void ConfigStore::KeepCurrent() {
+  absl::Status kept;
+  if (refused_left_) {
+    kept = Annotate(versions_.RemoveAfter(version()), "cannot forget a refused version");
+    refused_left_ = !kept.ok();
+  }
+  if (kept.ok()) kept = Keep(current_);
+  keep_problem_ = std::string(kept.message());
+}
+
 std::vector<std::string> ConfigStore::Problems() {
-  std::vector<std::string> problems;
+  std::vector<std::string> problems = damaged_;
   if (!keep_problem_.empty()) {
-    keep_problem_ = std::string(Keep(config_, version_, edited_, file_digest_).message());
+    KeepCurrent();
     if (keep_problem_.empty()) LOG(INFO) << "the configuration could be kept now";
   }
   if (!keep_problem_.empty()) problems.push_back(keep_problem_);
@@ -146,59 +182,164 @@ std::vector<std::string> ConfigStore::Problems() {
 
 std::string ConfigStore::source() const {
   if (held_file_.has_value()) return absl::StrCat("the kept copy, not ", options_.config_file);
-  return absl::StrCat(options_.config_file, edited_ ? ", changed through the API" : "");
+  return absl::StrCat(options_.config_file,
+                      current_.info.edited ? ", changed through the API" : "");
+}
+
+void ConfigStore::SetOrigin(const std::string& who, const std::string& action) {
+  who_ = who;
+  action_ = action;
+}
+
+std::vector<std::string> ConfigStore::BeyondCapacity(const v1::Config& config) const {
+  return capacity_check_ ? capacity_check_(config) : std::vector<std::string>();
 }
 
 absl::StatusOr<ConfigStore::Change> ConfigStore::Reload() {
   GW_ASSIGN_OR_RETURN(const std::string text, ReadConfigText(options_.config_file));
   GW_ASSIGN_OR_RETURN(v1::Config config, ParseConfig(text, options_.config_file));
-  return Put(std::move(config), /*force=*/false, /*dry_run=*/false, /*edited=*/false,
-             Sha256Hex(text));
+  return Put(std::move(config), {}, {.file_digest = Sha256Hex(text), .why = options_.config_file});
 }
 
-absl::StatusOr<ConfigStore::Change> ConfigStore::Replace(v1::Config config, bool force,
-                                                         bool dry_run) {
+absl::StatusOr<ConfigStore::Change> ConfigStore::Replace(v1::Config config,
+                                                         const ReplaceOptions& options) {
   GW_RETURN_IF_ERROR(CheckConfig(config));
   FillDefaults(&config);
-  return Put(std::move(config), force, dry_run, /*edited=*/true, file_digest_);
+  return Put(std::move(config), options,
+             {.edited = true, .file_digest = current_.info.file_digest, .why = ""});
 }
 
-absl::StatusOr<ConfigStore::Change> ConfigStore::Put(v1::Config config, bool force, bool dry_run,
-                                                     bool edited, const std::string& file_digest) {
+// Whether a version's content counts as an edit of FILE as it was loaded last.
+bool ConfigStore::IsEditOf(const VersionInfo& info) const {
+  return info.edited || info.file_digest != current_.info.file_digest;
+}
+
+absl::StatusOr<ConfigStore::Change> ConfigStore::RollBack(uint64_t version,
+                                                          const ReplaceOptions& options) {
+  GW_ASSIGN_OR_RETURN(KeptVersion kept, versions_.Read(version));
+  return Put(std::move(kept.config), options,
+             {.edited = IsEditOf(kept.info),
+              .file_digest = current_.info.file_digest,
+              .why = absl::StrCat("back to version ", version),
+              .ends_waiting = true});
+}
+
+absl::StatusOr<ConfigStore::Change> ConfigStore::Put(v1::Config config,
+                                                     const ReplaceOptions& options,
+                                                     const Source& source) {
+  GW_RETURN_IF_ERROR(CheckWait(options.confirm_within));
   Change change;
-  change.changes = DiffConfigs(config_, config);
-  const std::vector<std::string> shrinks = DangerousShrinks(config_, config);
-  if (dry_run) {
-    change.warnings = shrinks;
+  change.changes = DiffConfigs(current_.config, config);
+  std::vector<std::string> reasons = DangerousShrinks(current_.config, config);
+  for (std::string& reason : BeyondCapacity(config)) reasons.push_back(std::move(reason));
+  if (options.dry_run) {
+    change.warnings = reasons;
     return change;
   }
-  if (!shrinks.empty() && !force) {
+  if (unconfirmed().has_value() && !source.ends_waiting) {
     return absl::FailedPreconditionError(
-        absl::StrCat("refused without --force: ", absl::StrJoin(shrinks, "; ")));
+        absl::StrCat("version ", version(), " awaits its confirmation: `guideway confirm` keeps ",
+                     "it, `guideway rollback ", unconfirmed()->rollback_to, "` takes it back"));
   }
-  if (change.changes.empty()) edited = edited && edited_;  // an edit without effect is none
-  const uint64_t version = version_ + (change.changes.empty() ? 0 : 1);
-  GW_RETURN_IF_ERROR(Keep(config, version, edited, file_digest));
+  if (!reasons.empty() && !options.force) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("refused without --force: ", absl::StrJoin(reasons, "; ")));
+  }
+  KeptVersion next;
+  if (change.changes.empty()) {
+    next = current_;
+    next.config = std::move(config);
+    next.info.edited = source.edited && current_.info.edited;  // an edit without effect is none
+    next.info.unconfirmed.reset();
+  } else {
+    next = NextVersion(std::move(config), change.changes, source.why);
+    next.info.edited = source.edited;
+    if (options.confirm_within > absl::ZeroDuration()) {
+      next.info.unconfirmed =
+          Unconfirmed{absl::Now() + options.confirm_within, options.confirm_within, version()};
+    }
+  }
+  next.info.file_digest = source.file_digest;
+  GW_RETURN_IF_ERROR(Keep(next));
   keep_problem_.clear();
-  config_ = std::move(config);
-  version_ = version;
-  edited_ = edited;
-  file_digest_ = file_digest;
+  before_.reset();
+  if (next.info.unconfirmed.has_value()) before_ = std::move(current_.config);
+  current_ = std::move(next);
   // Once FILE would not be refused any more there is nothing to say about it.
-  if (held_file_.has_value() && DangerousShrinks(config_, *held_file_).empty()) held_file_.reset();
+  if (held_file_.has_value() && DangerousShrinks(current_.config, *held_file_).empty()) {
+    held_file_.reset();
+  }
   return change;
+}
+
+absl::StatusOr<ConfigStore::Change> ConfigStore::Confirm() {
+  if (!unconfirmed().has_value()) {
+    return absl::FailedPreconditionError("no version awaits a confirmation");
+  }
+  KeptVersion next = current_;
+  next.info.unconfirmed.reset();
+  GW_RETURN_IF_ERROR(Keep(next));
+  keep_problem_.clear();
+  current_ = std::move(next);
+  before_.reset();
+  return Change{};
+}
+
+absl::StatusOr<ConfigStore::Change> ConfigStore::RollBackUnconfirmed() {
+  if (!unconfirmed().has_value()) {
+    return absl::FailedPreconditionError("no version awaits a confirmation");
+  }
+  const Unconfirmed waited = *unconfirmed();
+  const std::string why = absl::StrCat("version ", version(), " was not confirmed within ",
+                                       absl::FormatDuration(waited.within));
+  absl::StatusOr<KeptVersion> kept = versions_.Read(waited.rollback_to);
+  if (!kept.ok() && !before_.has_value()) {
+    last_rollback_ = absl::StrCat(why, ", but stays: ", kept.status().message());
+    LOG(ERROR) << "configuration: " << last_rollback_;
+    current_.info.unconfirmed.reset();
+    KeepCurrent();
+    return absl::DataLossError(last_rollback_);
+  }
+  v1::Config config = before_.has_value() ? *before_ : kept->config;
+  Change change;
+  change.changes = DiffConfigs(current_.config, config);
+  KeptVersion next = NextVersion(std::move(config), {},
+                                 absl::StrCat(why, ": back to version ", waited.rollback_to));
+  next.info.who = PeerIdentity::System().ToString();
+  next.info.action = "rollback";
+  next.info.file_digest = current_.info.file_digest;
+  next.info.edited = !kept.ok() || IsEditOf(kept->info);
+  last_rollback_ = absl::StrCat(next.info.note, ", at ",
+                                absl::FormatTime(next.info.accepted, absl::UTCTimeZone()));
+  LOG(WARNING) << "configuration version " << next.info.version << ": " << next.info.note;
+  before_.reset();
+  Adopt(std::move(next));
+  return change;
+}
+
+std::vector<std::pair<uint64_t, absl::StatusOr<VersionInfo>>> ConfigStore::History() const {
+  std::vector<std::pair<uint64_t, absl::StatusOr<VersionInfo>>> history;
+  const std::vector<uint64_t> on_disk = versions_.List();
+  for (auto it = on_disk.rbegin(); it != on_disk.rend(); ++it) {
+    history.emplace_back(*it, versions_.ReadInfo(*it));
+  }
+  return history;
 }
 
 void ConfigStore::Restore(const Snapshot& snapshot) {
   held_file_ = snapshot.held_file;
-  Adopt(snapshot.config, snapshot.version, snapshot.edited, snapshot.file_digest);
+  before_ = snapshot.before;
+  refused_left_ = version() > snapshot.current.info.version;
+  Adopt(snapshot.current);
 }
 
-absl::Status ConfigStore::Keep(const v1::Config& config, uint64_t version, bool edited,
-                               const std::string& file_digest) const {
-  return Annotate(WriteStateFile(options_.state_directory, kStateName,
-                                 EncodeKept(config, version, edited, file_digest)),
-                  "cannot keep the configuration");
+absl::Status ConfigStore::Keep(const KeptVersion& kept) {
+  GW_RETURN_IF_ERROR(Annotate(versions_.Write(kept), "cannot keep the configuration"));
+  const absl::Status pruned =
+      versions_.Prune(kept.config.change_safety().kept_versions(),
+                      kept.info.unconfirmed.has_value() ? kept.info.unconfirmed->rollback_to : 0);
+  if (!pruned.ok()) LOG(WARNING) << "old versions are not forgotten: " << pruned.message();
+  return absl::OkStatus();
 }
 
 }  // namespace guideway

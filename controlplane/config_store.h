@@ -1,23 +1,31 @@
 // The configuration in force, and its copy on disk.
 //
-// At the start FILE (--config) and the copy that the state directory holds from the last run are
-// compared: if the copy was changed through the API since this same content of FILE was loaded, the
-// copy wins; in all other cases FILE does, unless it shrinks wildly against the copy (see
-// DangerousShrinks) and `force` is false: then the copy stays in force. Which one won and why is
-// logged. A copy that cannot be written at the start is a problem, and no reason not to serve.
-// A change is checked, then kept on disk, then in force; if any step fails nothing has changed.
-// Thread safety: none; all calls on the event loop's thread (or before it runs).
+// At the start FILE (--config) and the newest version that the state directory holds are compared:
+// if that was changed through the API since this same content of FILE was loaded, it wins; in all
+// other cases FILE does, unless it shrinks wildly against it (see lib/config/shrink.h) and `force`
+// is false: then the kept version stays in force. Which one won and why is logged. A version that
+// cannot be written at the start is a problem, and no reason not to serve; one that cannot be read
+// is another, and the newest one that can be read counts. A change is checked, then kept on disk,
+// then in force; if any step fails nothing has changed. A change with `confirm_within` is rolled
+// back (by RollBackUnconfirmed(), see rollback_timer.h) unless Confirm() comes in time; until then
+// all other changes are refused, so that nothing else goes with it. Thread safety: none; all calls
+// on the event loop's thread (or before it runs).
 #ifndef GUIDEWAY_CONTROLPLANE_CONFIG_STORE_H_
 #define GUIDEWAY_CONTROLPLANE_CONFIG_STORE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "controlplane/state_file.h"
+#include "controlplane/version_store.h"
 #include "lib/base/unique_fd.h"
 #include "lib/config/guideway.pb.h"
 
@@ -29,6 +37,7 @@ class ConfigStore {
     std::string config_file;
     std::string state_directory;  // created if it does not exist; used by one process at a time
     bool force = false;           // a FILE that shrinks wildly is taken at the start, too
+    FileOperations* operations = FileOperations::System();
   };
 
   // What a change did, or would do.
@@ -36,13 +45,16 @@ class ConfigStore {
     std::vector<std::string> changes;   // in words; empty: nothing
     std::vector<std::string> warnings;  // dry runs: why it would be refused without force
   };
+  struct ReplaceOptions {
+    bool force = false;
+    bool dry_run = false;
+    absl::Duration confirm_within;  // 0: it stays
+  };
 
   // All that a change changes.
   struct Snapshot {
-    v1::Config config;
-    uint64_t version = 0;
-    bool edited = false;
-    std::string file_digest;
+    KeptVersion current;
+    std::optional<v1::Config> before;
     std::optional<v1::Config> held_file;
   };
 
@@ -50,43 +62,89 @@ class ConfigStore {
   static absl::StatusOr<std::unique_ptr<ConfigStore>> Open(const Options& options);
 
   // Valid, defaults filled in.
-  const v1::Config& config() const { return config_; }
+  const v1::Config& config() const { return current_.config; }
   // Counts accepted changes, over restarts.
-  uint64_t version() const { return version_; }
+  uint64_t version() const { return current_.info.version; }
   // "FILE", "FILE, changed through the API", or "the kept copy, not FILE".
   std::string source() const;
+  // Of the version in force, while it awaits its confirmation.
+  const std::optional<Unconfirmed>& unconfirmed() const { return current_.info.unconfirmed; }
+  // What became of the last version that was not confirmed, since the start; empty: there was none.
+  const std::string& last_rollback() const { return last_rollback_; }
+
+  // Who makes the next changes, and how: kept with each version.
+  void SetOrigin(const std::string& who, const std::string& action);
+  // What the data plane cannot hold of a configuration, in words.
+  using CapacityCheck = std::function<std::vector<std::string>(const v1::Config&)>;
+  void SetCapacityCheck(CapacityCheck check) { capacity_check_ = std::move(check); }
+  std::vector<std::string> BeyondCapacity(const v1::Config& config) const;
 
   // Puts FILE in force, as it is now.
   absl::StatusOr<Change> Reload();
   // Puts `config` in force. INVALID_ARGUMENT names the fields; FAILED_PRECONDITION if it shrinks
-  // dangerously and `force` is false. With `dry_run` nothing changes.
-  absl::StatusOr<Change> Replace(v1::Config config, bool force, bool dry_run);
+  // dangerously or is beyond capacity and `force` is false, or if a version awaits its
+  // confirmation. With `dry_run` nothing changes.
+  absl::StatusOr<Change> Replace(v1::Config config, const ReplaceOptions& options);
+  absl::StatusOr<Change> Replace(v1::Config config, bool force, bool dry_run) {
+    return Replace(std::move(config), {.force = force, .dry_run = dry_run, .confirm_within = {}});
+  }
+  // Puts the content of a kept version in force, as a new version. Also ends the wait for a
+  // confirmation.
+  absl::StatusOr<Change> RollBack(uint64_t version, const ReplaceOptions& options);
+  // The version in force stays. FAILED_PRECONDITION: it does not await a confirmation.
+  absl::StatusOr<Change> Confirm();
+  // Puts back what was before the version that awaits its confirmation, also if that cannot be kept
+  // on disk. FAILED_PRECONDITION: none does.
+  absl::StatusOr<Change> RollBackUnconfirmed();
 
-  Snapshot TakeSnapshot() const { return {config_, version_, edited_, file_digest_, held_file_}; }
+  // Newest first; versions that cannot be used come with the reason.
+  std::vector<std::pair<uint64_t, absl::StatusOr<VersionInfo>>> History() const;
+
+  Snapshot TakeSnapshot() const { return {current_, before_, held_file_}; }
   // Puts back what was. If that cannot be kept it is logged, and Problems() says so.
   void Restore(const Snapshot& snapshot);
-  // Why the copy on disk is not what is in force, after another try to write it, and why FILE was
-  // not taken. Empty: all is well.
+  // Why the copy on disk is not what is in force, after another try to write it, which kept
+  // versions could not be used at the start, and why FILE was not taken. Empty: all is well.
   std::vector<std::string> Problems();
 
  private:
-  explicit ConfigStore(const Options& options) : options_(options) {}
+  explicit ConfigStore(const Options& options)
+      : options_(options), versions_(options.state_directory, options.operations) {}
 
   absl::Status LockDirectory();
   absl::Status Load();
+  // Whether the kept version stays, because FILE shrinks wildly against it.
+  bool HoldBack(const KeptVersion& kept, v1::Config* from_file);
+  void RollBackIfOverdue();
   // Puts in force and tries to keep it; that this fails is only a problem.
-  void Adopt(v1::Config config, uint64_t version, bool edited, const std::string& file_digest);
-  absl::StatusOr<Change> Put(v1::Config config, bool force, bool dry_run, bool edited,
-                             const std::string& file_digest);
-  absl::Status Keep(const v1::Config& config, uint64_t version, bool edited,
-                    const std::string& file_digest) const;
+  void Adopt(KeptVersion next);
+  void KeepCurrent();
+  // `config` as a version of its own, with a note of what it changes and why.
+  KeptVersion NextVersion(v1::Config config, const std::vector<std::string>& changes,
+                          const std::string& why) const;
+  struct Source {
+    bool edited = false;
+    std::string file_digest;
+    std::string why;            // for the note; may be empty
+    bool ends_waiting = false;  // allowed while a version awaits its confirmation
+  };
+  absl::StatusOr<Change> Put(v1::Config config, const ReplaceOptions& options,
+                             const Source& source);
+  // Also forgets versions that are too old.
+  absl::Status Keep(const KeptVersion& kept);
+  bool IsEditOf(const VersionInfo& info) const;
 
   const Options options_;
   UniqueFd lock_;
-  v1::Config config_;
-  uint64_t version_ = 0;
-  bool edited_ = false;                  // changed through the API since FILE was loaded
-  std::string file_digest_;              // of FILE when it was loaded
+  VersionStore versions_;
+  KeptVersion current_;
+  std::string who_ = "the control plane";
+  std::string action_ = "start";
+  CapacityCheck capacity_check_;      // may be null
+  std::optional<v1::Config> before_;  // what was before an unconfirmed version
+  std::string last_rollback_;
+  std::vector<std::string> damaged_;     // versions that could not be used at the start
+  bool refused_left_ = false;            // a version that was taken back is still on disk
   std::string keep_problem_;             // the copy on disk is not what is in force
   std::optional<v1::Config> held_file_;  // FILE that shrinks wildly and was not taken
   std::string held_reason_;

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "controlplane/capacity.h"
 #include "controlplane/commit_wait.h"
 #include "controlplane/compiler/compiler.h"
 #include "controlplane/compiler/egress.h"
@@ -81,6 +82,13 @@ class Controller::Impl {
   void StopWaiting() { commit_.Stop(); }
   void ReadStats(std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done);
   StateReport Report() const;
+  absl::StatusOr<PoolImpact> Compare(const v1::Config& before, const v1::Config& after) const {
+    return ComparePool(MakeInput(), before, after, /*flows=*/nullptr);
+  }
+  std::vector<std::string> BeyondCapacity(const v1::Config& config) const {
+    if (!session_.ready()) return {};
+    return BeyondCapacityOf(session_.welcome(), config);
+  }
 
  private:
   void OnOutcome(uint64_t ticket, const absl::Status& outcome);
@@ -98,6 +106,7 @@ class Controller::Impl {
   // Why the tables are not on their way to the data plane; ok if they are. `health_only`: nothing
   // else has changed that is not noted in all_changed_.
   absl::Status Recompile(bool health_only = false);
+  CompilerInput MakeInput() const;
   void SetDeadlineTimer();
   void KeepCountersFresh();
 
@@ -258,7 +267,8 @@ void Controller::Impl::RecompileSoon(bool health_only) {
   });
 }
 
-absl::Status Controller::Impl::Compile() {
+// What the tables are made from, now.
+CompilerInput Controller::Impl::MakeInput() const {
   const channel::Welcome& welcome = session_.welcome();
   CompilerInput input;
   input.config = &config_;
@@ -267,6 +277,11 @@ absl::Status Controller::Impl::Compile() {
   input.next_hops = &resolver_.next_hops();
   input.ports = absl::MakeConstSpan(welcome.ports, welcome.port_count);
   input.now = absl::Now();
+  return input;
+}
+
+absl::Status Controller::Impl::Compile() {
+  const CompilerInput input = MakeInput();
   if (!all_changed_) return CompileHealth(input);
   GW_ASSIGN_OR_RETURN(compiled_, compiler_.Compile(input));
   // Before the tables go out: an index in use must never be forgotten.
@@ -380,6 +395,13 @@ void Controller::SetConfig(const v1::Config& config, CommitDone done) {
   impl_->SetConfig(config, std::move(done));
 }
 void Controller::StopWaiting() { impl_->StopWaiting(); }
+absl::StatusOr<PoolImpact> Controller::Compare(const v1::Config& before,
+                                               const v1::Config& after) const {
+  return impl_->Compare(before, after);
+}
+std::vector<std::string> Controller::BeyondCapacity(const v1::Config& config) const {
+  return impl_->BeyondCapacity(config);
+}
 void Controller::FillState(v1::GetStateResponse* state) const { impl_->Report().FillState(state); }
 void Controller::FillStatus(v1::GetStatusResponse* status) const {
   impl_->Report().FillStatus(status);

@@ -9,10 +9,12 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "controlplane/api/guideway_service.pb.h"
+#include "controlplane/compiler/impact.h"
 #include "controlplane/config_changer.h"
 #include "controlplane/event_loop.h"
 
@@ -41,6 +43,11 @@ class Controller {
   void SetConfig(const v1::Config& config, CommitDone done = nullptr);
   // No outcome is awaited any more; whoever awaits one is told so. Before the API's server ends.
   void StopWaiting();
+
+  // What a change would do to one pool, see compiler/impact.h.
+  absl::StatusOr<PoolImpact> Compare(const v1::Config& before, const v1::Config& after) const;
+  // What the connected data plane cannot hold, in words; nothing while none is connected.
+  std::vector<std::string> BeyondCapacity(const v1::Config& config) const;
 
   void FillState(v1::GetStateResponse* state) const;
   // Fills the fields about the data plane and settling; the caller fills the rest.

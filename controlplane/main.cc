@@ -7,19 +7,22 @@
 
 #include <iostream>
 
+#include "absl/time/clock.h"
+#include "controlplane/audit_log.h"
 #include "controlplane/config_changer.h"
 #include "controlplane/config_store.h"
 #include "controlplane/controller.h"
 #include "controlplane/event_loop.h"
+#include "controlplane/rollback_timer.h"
 #include "controlplane/server/server.h"
 #include "lib/base/status.h"
 #include "lib/base/unique_fd.h"
 
 DEFINE_string(config, "", "the configuration file (YAML); SIGHUP reads it again");
-DEFINE_bool(
-    force_config, false,
-    "take the configuration file at the start also if it is empty or removes more than half "
-    "of a pool's backends");
+DEFINE_bool(force_config, false,
+            "take the configuration file at the start also if it leaves a pool empty or removes "
+            "more of its "
+            "backends than change_safety allows");
 DEFINE_string(dataplane_socket, "/run/guideway/dataplane.sock", "Unix socket of the data plane");
 DEFINE_string(socket, "/run/guideway/controlplane.sock", "Unix socket of the API");
 DEFINE_uint32(probe_mark, guideway::Controller::kProbeMark,
@@ -44,16 +47,16 @@ UniqueFd BlockSignals() {
 }
 
 void Reload(ConfigChanger* changer) {
-  changer->Run([](ConfigStore* store) { return store->Reload(); },
-               [](const absl::StatusOr<ConfigChanger::Result>& result) {
-                 if (!result.ok()) {
-                   LOG(ERROR) << "SIGHUP: the configuration stays as it is: "
-                              << result.status().message();
-                   return;
-                 }
-                 LOG(INFO) << "SIGHUP: configuration version " << result->version << ", "
-                           << result->change.changes.size() << " changes";
-               });
+  changer->Run(
+      {PeerIdentity::System(), "reload"}, [](ConfigStore* store) { return store->Reload(); },
+      [](const absl::StatusOr<ConfigChanger::Result>& result) {
+        if (!result.ok()) {
+          LOG(ERROR) << "SIGHUP: the configuration stays as it is: " << result.status().message();
+          return;
+        }
+        LOG(INFO) << "SIGHUP: configuration version " << result->version << ", "
+                  << result->change.changes.size() << " changes";
+      });
 }
 
 void HandleSignals(int fd, EventLoop* loop, ConfigChanger* changer) {
@@ -68,14 +71,22 @@ void HandleSignals(int fd, EventLoop* loop, ConfigChanger* changer) {
   }
 }
 
-ServiceHooks MakeHooks(EventLoop* loop, ConfigChanger* changer, Controller* controller) {
+ServiceHooks MakeHooks(EventLoop* loop, ConfigChanger* changer, Controller* controller,
+                       const AuditLog* audit) {
   ServiceHooks hooks;
   hooks.run_on_loop = [loop](std::function<void()> work) { return loop->Call(std::move(work)); };
-  hooks.change = [changer](ConfigChanger::Edit edit, ConfigChanger::Done done) {
-    changer->Run(std::move(edit), std::move(done));
+  hooks.change = [changer](ChangeOrigin origin, ConfigChanger::Edit edit,
+                           ConfigChanger::Done done) {
+    changer->Run(std::move(origin), std::move(edit), std::move(done));
+  };
+  hooks.compare_pool = [controller](const v1::Config& before, const v1::Config& after) {
+    return controller->Compare(before, after);
   };
   hooks.fill_state = [controller](v1::GetStateResponse* state) { controller->FillState(state); };
-  hooks.fill_status = [controller](v1::GetStatusResponse* s) { controller->FillStatus(s); };
+  hooks.fill_status = [controller, audit](v1::GetStatusResponse* status) {
+    controller->FillStatus(status);
+    if (!audit->problem().empty()) status->add_state_problems(audit->problem());
+  };
   hooks.read_stats = [controller](auto done) { controller->ReadStats(std::move(done)); };
   return hooks;
 }
@@ -84,7 +95,9 @@ absl::Status Run() {
   if (FLAGS_config.empty()) return absl::InvalidArgumentError("--config: FILE is missing");
   const UniqueFd signals = BlockSignals();
   GW_ASSIGN_OR_RETURN(const std::unique_ptr<ConfigStore> store,
-                      ConfigStore::Open({FLAGS_config, FLAGS_state_directory, FLAGS_force_config}));
+                      ConfigStore::Open({.config_file = FLAGS_config,
+                                         .state_directory = FLAGS_state_directory,
+                                         .force = FLAGS_force_config}));
   EventLoop loop;
   if (FLAGS_probe_mark == 0) return absl::InvalidArgumentError("--probe_mark: must not be 0");
   if (FLAGS_probe_table == 0 || (FLAGS_probe_table >= 253 && FLAGS_probe_table <= 255)) {
@@ -94,12 +107,26 @@ absl::Status Run() {
       &loop, {FLAGS_dataplane_socket, FLAGS_state_directory, FLAGS_probe_mark, FLAGS_probe_table});
   GW_RETURN_IF_ERROR(controller.Start());
   controller.SetConfig(store->config());
-  ConfigChanger changer(store.get(), [&](const v1::Config& config, CommitDone done) {
-    controller.SetConfig(config, std::move(done));
-  });
+  store->SetCapacityCheck(
+      [&](const v1::Config& config) { return controller.BeyondCapacity(config); });
+  AuditLog audit(FLAGS_state_directory + "/audit.log");
+  // Also what FILE changed while nothing ran, and a rollback whose time was up.
+  audit.Append({absl::Now(),
+                PeerIdentity::System(),
+                "start",
+                {},
+                store->version(),
+                store->last_rollback().empty() ? store->source() : store->last_rollback()});
+  ConfigChanger changer(
+      store.get(),
+      [&](const v1::Config& config, CommitDone done) {
+        controller.SetConfig(config, std::move(done));
+      },
+      &audit);
+  RollbackTimer rollback_timer(&loop, store.get(), &changer);
   GW_ASSIGN_OR_RETURN(
       std::unique_ptr<ApiServer> server,
-      ApiServer::Start(FLAGS_socket, store.get(), MakeHooks(&loop, &changer, &controller)));
+      ApiServer::Start(FLAGS_socket, store.get(), MakeHooks(&loop, &changer, &controller, &audit)));
   loop.Watch(signals.get(), EPOLLIN,
              [&](uint32_t) { HandleSignals(signals.get(), &loop, &changer); });
   LOG(INFO) << "guideway-controlplane " GUIDEWAY_VERSION " ready, API on " << FLAGS_socket;

@@ -28,6 +28,7 @@ Cli::Cli(std::ostream* out, std::ostream* err)
   AddPoolCommands(this);
   AddBackendCommands(this);
   AddConfigCommands(this);
+  AddVersionCommands(this);
   AddCompletionCommands(this);
 }
 
@@ -93,7 +94,7 @@ ExitCode Cli::ReportUsage(const CLI::ParseError& error) {
   return kUsage;
 }
 
-void Cli::PrintChange(const v1::ApplyResponse& response, bool dry_run) {
+void Cli::PrintChange(const v1::ApplyResponse& response) {
   if (json()) {
     Json changes = Json::List();
     for (const std::string& line : response.changes()) changes.Append(Json::Text(line));
@@ -108,7 +109,7 @@ void Cli::PrintChange(const v1::ApplyResponse& response, bool dry_run) {
   }
   for (const std::string& line : response.changes()) *out_ << line << "\n";
   for (const std::string& line : response.warnings()) {
-    *out_ << (dry_run ? "needs --force: " : "warning: ") << line << "\n";
+    *out_ << "warning: " << line << "\n";
   }
   if (response.changes_size() == 0) *out_ << "nothing changes\n";
 }

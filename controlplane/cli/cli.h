@@ -46,7 +46,7 @@ class Cli {
   // Adds a noun that only holds commands.
   CLI::App* AddNoun(const std::string& name, const std::string& help);
   // Prints what a change did: one line per change, or JSON.
-  void PrintChange(const v1::ApplyResponse& response, bool dry_run = false);
+  void PrintChange(const v1::ApplyResponse& response);
 
  private:
   ExitCode ReportUsage(const CLI::ParseError& error);
@@ -64,6 +64,7 @@ void AddVipCommands(Cli* cli);
 void AddPoolCommands(Cli* cli);
 void AddBackendCommands(Cli* cli);
 void AddConfigCommands(Cli* cli);
+void AddVersionCommands(Cli* cli);
 void AddStatusCommands(Cli* cli);
 void AddCompletionCommands(Cli* cli);
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "controlplane/cli/change_safety.h"
 #include "controlplane/cli/cli.h"
 #include "controlplane/cli/state.h"
 #include "controlplane/cli/table.h"
@@ -106,6 +107,7 @@ absl::Status ShowStatus(Cli* cli) {
   }
   for (const std::string& problem : status.state_problems())
     cli->out() << "problem: " << problem << "\n";
+  cli->out() << ConfirmationText(status);
   const std::string generation = absl::StrCat(status.dataplane_generation(), " in force, ",
                                               status.wanted_generation(), " sent");
   cli->out() << "\n"

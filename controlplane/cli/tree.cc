@@ -37,7 +37,10 @@ void Read(const CLI::App& app, const std::string& path, std::vector<CommandInfo>
   for (const CLI::Option* option : app.get_options()) {
     if (option == app.get_help_ptr()) continue;
     OptionInfo read = ReadOption(*option);
-    (read.spellings.empty() ? info.positionals : info.options).push_back(std::move(read));
+    // What may also be given by name ("-f FILE") is shown once, by its place.
+    const bool by_place = option->get_positional();
+    if (by_place) read.spellings.clear();
+    (by_place ? info.positionals : info.options).push_back(std::move(read));
   }
   const auto children = app.get_subcommands([](const CLI::App*) { return true; });
   for (const CLI::App* child : children) {

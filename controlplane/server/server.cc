@@ -1,7 +1,9 @@
 // See server.h.
 #include "controlplane/server/server.h"
 
+#include <glog/logging.h>
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/server_posix.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -59,38 +61,46 @@ absl::Status ClearSocketPath(const std::string& path) {
 
 }  // namespace
 
-ApiServer::ApiServer(std::string socket_path, ConfigStore* store, ServiceHooks hooks)
-    : socket_path_(std::move(socket_path)), service_(store, std::move(hooks)) {}
+ApiServer::ApiServer(ConfigStore* store, ServiceHooks hooks)
+    : service_(store, &peers_, std::move(hooks)) {}
 
 absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const std::string& socket_path,
                                                             ConfigStore* store,
                                                             ServiceHooks hooks) {
   GW_RETURN_IF_ERROR(ClearSocketPath(socket_path));
-  std::unique_ptr<ApiServer> server(new ApiServer(socket_path, store, std::move(hooks)));
+  std::unique_ptr<ApiServer> server(new ApiServer(store, std::move(hooks)));
   grpc::ServerBuilder builder;
-  int port = 0;
-  builder.AddListeningPort("unix:" + socket_path, grpc::InsecureServerCredentials(), &port);
   builder.SetMaxReceiveMessageSize(kMaxApiMessageBytes);
   builder.SetMaxSendMessageSize(kMaxApiMessageBytes);
   grpc::ResourceQuota quota("api");
   quota.SetMaxThreads(16);
   builder.SetResourceQuota(quota);
   builder.RegisterService(&server->service_);
-  // The umask, and not chmod afterwards: there is no moment at which others may connect.
-  const mode_t old_umask = umask(0117);
   server->server_ = builder.BuildAndStart();
-  umask(old_umask);
-  if (server->server_ == nullptr || port == 0) {
-    return absl::UnavailableError("socket " + socket_path + ": cannot listen on it");
+  if (server->server_ == nullptr) {
+    return absl::UnavailableError("socket " + socket_path + ": the API cannot be served");
   }
+  GW_ASSIGN_OR_RETURN(server->listener_,
+                      UnixListener::Start(socket_path, [raw = server.get()](UniqueFd connection) {
+                        raw->Serve(std::move(connection));
+                      }));
   return server;
 }
 
+void ApiServer::Serve(UniqueFd connection) {
+  auto registered = peers_.Register(std::move(connection));
+  if (!registered.ok()) {
+    LOG(ERROR) << "API: " << registered.status().message();
+    return;
+  }
+  grpc::AddInsecureChannelFromFd(server_.get(), registered->release());
+}
+
 ApiServer::~ApiServer() {
+  listener_.reset();
   if (server_ == nullptr) return;
   server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1));
   server_->Wait();
-  unlink(socket_path_.c_str());
 }
 
 }  // namespace guideway

@@ -6,7 +6,9 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "controlplane/server/peer.h"
 #include "controlplane/server/service.h"
+#include "controlplane/server/unix_listener.h"
 
 namespace guideway {
 
@@ -25,11 +27,14 @@ class ApiServer {
   ~ApiServer();
 
  private:
-  ApiServer(std::string socket_path, ConfigStore* store, ServiceHooks hooks);
+  ApiServer(ConfigStore* store, ServiceHooks hooks);
+  // On the listener's thread.
+  void Serve(UniqueFd connection);
 
-  const std::string socket_path_;
+  UnixPeers peers_;
   GuidewayService service_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<UnixListener> listener_;
 };
 
 }  // namespace guideway

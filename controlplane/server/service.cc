@@ -8,6 +8,7 @@
 
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "controlplane/server/change_handlers.h"
 #include "controlplane/server/edits.h"
 #include "lib/base/status.h"
 
@@ -37,11 +38,10 @@ struct Pending {
 
 }  // namespace
 
-GuidewayService::GuidewayService(ConfigStore* store, ServiceHooks hooks)
-    : store_(store), hooks_(std::move(hooks)), started_(absl::Now()) {}
+GuidewayService::GuidewayService(ConfigStore* store, const UnixPeers* peers, ServiceHooks hooks)
+    : store_(store), peers_(peers), hooks_(std::move(hooks)), started_(absl::Now()) {}
 
-template <typename F>
-grpc::Status GuidewayService::OnLoop(F work) {
+grpc::Status GuidewayService::OnLoop(const std::function<absl::Status()>& work) {
   absl::Status result;
   if (!hooks_.run_on_loop([&] { result = work(); })) {
     return grpc::Status(grpc::StatusCode::UNAVAILABLE, "the control plane is stopping");
@@ -49,14 +49,23 @@ grpc::Status GuidewayService::OnLoop(F work) {
   return ToGrpc(result);
 }
 
-grpc::Status GuidewayService::Change(ConfigChanger::Edit edit, v1::ApplyResponse* response) {
+ChangeOrigin GuidewayService::OriginOf(Context* context,
+                                       const google::protobuf::Message& request) const {
+  std::string action = request.GetDescriptor()->name();
+  if (const size_t end = action.rfind("Request"); end != std::string::npos) action.resize(end);
+  return {peers_->Find(*context), action, /*dry_run=*/false};
+}
+
+grpc::Status GuidewayService::Change(ChangeOrigin origin, ConfigChanger::Edit edit,
+                                     v1::ApplyResponse* response) {
   // Shared: the answer may come after this handler has lost patience.
   const auto pending = std::make_shared<Pending<ConfigChanger::Result>>();
   const grpc::Status status = OnLoop([&] {
-    hooks_.change(std::move(edit), [pending](absl::StatusOr<ConfigChanger::Result> result) {
-      pending->result = std::move(result);
-      pending->done.Notify();
-    });
+    hooks_.change(std::move(origin), std::move(edit),
+                  [pending](absl::StatusOr<ConfigChanger::Result> result) {
+                    pending->result = std::move(result);
+                    pending->done.Notify();
+                  });
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
@@ -72,8 +81,10 @@ grpc::Status GuidewayService::Change(ConfigChanger::Edit edit, v1::ApplyResponse
 }
 
 template <typename Request>
-grpc::Status GuidewayService::Edit(const Request& request, v1::ApplyResponse* response) {
+grpc::Status GuidewayService::Edit(Context* context, const Request& request,
+                                   v1::ApplyResponse* response) {
   return Change(
+      OriginOf(context, request),
       [request](ConfigStore* store) -> absl::StatusOr<ConfigStore::Change> {
         v1::Config config = store->config();
         GW_RETURN_IF_ERROR(EditConfig(request, &config));
@@ -92,34 +103,26 @@ grpc::Status GuidewayService::GetConfig(Context*, const v1::GetConfigRequest*,
   });
 }
 
-grpc::Status GuidewayService::Apply(Context*, const v1::ApplyRequest* request,
-                                    v1::ApplyResponse* response) {
-  return Change(
-      [asked = *request](ConfigStore* store) {
-        return store->Replace(asked.config(), asked.force(), asked.dry_run());
-      },
-      response);
-}
-
-grpc::Status GuidewayService::CreatePool(Context*, const v1::CreatePoolRequest* request,
+grpc::Status GuidewayService::CreatePool(Context* context, const v1::CreatePoolRequest* request,
                                          v1::ApplyResponse* response) {
-  return Edit(*request, response);
+  return Edit(context, *request, response);
 }
-grpc::Status GuidewayService::DeletePool(Context*, const v1::DeletePoolRequest* request,
+grpc::Status GuidewayService::DeletePool(Context* context, const v1::DeletePoolRequest* request,
                                          v1::ApplyResponse* response) {
-  return Edit(*request, response);
+  return Edit(context, *request, response);
 }
-grpc::Status GuidewayService::AddBackend(Context*, const v1::AddBackendRequest* request,
+grpc::Status GuidewayService::AddBackend(Context* context, const v1::AddBackendRequest* request,
                                          v1::ApplyResponse* response) {
-  return Edit(*request, response);
+  return Edit(context, *request, response);
 }
-grpc::Status GuidewayService::RemoveBackend(Context*, const v1::RemoveBackendRequest* request,
+grpc::Status GuidewayService::RemoveBackend(Context* context,
+                                            const v1::RemoveBackendRequest* request,
                                             v1::ApplyResponse* response) {
-  return Edit(*request, response);
+  return Edit(context, *request, response);
 }
-grpc::Status GuidewayService::SetBackend(Context*, const v1::SetBackendRequest* request,
+grpc::Status GuidewayService::SetBackend(Context* context, const v1::SetBackendRequest* request,
                                          v1::ApplyResponse* response) {
-  return Edit(*request, response);
+  return Edit(context, *request, response);
 }
 
 grpc::Status GuidewayService::GetState(Context*, const v1::GetStateRequest*,
@@ -140,6 +143,11 @@ grpc::Status GuidewayService::GetStatus(Context*, const v1::GetStatusRequest*,
     response->set_config_source(store_->source());
     hooks_.fill_status(response);
     for (const std::string& problem : store_->Problems()) response->add_state_problems(problem);
+    response->set_confirm_within_ms(ConfirmWithinMs(*store_));
+    if (store_->unconfirmed().has_value()) {
+      response->set_confirm_rollback_to(store_->unconfirmed()->rollback_to);
+    }
+    response->set_last_rollback(store_->last_rollback());
     return absl::OkStatus();
   });
 }

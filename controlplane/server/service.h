@@ -9,8 +9,10 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "controlplane/api/guideway_service.grpc.pb.h"
+#include "controlplane/compiler/impact.h"
 #include "controlplane/config_changer.h"
 #include "controlplane/config_store.h"
+#include "controlplane/server/peer.h"
 
 namespace guideway {
 
@@ -21,7 +23,10 @@ struct ServiceHooks {
   // thread.
   std::function<bool(std::function<void()>)> run_on_loop;
   // Changes the configuration; calls back once, at once or later.
-  std::function<void(ConfigChanger::Edit, ConfigChanger::Done)> change;
+  std::function<void(ChangeOrigin, ConfigChanger::Edit, ConfigChanger::Done)> change;
+  // What a change does to one pool, see compiler/impact.h.
+  std::function<absl::StatusOr<PoolImpact>(const v1::Config& before, const v1::Config& after)>
+      compare_pool;
   std::function<void(v1::GetStateResponse*)> fill_state;
   std::function<void(v1::GetStatusResponse*)> fill_status;
   // Calls back once, at once or later, on the loop's thread.
@@ -30,8 +35,8 @@ struct ServiceHooks {
 
 class GuidewayService final : public v1::Guideway::Service {
  public:
-  // `store` is borrowed and used on the loop's thread only.
-  GuidewayService(ConfigStore* store, ServiceHooks hooks);
+  // `store` and `peers` are borrowed; `store` is used on the loop's thread only.
+  GuidewayService(ConfigStore* store, const UnixPeers* peers, ServiceHooks hooks);
 
  private:
   using Context = grpc::ServerContext;
@@ -46,15 +51,24 @@ class GuidewayService final : public v1::Guideway::Service {
   grpc::Status GetState(Context*, const v1::GetStateRequest*, v1::GetStateResponse*) override;
   grpc::Status GetStatus(Context*, const v1::GetStatusRequest*, v1::GetStatusResponse*) override;
   grpc::Status GetStats(Context*, const v1::GetStatsRequest*, v1::GetStatsResponse*) override;
+  // Change safety, see change_handlers.cc.
+  grpc::Status Confirm(Context*, const v1::ConfirmRequest*, v1::ConfirmResponse*) override;
+  grpc::Status GetHistory(Context*, const v1::GetHistoryRequest*, v1::GetHistoryResponse*) override;
+  grpc::Status Rollback(Context*, const v1::RollbackRequest*, v1::ApplyResponse*) override;
+  // What a dry run says beside changes and warnings.
+  grpc::Status FillImpacts(v1::Config wanted, v1::ApplyResponse* response);
 
-  template <typename F>
-  grpc::Status OnLoop(F work);
+  // Runs `work`, which returns a status, on the loop's thread.
+  grpc::Status OnLoop(const std::function<absl::Status()>& work);
   template <typename Request>
-  grpc::Status Edit(const Request& request, v1::ApplyResponse* response);
+  grpc::Status Edit(Context* context, const Request& request, v1::ApplyResponse* response);
+  // Who makes this call, and what it is: named by the request's type without "Request".
+  ChangeOrigin OriginOf(Context* context, const google::protobuf::Message& request) const;
   // Waits until the data plane has taken or refused the change, or will not soon.
-  grpc::Status Change(ConfigChanger::Edit edit, v1::ApplyResponse* response);
+  grpc::Status Change(ChangeOrigin origin, ConfigChanger::Edit edit, v1::ApplyResponse* response);
 
   ConfigStore* const store_;
+  const UnixPeers* const peers_;
   const ServiceHooks hooks_;
   const absl::Time started_;
 };

@@ -139,34 +139,4 @@ std::vector<std::string> DiffConfigs(const v1::Config& before, const v1::Config&
   return lines;
 }
 
-std::vector<std::string> DangerousShrinks(const v1::Config& before, const v1::Config& after) {
-  Lines reasons;
-  const auto backend_count = [](const v1::Config& config) {
-    int count = 0;
-    for (const v1::Pool& pool : config.pools()) count += pool.backends_size();
-    return count;
-  };
-  if (before.vips_size() > 0 && after.vips_size() == 0) reasons.push_back("it has no VIP left");
-  if (backend_count(before) > 0 && backend_count(after) == 0) {
-    reasons.push_back("it has no backend left");
-  }
-  absl::flat_hash_map<std::string, const v1::Pool*> new_pools;
-  for (const v1::Pool& pool : after.pools()) new_pools.emplace(pool.name(), &pool);
-  for (const v1::Pool& pool : before.pools()) {
-    if (pool.backends_size() <= 2) continue;
-    absl::flat_hash_map<std::string, bool> left;
-    if (auto it = new_pools.find(pool.name()); it != new_pools.end()) {
-      for (const v1::Backend& backend : it->second->backends()) left.emplace(backend.name(), true);
-    }
-    int removed = 0;
-    for (const v1::Backend& backend : pool.backends())
-      removed += left.contains(backend.name()) ? 0 : 1;
-    if (2 * removed > pool.backends_size()) {
-      reasons.push_back(absl::StrCat("it removes ", removed, " of the ", pool.backends_size(),
-                                     " backends of pool ", pool.name()));
-    }
-  }
-  return reasons;
-}
-
 }  // namespace guideway

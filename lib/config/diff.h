@@ -14,10 +14,6 @@ namespace guideway {
 // table_size 65537 -> 131071". Secrets are never shown. Empty: nothing changes.
 std::vector<std::string> DiffConfigs(const v1::Config& before, const v1::Config& after);
 
-// Why `after` shrinks so much that it needs force, in words: it is empty, or it removes more than
-// half of the backends of a pool with more than two. Empty: it does not.
-std::vector<std::string> DangerousShrinks(const v1::Config& before, const v1::Config& after);
-
 }  // namespace guideway
 
 #endif  // GUIDEWAY_LIB_CONFIG_DIFF_H_

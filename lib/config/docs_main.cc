@@ -26,8 +26,8 @@ constexpr char kIntroduction[] = R"(# Configuration
 
 <!-- Made from lib/config/guideway.proto by `ninja -C build update_docs`; do not edit. -->
 
-`guideway-controlplane --config FILE` and `guideway apply -f FILE` take a YAML file of at most 16 MiB
-with the fields below; [example.yaml](example.yaml) is one. `guideway check -f FILE` checks a file
+`guideway-controlplane --config FILE` and `guideway apply FILE` take a YAML file of at most 16 MiB
+with the fields below; [example.yaml](example.yaml) is one. `guideway check FILE` checks a file
 without a daemon and names line, column and field of every problem.
 
 Durations are written with a unit: `500ms`, `5s`, `1h30m`. Whole numbers are written in decimal and

@@ -28,7 +28,8 @@ class Fixture(fixtures.Running):
                 backend["weight"] = (weights or {}).get(backend["name"], 100)
                 backend["state"] = "drained" if backend["name"] in drained else "enabled"
         self.guideway.write_config(self.config)
-        self.guideway.cli("apply", "-f", self.guideway.config_path)
+        # To drain all but one backend needs force.
+        self.guideway.cli("apply", "-f", self.guideway.config_path, "--force")
         self.guideway.wait_serving()
         assert self.guideway.json("pool", "show", "web")["scheduler"] == scheduler
 

@@ -200,22 +200,6 @@ TEST_CASE("differences in words") {
   CHECK(DiffConfigs(before, turned).empty());
 }
 
-TEST_CASE("what shrinks dangerously is recognised") {
-  const v1::Config before = Example();
-  v1::Config after = before;
-  CHECK(DangerousShrinks(before, after).empty());
-  after.mutable_pools(0)->mutable_backends()->DeleteSubrange(0, 1);
-  CHECK(DangerousShrinks(before, after).empty());  // one of three
-  after.mutable_pools(0)->mutable_backends()->DeleteSubrange(0, 1);
-  CHECK(DangerousShrinks(before, after) == Lines{"it removes 2 of the 3 backends of pool web"});
-  after = before;
-  after.clear_vips();
-  CHECK(DangerousShrinks(before, after) == Lines{"it has no VIP left"});
-  after.clear_pools();
-  CHECK(DangerousShrinks(before, after).size() == 4);
-  CHECK(DangerousShrinks(after, before).empty());
-}
-
 TEST_CASE("durations are read and refused") {
   CHECK(*ParseDuration("1h30m") == absl::Minutes(90));
   CHECK(*ParseDuration("0") == absl::ZeroDuration());

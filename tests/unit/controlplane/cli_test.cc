@@ -7,7 +7,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "controlplane/cli/pool_flags.h"
 #include "controlplane/cli/tree.h"
 #include "lib/config/schema.h"
@@ -331,37 +330,6 @@ TEST_CASE("refused edits say why and change nothing") {
   CHECK_RESULT(daemon.Run({"pool", "delete", "web"}), 1, "pool web is in use by VIP site");
   CHECK(daemon.Run({"config", "show"}).out == before);
   CHECK(daemon.configs_set() == 0);
-}
-
-TEST_CASE("apply, diff and check") {
-  TestApi daemon;
-  const auto file = [&](const std::string& yaml) {
-    return daemon.directory().Write("n.yaml", yaml);
-  };
-  const std::string one_less =
-      absl::StrReplaceAll(TestYaml(), {{"  - {name: web-2, address: 10.0.0.2}\n", ""}});
-  const std::string three_less = absl::StrReplaceAll(
-      one_less, {{"  - {name: web-1, address: 10.0.0.1}\n", ""},
-                 {"  - {name: web-4, address: \"2001:db8::4\", state: drained}\n", ""}});
-  const std::string removed = "pool web: backend web-2 removed (10.0.0.2, weight 100, enabled)\n";
-  CHECK(daemon.Run({"diff", "-f", file(one_less)}).out == removed);
-  CHECK(daemon.configs_set() == 0);
-  CHECK(daemon.Run({"apply", "-f", file(one_less)}).out == removed);
-  CHECK(daemon.Run({"apply", "-f", file(one_less)}).out == "nothing changes\n");
-  CHECK(daemon.configs_set() == 1);
-  CHECK_RESULT(daemon.Run({"diff", "-f", file(three_less)}), 0,
-               "needs --force: it removes 2 of the 3 backends of pool web");
-  CHECK_RESULT(daemon.Run({"apply", "-f", file(three_less)}), 1,
-               "refused without --force: it removes 2 of the 3 backends of pool web");
-  CHECK_RESULT(daemon.Run({"apply", "-f", file("flow_hash_secret: 0123456789abcdef\n")}), 1,
-               "it has no VIP left; it has no backend left");
-  CHECK(daemon.configs_set() == 1);
-  CHECK_RESULT(daemon.Run({"apply", "--force", "-f", file(three_less)}), 0, "web-1 removed");
-  CHECK_RESULT(daemon.Run({"apply", "-f", file(TestYaml() + "x: 1\n")}), 1, "n.yaml:16:1: x: unkn");
-  CHECK_RESULT(daemon.Run({"check", "-f", file(TestYaml())}), 0, "valid, with 1 VIP, 2 pools, 5 b");
-  CHECK_RESULT(daemon.Run({"check", "-f", file("a: [\n")}), 1, "is not valid YAML");
-  daemon.Stop();
-  CHECK_RESULT(daemon.Run({"check", "-f", GUIDEWAY_SOURCE_ROOT "/docs/example.yaml"}), 0, "valid");
 }
 
 TEST_CASE("what config show prints, apply takes") {

@@ -130,17 +130,51 @@ class DaemonTest(unittest.TestCase):
         self.assertIn("weight: 9", daemon.cli("config", "show").stdout)
         self.assertEqual(daemon.stop(), 0)
 
+    def test_unconfirmed_version_outlasts_a_crash(self):
+        daemon = self.start()
+        with open(self.directory + "/new.yaml", "w", encoding="utf-8") as file:
+            file.write(YAML.replace("10.0.0.1}", "10.0.0.1, weight: 7}"))
+        applied = daemon.cli("apply", self.directory + "/new.yaml", "--confirm-within", "3s")
+        self.assertEqual(applied.returncode, 0, applied.stderr)
+        self.assertIn("version 2 is rolled back in 3s unless", applied.stdout)
+        self.assertIn("version 2 is rolled back to 1 in ", daemon.cli("status").stdout)
+        daemon.stop(signal.SIGKILL)
+        daemon = self.start()
+        daemon.wait_for("version 2 was not confirmed within 3s: back to version 1")
+        # The log line comes before the change is over.
+        self.assertIn("weight: 100", daemon.cli("config", "show").stdout)
+        self.assertIn("rolled back: version 2", daemon.cli("status").stdout)
+        with open(self.directory + "/state/audit.log", encoding="utf-8") as file:
+            records = [json.loads(line) for line in file]
+        self.assertEqual([record["action"] for record in records], ["start", "Apply", "start", "rollback"])
+        self.assertEqual(records[1]["uid"], os.geteuid())
+        self.assertNotIn("uid", records[3])
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_damaged_version(self):
+        daemon = self.start()
+        for weight in ("5", "6"):
+            self.assertEqual(daemon.cli("backend", "weight", "web", "web-1", weight).returncode, 0)
+        self.assertEqual(daemon.stop(), 0)
+        with open(self.directory + "/state/versions/0000000003", "r+b") as file:
+            file.truncate(100)
+        daemon = self.start()
+        self.assertIn("weight: 5", daemon.cli("config", "show").stdout)
+        self.assertIn("problem: ", daemon.cli("status").stdout)
+        self.assertIn("version 2 was the last good one", "".join(daemon.log))
+        self.assertEqual(daemon.stop(), 0)
+
     def test_full_disk(self):
         daemon = self.start()
         self.assertEqual(daemon.stop(), 0)
         # In the way of every new file, for root, too.
-        os.mkdir(self.directory + "/state/config.state.new")
+        os.mkdir(self.directory + "/state/versions/next.new")
         daemon = self.start()
         status = daemon.cli("status")
-        self.assertIn("config.state.new: Is a directory", status.stdout)
+        self.assertIn("next.new: Is a directory", status.stdout)
         self.assertIn("problem:", status.stdout)
         problems = json.loads(daemon.cli("status", "-o", "json").stdout)["problems"]
-        self.assertTrue(any("config.state.new" in problem for problem in problems), problems)
+        self.assertTrue(any("next.new" in problem for problem in problems), problems)
         refused = daemon.cli("backend", "weight", "web", "web-1", "9")
         self.assertEqual(refused.returncode, 1)
         self.assertIn("cannot keep the configuration: open", refused.stderr)
@@ -153,7 +187,7 @@ class DaemonTest(unittest.TestCase):
         self.assertEqual(daemon.stop(), 0)
         self.write(YAML.split("pools:")[0])
         daemon = self.start()
-        self.assertIn("not taken at the start: it has no VIP left", "".join(daemon.log))
+        self.assertIn("not taken at the start: no VIP is left", "".join(daemon.log))
         self.assertIn("not taken at the start", daemon.cli("status").stdout)
         self.assertIn("web-1", daemon.cli("config", "show").stdout)
         self.assertEqual(daemon.stop(), 0)

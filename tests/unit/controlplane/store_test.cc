@@ -22,7 +22,8 @@ struct StoreFixture {
 
   absl::Status Open() {
     store.reset();
-    auto opened = ConfigStore::Open({file, state, force});
+    auto opened =
+        ConfigStore::Open({.config_file = file, .state_directory = state, .force = force});
     if (!opened.ok()) return opened.status();
     store = *std::move(opened);
     return absl::OkStatus();
@@ -32,6 +33,12 @@ struct StoreFixture {
     v1::Config config = store->config();
     config.mutable_pools(0)->mutable_backends(0)->set_weight(weight);
     REQUIRE(store->Replace(config, false, false).ok());
+  }
+  // The only version that is kept is this.
+  void Damage(const std::string& content) const {
+    std::filesystem::remove_all(state + "/versions");
+    std::filesystem::create_directory(state + "/versions");
+    directory.Write("state/below/versions/0000000002", content);
   }
   uint32_t weight() const { return store->config().pools(0).backends(0).weight(); }
 };
@@ -81,32 +88,32 @@ TEST_CASE_METHOD(StoreFixture, "reading FILE again does not shrink wildly") {
   directory.Write("config.yaml", "flow_hash_secret: 0123456789abcdef\n");
   const auto refused = store->Reload();
   CHECK(absl::IsFailedPrecondition(refused.status()));
-  CHECK(absl::StrContains(refused.status().message(), "it has no VIP left"));
+  CHECK(absl::StrContains(refused.status().message(), "no VIP is left"));
   CHECK(store->config().vips_size() == 1);
 }
 
 TEST_CASE_METHOD(StoreFixture, "every damage to the kept file is noticed, and FILE used") {
   REQUIRE(Open().ok());
   SetWeight(7);
-  const std::string path = state + "/config.state";
+  const std::string path = state + "/versions/0000000002";
+  std::filesystem::remove(state + "/versions/0000000001");  // nothing else to fall back to
   const std::string good = ReadWhole(path);
   for (size_t i = 0; i < good.size(); i += 7) {
     std::string bad = good;
     bad[i] = static_cast<char>(bad[i] ^ 1);
     store.reset();
-    std::filesystem::remove(path);
-    directory.Write("state/below/config.state", bad);
+    Damage(bad);
     REQUIRE(Open().ok());
     REQUIRE(weight() == 100);
   }
   for (const std::string& bad : {std::string(), good.substr(0, good.size() / 2), good + "x"}) {
     store.reset();
-    directory.Write("state/below/config.state", bad);
+    Damage(bad);
     REQUIRE(Open().ok());
     REQUIRE(weight() == 100);
   }
   store.reset();
-  directory.Write("state/below/config.state", good);
+  Damage(good);
   REQUIRE(Open().ok());
   CHECK(weight() == 7);
 }
@@ -114,7 +121,7 @@ TEST_CASE_METHOD(StoreFixture, "every damage to the kept file is noticed, and FI
 TEST_CASE_METHOD(StoreFixture, "what cannot be kept is refused") {
   REQUIRE(Open().ok());
   // A directory in the way of the temporary file: works for root, too.
-  std::filesystem::create_directory(state + "/config.state.new");
+  std::filesystem::create_directory(state + "/versions/next.new");
   v1::Config config = store->config();
   config.mutable_pools(0)->mutable_backends(0)->set_weight(9);
   const auto refused = store->Replace(config, false, false);
@@ -125,18 +132,18 @@ TEST_CASE_METHOD(StoreFixture, "what cannot be kept is refused") {
 TEST_CASE_METHOD(StoreFixture, "a start serves also if nothing can be kept, and says so") {
   REQUIRE(Open().ok());
   SetWeight(7);
-  std::filesystem::create_directory(state + "/config.state.new");
+  std::filesystem::create_directory(state + "/versions/next.new");
   REQUIRE(Open().ok());
   CHECK(weight() == 7);
   REQUIRE(store->Problems().size() == 1);
-  CHECK(absl::StrContains(store->Problems()[0], "config.state.new: Is a directory"));
+  CHECK(absl::StrContains(store->Problems()[0], "next.new: Is a directory"));
   // Also with a FILE that has changed.
   directory.Write("config.yaml", "# changed\n" + TestYaml());
   REQUIRE(Open().ok());
   CHECK(weight() == 100);
   CHECK(store->Problems().size() == 1);
   // Over as soon as there is room again; what is in force is kept then.
-  std::filesystem::remove(state + "/config.state.new");
+  std::filesystem::remove(state + "/versions/next.new");
   CHECK(store->Problems().empty());
   SetWeight(8);
   REQUIRE(Open().ok());
@@ -156,7 +163,7 @@ TEST_CASE_METHOD(StoreFixture, "a start does not shrink wildly unless forced") {
     CHECK(store->source() == "the kept copy, not " + file);
     REQUIRE(store->Problems().size() == 1);
     CHECK(
-        absl::StrContains(store->Problems()[0], file + ": not taken at the start: it has no VIP"));
+        absl::StrContains(store->Problems()[0], file + ": not taken at the start: no VIP is left"));
   }
   const ConfigStore::Snapshot before = store->TakeSnapshot();
   v1::Config smaller = store->config();
@@ -185,14 +192,14 @@ TEST_CASE_METHOD(StoreFixture, "errors at the start name the file") {
 
 TEST_CASE_METHOD(StoreFixture, "one process at a time uses a state directory") {
   REQUIRE(Open().ok());
-  const auto second = ConfigStore::Open({file, state, false});
+  const auto second = ConfigStore::Open({.config_file = file, .state_directory = state});
   CHECK(absl::StrContains(second.status().message(), "is in use by another control plane"));
 }
 
 TEST_CASE("a state file is replaced whole and readable by its group only") {
   TestDirectory directory;
-  REQUIRE(WriteStateFile(directory.path(), "x", "one").ok());
-  REQUIRE(WriteStateFile(directory.path(), "x", std::string("t\0w\no", 5)).ok());
+  REQUIRE(WriteStateFile(directory.path(), "x", "x.new", "one").ok());
+  REQUIRE(WriteStateFile(directory.path(), "x", "x.new", std::string("t\0w\no", 5)).ok());
   CHECK(*ReadStateFile(directory.path(), "x") == std::string("t\0w\no", 5));
   CHECK(absl::IsNotFound(ReadStateFile(directory.path(), "y").status()));
   struct stat info;

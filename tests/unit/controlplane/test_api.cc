@@ -58,9 +58,11 @@ TestApi::TestApi(const std::string& yaml) {
 }
 
 void TestApi::Start() {
-  auto store = ConfigStore::Open({directory_.File("config.yaml"), directory_.File("state")});
+  auto store = ConfigStore::Open(
+      {.config_file = directory_.File("config.yaml"), .state_directory = directory_.File("state")});
   CHECK(store.ok()) << store.status();
   store_ = *std::move(store);
+  store_->SetCapacityCheck([this](const v1::Config&) { return beyond_capacity; });
   auto server = ApiServer::Start(socket_, store_.get(), Hooks());
   CHECK(server.ok()) << server.status();
   server_ = *std::move(server);
@@ -111,13 +113,23 @@ ServiceHooks TestApi::Hooks() {
     if (loop_runs) work();
     return loop_runs;
   };
-  changer_ = std::make_unique<ConfigChanger>(store_.get(),
-                                             [this](const v1::Config&, const CommitDone& done) {
-                                               ++configs_set_;
-                                               done(std::exchange(commit_outcome, CommitOutcome{}));
-                                             });
-  hooks.change = [this](ConfigChanger::Edit edit, ConfigChanger::Done done) {
-    changer_->Run(std::move(edit), std::move(done));
+  changer_ = std::make_unique<ConfigChanger>(
+      store_.get(),
+      [this](const v1::Config&, const CommitDone& done) {
+        ++configs_set_;
+        done(std::exchange(commit_outcome, CommitOutcome{}));
+      },
+      &audit_);
+  hooks.change = [this](ChangeOrigin origin, ConfigChanger::Edit edit, ConfigChanger::Done done) {
+    changer_->Run(std::move(origin), std::move(edit), std::move(done));
+  };
+  hooks.compare_pool = [](const v1::Config& before, const v1::Config& after) {
+    static const std::map<IpAddress, ResolvedNextHop> no_next_hops;
+    CompilerInput input;
+    input.health = [](const std::string&) { return HealthState::kHealthy; };
+    input.is_settling = [](const std::string&) { return false; };
+    input.next_hops = &no_next_hops;
+    return ComparePool(input, before, after, nullptr);
   };
   hooks.fill_state = [this](v1::GetStateResponse* state) { FillState(state); };
   hooks.fill_status = [this](v1::GetStatusResponse* status) {

@@ -39,6 +39,7 @@ class TestApi {
   // What the controller would say; change before the call.
   CommitOutcome commit_outcome;  // of the next configuration; those after it are in force
   bool connected = true;
+  std::vector<std::string> beyond_capacity;  // of every configuration
   bool stats_fail = false;
   bool loop_runs = true;
   bool web_1_unhealthy = false;
@@ -47,6 +48,8 @@ class TestApi {
   const std::string& socket() const { return socket_; }
   const TestDirectory& directory() const { return directory_; }
   ConfigStore& store() { return *store_; }
+  ConfigChanger& changer() { return *changer_; }
+  std::string AuditFile() const { return directory_.File("audit.log"); }
   int configs_set() const { return configs_set_; }
   // As after a crash of the process: server and store are gone, then started again.
   void Restart();
@@ -67,6 +70,7 @@ class TestApi {
 
   TestDirectory directory_;
   std::string socket_;
+  AuditLog audit_{AuditFile()};
   std::mutex loop_;  // stands for the loop's thread: one closure at a time
   int configs_set_ = 0;
   std::unique_ptr<ConfigChanger> changer_;

@@ -1,0 +1,179 @@
+// See version_store.h.
+#include "controlplane/version_store.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "lib/base/status.h"
+#include "lib/config/load.h"
+#include "lib/config/printer.h"
+
+namespace guideway {
+
+namespace {
+
+constexpr char kTemporary[] = "next.new";
+constexpr char kEndOfInfo[] = "\n---\n";
+
+std::string NameOf(uint64_t version) { return absl::StrCat(absl::Dec(version, absl::kZeroPad10)); }
+
+std::string Encode(const KeptVersion& kept) {
+  const VersionInfo& info = kept.info;
+  std::string text =
+      absl::StrCat("version ", info.version, "\nfile_sha256 ", info.file_digest, "\nedited ",
+                   info.edited ? 1 : 0, "\naccepted_unix_ms ", absl::ToUnixMillis(info.accepted),
+                   "\nwho ", absl::CEscape(info.who), "\naction ", absl::CEscape(info.action),
+                   "\nnote ", absl::CEscape(info.note));
+  if (info.unconfirmed.has_value()) {
+    absl::StrAppend(&text, "\nconfirm_by_unix_ms ", absl::ToUnixMillis(info.unconfirmed->deadline),
+                    "\nconfirm_within_ms ", absl::ToInt64Milliseconds(info.unconfirmed->within),
+                    "\nrollback_to ", info.unconfirmed->rollback_to);
+  }
+  return absl::StrCat(text, kEndOfInfo, PrintYaml(kept.config));
+}
+
+Unconfirmed& UnconfirmedOf(VersionInfo* info) {
+  if (!info->unconfirmed.has_value()) info->unconfirmed.emplace();
+  return *info->unconfirmed;
+}
+
+// A line of Encode(). Keys of a later release are passed over; false if a value makes no sense.
+bool DecodeLine(const std::string& key, const std::string& value, VersionInfo* info) {
+  int64_t number = 0;
+  const bool is_number = absl::SimpleAtoi(value, &number) && number >= 0;
+  std::string text;
+  const bool is_text = absl::CUnescape(value, &text);
+  if (key == "version") info->version = static_cast<uint64_t>(number);
+  if (key == "edited") info->edited = number == 1;
+  if (key == "accepted_unix_ms") info->accepted = absl::FromUnixMillis(number);
+  if (key == "confirm_by_unix_ms") UnconfirmedOf(info).deadline = absl::FromUnixMillis(number);
+  if (key == "confirm_within_ms") UnconfirmedOf(info).within = absl::Milliseconds(number);
+  if (key == "rollback_to") UnconfirmedOf(info).rollback_to = static_cast<uint64_t>(number);
+  if (key == "file_sha256") info->file_digest = value;
+  if (key == "who") info->who = text;
+  if (key == "action") info->action = text;
+  if (key == "note") info->note = text;
+  const bool wants_text = key == "file_sha256" || key == "who" || key == "action" || key == "note";
+  return wants_text ? is_text : is_number;
+}
+
+absl::StatusOr<VersionInfo> DecodeInfo(const std::string& text, uint64_t version,
+                                       const std::string& path) {
+  VersionInfo info;
+  for (size_t start = 0; start < text.size();) {
+    const size_t end = std::min(text.find('\n', start), text.size());
+    const std::string line = text.substr(start, end - start);
+    const size_t space = line.find(' ');
+    if (space == std::string::npos ||
+        !DecodeLine(line.substr(0, space), line.substr(space + 1), &info)) {
+      return absl::DataLossError(path + ": is not a kept version");
+    }
+    start = end + 1;
+  }
+  if (info.version != version) {
+    return absl::DataLossError(absl::StrCat(path, ": holds version ", info.version));
+  }
+  return info;
+}
+
+}  // namespace
+
+VersionStore::VersionStore(const std::string& state_directory, FileOperations* operations)
+    : state_directory_(state_directory),
+      directory_(state_directory + "/versions"),
+      operations_(operations) {}
+
+std::string VersionStore::PathOf(uint64_t version) const {
+  return absl::StrCat(directory_, "/", NameOf(version));
+}
+
+absl::Status VersionStore::Open() { return MakeDirectories(directory_); }
+
+absl::Status VersionStore::Write(const KeptVersion& kept) {
+  std::error_code ignored;
+  const bool is_new = !std::filesystem::exists(PathOf(kept.info.version), ignored);
+  GW_RETURN_IF_ERROR(MakeDirectories(directory_));  // somebody may have emptied the disk
+  const absl::Status written =
+      WriteStateFile(directory_, NameOf(kept.info.version), kTemporary, Encode(kept), operations_);
+  if (!written.ok() && is_new) {
+    // If only the last step failed the file is there, and must not come into force at the next
+    // start.
+    const absl::Status removed =
+        RemoveStateFiles(directory_, {NameOf(kept.info.version)}, operations_);
+    if (!removed.ok()) LOG(ERROR) << removed.message();
+  }
+  return written;
+}
+
+absl::StatusOr<std::string> VersionStore::ReadText(uint64_t version) const {
+  GW_ASSIGN_OR_RETURN(std::string text, ReadStateFile(directory_, NameOf(version)));
+  if (text.find(kEndOfInfo) == std::string::npos) {
+    return absl::DataLossError(PathOf(version) + ": is not a kept version");
+  }
+  return text;
+}
+
+absl::StatusOr<VersionInfo> VersionStore::ReadInfo(uint64_t version) const {
+  GW_ASSIGN_OR_RETURN(const std::string text, ReadText(version));
+  return DecodeInfo(text.substr(0, text.find(kEndOfInfo)), version, PathOf(version));
+}
+
+absl::StatusOr<KeptVersion> VersionStore::Read(uint64_t version) const {
+  GW_ASSIGN_OR_RETURN(const std::string text, ReadText(version));
+  const size_t end = text.find(kEndOfInfo);
+  KeptVersion kept;
+  GW_ASSIGN_OR_RETURN(kept.info, DecodeInfo(text.substr(0, end), version, PathOf(version)));
+  GW_ASSIGN_OR_RETURN(kept.config, ParseConfig(text.substr(end + sizeof(kEndOfInfo) - 1),
+                                               PathOf(version) + " below ---"));
+  return kept;
+}
+
+std::vector<uint64_t> VersionStore::List() const {
+  std::vector<uint64_t> versions;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(directory_, error), end; !error && it != end;
+       it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    uint64_t version = 0;
+    if (absl::SimpleAtoi(name, &version) && NameOf(version) == name) versions.push_back(version);
+  }
+  std::sort(versions.begin(), versions.end());
+  return versions;
+}
+
+absl::StatusOr<KeptVersion> VersionStore::ReadNewest(std::vector<std::string>* problems) const {
+  std::vector<uint64_t> versions = List();
+  if (versions.empty()) return absl::NotFoundError("no version is kept");
+  for (auto it = versions.rbegin(); it != versions.rend(); ++it) {
+    auto kept = Read(*it);
+    if (kept.ok()) return kept;
+    problems->push_back(std::string(kept.status().message()));
+  }
+  return absl::DataLossError("none of the kept versions can be used");
+}
+
+absl::Status VersionStore::RemoveAfter(uint64_t version) {
+  std::vector<std::string> names;
+  for (const uint64_t kept : List()) {
+    if (kept > version) names.push_back(NameOf(kept));
+  }
+  return RemoveStateFiles(directory_, names, operations_);
+}
+
+absl::Status VersionStore::Prune(size_t count, uint64_t spared) {
+  std::vector<uint64_t> versions = List();
+  if (versions.size() <= count) return absl::OkStatus();
+  std::vector<std::string> names;
+  for (size_t i = 0; i < versions.size() - count; ++i) {
+    if (versions[i] != spared) names.push_back(NameOf(versions[i]));
+  }
+  return RemoveStateFiles(directory_, names, operations_);
+}
+
+}  // namespace guideway

@@ -1,0 +1,81 @@
+// Every accepted version of the configuration, one numbered file each, below the state directory.
+//
+// DIRECTORY/versions/0000000042 is a state file (state_file.h): a checksum, lines "KEY VALUE" about
+// the version, "---", and the configuration as YAML, secret included. A file is written whole or
+// not at all; the newest one that is whole and valid is what was in force. Thread safety: none.
+#ifndef GUIDEWAY_CONTROLPLANE_VERSION_STORE_H_
+#define GUIDEWAY_CONTROLPLANE_VERSION_STORE_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "controlplane/state_file.h"
+#include "lib/config/guideway.pb.h"
+
+namespace guideway {
+
+// A version that is rolled back unless it is confirmed in time.
+struct Unconfirmed {
+  absl::Time deadline;       // wall clock, so that it outlasts a restart
+  absl::Duration within;     // what was asked for: a clock set back does not prolong it
+  uint64_t rollback_to = 0;  // version
+};
+
+// All about a version but its configuration.
+struct VersionInfo {
+  uint64_t version = 0;
+  bool edited = false;      // through the API since FILE was loaded
+  std::string file_digest;  // of FILE when it was loaded last
+  absl::Time accepted;
+  std::string who;     // PeerIdentity::ToString()
+  std::string action;  // "Apply", "SetBackend", "reload", "start" ...
+  std::string note;
+  std::optional<Unconfirmed> unconfirmed;
+};
+struct KeptVersion {
+  VersionInfo info;
+  v1::Config config;  // valid, defaults filled in
+};
+
+class VersionStore {
+ public:
+  explicit VersionStore(const std::string& state_directory,
+                        FileOperations* operations = FileOperations::System());
+
+  // Makes the folder.
+  absl::Status Open();
+  // Keeps a new version, or replaces what is said about one. After an error nothing has changed, as
+  // far as the disk allows.
+  absl::Status Write(const KeptVersion& kept);
+  // NOT_FOUND if it is not kept, DATA_LOSS or INVALID_ARGUMENT if it cannot be used; names the
+  // file.
+  absl::StatusOr<KeptVersion> Read(uint64_t version) const;
+  absl::StatusOr<VersionInfo> ReadInfo(uint64_t version) const;
+  // Numbers of the files, whether they can be used or not, in ascending order.
+  std::vector<uint64_t> List() const;
+  // The newest version that can be used; NOT_FOUND if none is kept at all. `problems` gets one line
+  // for each newer one that cannot.
+  absl::StatusOr<KeptVersion> ReadNewest(std::vector<std::string>* problems) const;
+
+  // Forgets all versions after this one.
+  absl::Status RemoveAfter(uint64_t version);
+  // Forgets the oldest versions but `count`, and never `spared`.
+  absl::Status Prune(size_t count, uint64_t spared);
+
+ private:
+  absl::StatusOr<std::string> ReadText(uint64_t version) const;
+  std::string PathOf(uint64_t version) const;
+
+  const std::string state_directory_;
+  const std::string directory_;
+  FileOperations* const operations_;
+};
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_CONTROLPLANE_VERSION_STORE_H_
