@@ -15,6 +15,7 @@
 #include "controlplane/commit_wait.h"
 #include "controlplane/compiler/compiler.h"
 #include "controlplane/compiler/egress.h"
+#include "controlplane/drain_deadlines.h"
 #include "controlplane/health/prober.h"
 #include "controlplane/health/settling.h"
 #include "controlplane/probe_plan.h"
@@ -39,6 +40,8 @@ uint16_t RandomIncarnation() {
 
 // How long tables in force wait after a start for the kernel to say where the next hops are.
 constexpr absl::Duration kNextHopPatience = absl::Seconds(2);
+// The wall clock may be set while the end of a drain is awaited: so often it is looked at.
+constexpr absl::Duration kDrainCheck = absl::Seconds(60);
 // What was refused for lack of memory is tried again.
 constexpr absl::Duration kFirstMemoryRetry = absl::Seconds(1);
 constexpr absl::Duration kLongestMemoryRetry = absl::Seconds(60);
@@ -91,6 +94,7 @@ class Controller::Impl {
   void RecompileSoon();
   // Why the tables are not on their way to the data plane; ok if they are.
   absl::Status Recompile();
+  void EndDrains();
   void SetDeadlineTimer();
   void KeepCountersFresh();
 
@@ -99,7 +103,8 @@ class Controller::Impl {
   // Posted closures hold it: false once this object is gone.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   bool has_config_ = false;
-  v1::Config config_;
+  v1::Config config_;  // drains that are over: disabled
+  absl::Time next_drain_end_ = absl::InfiniteFuture();
   BackendRegistry registry_;
   Compiler compiler_;
   Settling settling_;
@@ -147,6 +152,7 @@ void Controller::Impl::SetConfig(const v1::Config& config, CommitDone done) {
   const uint64_t first_ticket = last_ticket_ + 1;
   if (!has_config_) next_hop_deadline_ = loop_->Now() + kNextHopPatience;
   config_ = config;
+  next_drain_end_ = ApplyDrainDeadlines(absl::Now(), &config_);
   has_config_ = true;
   SetProbes();
   // Next hops for all that is in the tables: also of those backends that begin to linger now.
@@ -248,6 +254,7 @@ absl::Status Controller::Impl::Recompile() {
   input.next_hops = &resolver_.next_hops();
   input.ports = absl::MakeConstSpan(welcome.ports, welcome.port_count);
   input.now = absl::Now();
+  input.steady_now = loop_->Now();
   auto compiled = compiler_.Compile(input);
   if (!compiled.ok()) {
     LOG(ERROR) << "tables not built: " << compiled.status().message();
@@ -272,7 +279,14 @@ absl::Status Controller::Impl::Recompile() {
   return absl::OkStatus();
 }
 
-// For what happens by the passing of time alone: the end of settling, of lingering.
+void Controller::Impl::EndDrains() {
+  if (absl::Now() < next_drain_end_) return;
+  next_drain_end_ = ApplyDrainDeadlines(absl::Now(), &config_);
+  SetProbes();
+}
+
+// For what happens by the passing of time alone: the end of settling, of lingering, of drains, and
+// the steps of slow starts.
 void Controller::Impl::SetDeadlineTimer() {
   loop_->Cancel(deadline_timer_);
   deadline_timer_ = 0;
@@ -280,11 +294,15 @@ void Controller::Impl::SetDeadlineTimer() {
   const absl::Duration linger = registry_.NextExpiry(LingerTime(config_)) - absl::Now();
   const absl::Duration hops =
       AwaitsNextHops() ? next_hop_deadline_ - loop_->Now() : absl::InfiniteDuration();
-  const absl::Duration wait = std::min({settle, linger, hops});
+  const absl::Duration step = compiled_.next_step - loop_->Now();
+  absl::Duration drain = next_drain_end_ - absl::Now();
+  if (drain != absl::InfiniteDuration()) drain = std::min(drain, kDrainCheck);
+  const absl::Duration wait = std::min({settle, linger, hops, step, drain});
   if (wait == absl::InfiniteDuration()) return;
   // A clock that is set must not make this a busy loop.
   deadline_timer_ = loop_->After(std::max(wait, absl::Milliseconds(10)), [this] {
     deadline_timer_ = 0;
+    EndDrains();
     UpdateSettling();
     Recompile().IgnoreError();
     SetDestinations();

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "controlplane/compiler/egress.h"
 #include "controlplane/compiler/quic.h"
+#include "controlplane/compiler/takers.h"
 #include "lib/base/status.h"
 #include "lib/hash/flow_hash.h"
 #include "lib/hash/maglev.h"
@@ -189,7 +190,9 @@ absl::StatusOr<Compiled> Compiler::Compile(const CompilerInput& input) {
   for (const v1::Vip& vip : config.vips()) vip_names.insert(vip.name());
   pool_indices_.Retain(pool_names);
   vip_indices_.Retain(vip_names);
-  std::erase_if(slots_, [&](const auto& entry) { return !pool_names.contains(entry.first); });
+  const auto is_gone = [&](const auto& entry) { return !pool_names.contains(entry.first); };
+  std::erase_if(slots_, is_gone);
+  std::erase_if(slow_starts_, is_gone);
   next_hops_used_.clear();
   for (const v1::Pool& pool : config.pools()) {
     GW_RETURN_IF_ERROR(
@@ -234,16 +237,13 @@ absl::Status Compiler::CompilePool(const CompilerInput& input, const v1::Pool& p
   const auto counts_as_healthy = [&](HealthState health) {
     return settling || health == HealthState::kHealthy || health == HealthState::kUnprobed;
   };
-  bool any_enabled = false;
-  bool anybody = false;
-  for (const v1::Backend& backend : pool.backends()) {
-    if (backend.state() != v1::ENABLED || backend.weight() == 0) continue;
-    any_enabled = true;
-    anybody = anybody || counts_as_healthy(input.health(KeyOf(pool, backend)));
-  }
+  const TakerRule rule = ChooseTakers(pool, [&](const v1::Backend& backend) {
+    return counts_as_healthy(input.health(KeyOf(pool, backend)));
+  });
   CompiledPool& compiled = result->pools[pool.name()];
   compiled.index = pool_indices_.Use(pool.name());
-  compiled.failed_open = any_enabled && !anybody;
+  compiled.failed_open = rule.failed_open;
+  compiled.backups_serve = rule.backups;
 
   std::vector<MaglevBackend> takers;
   for (const v1::Backend& backend : pool.backends()) {
@@ -256,7 +256,7 @@ absl::Status Compiler::CompilePool(const CompilerInput& input, const v1::Pool& p
                         registry_->Use(key, address, DeliveryTo(address, pool, *input.config)));
     record->keeps_known_flows =
         backend.state() != v1::DISABLED && (open || health != HealthState::kUnhealthy);
-    if (enabled && backend.weight() != 0 && (open || counts_as_healthy(health))) {
+    if (rule.Takes(backend, counts_as_healthy(health))) {
       takers.push_back(
           {absl::StrCat(backend.name(), "/", backend.address()), backend.weight(), record->index});
     }
@@ -268,11 +268,15 @@ absl::Status Compiler::CompilePool(const CompilerInput& input, const v1::Pool& p
     view.reachable = body.next_hop != channel::kNoNextHop;
     GW_RETURN_IF_ERROR(SetServerId(backend, compiled.index, &body));
   }
+  SlowStart& slow_start = slow_starts_[pool.name()];
+  slow_start.Update(DurationOf(pool.slow_start()), input.steady_now, &takers);
+  result->next_step = std::min(result->next_step, slow_start.NextStep());
   PoolSlotsBuilder& slots = slots_[pool.name()];
   GW_RETURN_IF_ERROR(slots.Update(std::move(takers), pool.table_size(), gone));
   for (const v1::Backend& backend : pool.backends()) {
     CompiledBackend& view = result->backends[KeyOf(pool, backend)];
     view.share = slots.ShareOf(view.index);
+    view.slow_start_step = slow_start.StepOf(view.index);
   }
   compiled.digest = slots.digest();
   result->tables.pools[compiled.index] = EntryOf(pool, slots.slots());

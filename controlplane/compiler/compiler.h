@@ -2,9 +2,10 @@
 //
 // Who takes new flows of a pool (is in its Maglev table): backends that are enabled, have a weight
 // above 0, and are healthy or unprobed. While the pool settles every state counts as healthy; later
-// an unknown backend (one just added) waits for its first verdict. If that leaves nobody, the pool
-// fails open: all enabled backends count as healthy. A pool with a table of its own per node would
-// break the fleet, so next hops play no part in it.
+// an unknown backend (one just added) waits for its first verdict. If that leaves nobody, backups
+// take over, and if there are none of them the pool fails open (takers.h). With a slow start,
+// whoever begins to take flows has less than its weight for a while (slow_start.h). A pool with a
+// table of its own per node would break the fleet, so next hops play no part in it.
 // Who keeps known flows: everybody but disabled and unhealthy ones (unless the pool settles or
 // fails open), and removed backends while they linger: for the longest flow timeout, but at least
 // 5 minutes. A lingering one has no server ID any more: another backend may have it.
@@ -26,6 +27,7 @@
 #include "absl/types/span.h"
 #include "controlplane/compiler/backend_registry.h"
 #include "controlplane/compiler/pool_slots.h"
+#include "controlplane/compiler/slow_start.h"
 #include "controlplane/compiler/tables.h"
 #include "controlplane/health/state_machine.h"
 #include "controlplane/resolver/next_hop.h"
@@ -42,25 +44,30 @@ struct CompilerInput {
   const std::map<IpAddress, ResolvedNextHop>* next_hops = nullptr;  // by backend address
   absl::Span<const channel::PortInfo> ports;                        // of the data plane
   absl::Time now;                                                   // wall clock
+  absl::Duration steady_now;                                        // monotonic
 };
 
 // What the tables came to, for the API.
 struct CompiledBackend {
   uint16_t index = 0;
-  double share = 0;        // of the pool's slots, 0..1
-  std::string next_hop;    // "eth1 02:00:00:00:00:01", or why there is none
-  bool reachable = false;  // there is a next hop
+  double share = 0;              // of the pool's slots, 0..1
+  std::string next_hop;          // "eth1 02:00:00:00:00:01", or why there is none
+  bool reachable = false;        // there is a next hop
+  uint32_t slow_start_step = 0;  // it has so many 11ths of its weight; 0: all of it
 };
 struct CompiledPool {
   uint32_t index = 0;
   uint64_t digest = 0;
   bool failed_open = false;
+  bool backups_serve = false;
 };
 struct Compiled {
   Tables tables;
   std::map<std::string, CompiledBackend> backends;  // by key
   std::map<std::string, CompiledPool> pools;        // by name
   std::map<std::string, uint32_t> vip_indices;      // by name
+  // When (monotonic) a slow start changes the tables; InfiniteDuration(): none is going on.
+  absl::Duration next_step = absl::InfiniteDuration();
 };
 
 // Gives each key of a changing set a small index that it keeps while it is in the set.
@@ -99,6 +106,7 @@ class Compiler {
   IndexAllocator pool_indices_;
   IndexAllocator next_hop_indices_;
   std::map<std::string, PoolSlotsBuilder> slots_;   // by pool name
+  std::map<std::string, SlowStart> slow_starts_;    // by pool name
   std::map<uint16_t, uint16_t> last_incarnations_;  // by backend index
   std::set<std::string> next_hops_used_;            // by the compilation going on
 };

@@ -121,6 +121,10 @@ grpc::Status GuidewayService::SetBackend(Context*, const v1::SetBackendRequest* 
                                          v1::ApplyResponse* response) {
   return Edit(*request, response);
 }
+grpc::Status GuidewayService::SwitchVip(Context*, const v1::SwitchVipRequest* request,
+                                        v1::ApplyResponse* response) {
+  return Edit(*request, response);
+}
 
 grpc::Status GuidewayService::GetState(Context*, const v1::GetStateRequest*,
                                        v1::GetStateResponse* response) {

@@ -46,6 +46,7 @@ class GuidewayService final : public v1::Guideway::Service {
   grpc::Status GetState(Context*, const v1::GetStateRequest*, v1::GetStateResponse*) override;
   grpc::Status GetStatus(Context*, const v1::GetStatusRequest*, v1::GetStatusResponse*) override;
   grpc::Status GetStats(Context*, const v1::GetStatsRequest*, v1::GetStatsResponse*) override;
+  grpc::Status SwitchVip(Context*, const v1::SwitchVipRequest*, v1::ApplyResponse*) override;
 
   template <typename F>
   grpc::Status OnLoop(F work);

@@ -239,6 +239,19 @@ const Case kCases[] = {
      "- {name: u, address: 10.0.0.1, port: 2, protocol: tcp, pool: x}\n"
      "- {name: t, address: 10.0.0.1, port: 2, protocol: udp, pool: x}\n",
      "vips[2].pool: ", "x is not the pool of VIP v, which has the same address and protocol"},
+    {"pools:\n- name: w\n  slow_start: 500ms\n",
+     "4:15: pools[0].slow_start: ", "500ms is out of range; must be a duration with a unit"},
+    {"pools:\n- name: w\n  backends: [{name: a, address: 10.0.0.1, backup: yes}]\n",
+     "pools[0].backends[0].backup: ", "must be"},
+    {"pools:\n- name: w\n  backends: [{name: a, address: 10.0.0.1, state: drained, disable_at: "
+     "\"soon\"}]\n",
+     "pools[0].backends[0].disable_at: ", "must be a time with its zone, such as 2026-"},
+    {"pools:\n- name: w\n  backends: [{name: a, address: 10.0.0.1, state: drained, disable_at: "
+     "\"infinite-future\"}]\n",
+     "pools[0].backends[0].disable_at: ", "must be a time with its zone"},
+    {"pools:\n- name: w\n  backends: [{name: a, address: 10.0.0.1, disable_at: "
+     "\"2026-11-21T13:30:00Z\"}]\n",
+     "pools[0].backends[0].disable_at: ", "has a meaning only if state is drained"},
     // YAML itself.
     {"a: &x 1\n", "2:4: ", "anchors are not supported"},
     {"a: *x\n", "2:4: ", "is not valid YAML"},
