@@ -102,6 +102,7 @@ void StateReport::FillState(v1::GetStateResponse* state) const {
     const auto compiled_pool = compiled.pools.find(pool.name());
     const bool known = compiled_pool != compiled.pools.end();
     if (known) {
+      pool_state->set_backups_serve(compiled_pool->second.backups_serve);
       pool_state->set_table_digest(
           absl::StrCat(absl::Hex(compiled_pool->second.digest, absl::kZeroPad16)));
     }
@@ -150,6 +151,7 @@ void StateReport::FillBackend(const v1::Pool& pool, const v1::Backend& backend,
   v1::Traffic* traffic = state->mutable_traffic();
   if (!known) return;
   state->set_share(found->second.share);
+  state->set_slow_start_step(found->second.slow_start_step);
   state->set_next_hop(session.ready() ? found->second.next_hop : "data plane not connected");
   state->set_unreachable(!session.ready() || !found->second.reachable);
   if (counters == nullptr) return;

@@ -26,6 +26,7 @@ Json PoolJson(const v1::PoolState& pool) {
       .Set("table_digest", pool.table_digest())
       .Set("healthy_backends", Json::Number(static_cast<uint64_t>(HealthyCount(pool))))
       .Set("total_backends", Json::Number(static_cast<uint64_t>(pool.backends_size())));
+  json.Set("backups_serve", Json::Bool(pool.backups_serve()));
   if (pool.pool().has_slow_start()) {
     json.Set("slow_start", absl::FormatDuration(FromProto(pool.pool().slow_start())));
   }

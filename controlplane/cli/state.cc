@@ -81,6 +81,7 @@ Json BackendJson(const std::string& pool, const v1::BackendState& backend) {
       .Set("backup", Json::Bool(backend.backend().backup()))
       .Set("disable_at", backend.backend().disable_at())
       .Set("share", Json::Fraction(backend.share()))
+      .Set("slow_start_step", Json::Number(backend.slow_start_step()))
       .Set("next_hop", backend.next_hop())
       .Set("unreachable", Json::Bool(backend.unreachable()));
   SetTraffic(backend.traffic(), &json);

@@ -159,6 +159,9 @@ TEST_CASE("backups take over when the others die, and wait when they are back") 
     CHECK(bench.State(2).health_reason() ==
           "connected; backup: in use, no other backend is healthy");
     CHECK(bench.State(2).share() == 1);
+    v1::GetStateResponse state;
+    bench.controller->FillState(&state);
+    CHECK(state.pools(0).backups_serve());
     CHECK_FALSE(bench.KeepsFlows(0));
   });
   bench.thread.On([&] { bench.servers[2].reset(); });  // now all are down: it fails open
