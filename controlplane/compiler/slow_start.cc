@@ -20,6 +20,10 @@ int64_t TicksIn(absl::Duration time, absl::Duration tick) {
 
 void SlowStart::Update(absl::Duration duration, absl::Duration now,
                        std::vector<MaglevBackend>* takers) {
+  if (duration <= absl::ZeroDuration()) {  // costs nothing then; also called for every other pool
+    if (seen_) *this = SlowStart();
+    return;
+  }
   std::set<uint16_t> fresh;
   for (const MaglevBackend& taker : *takers) fresh.insert(taker.index);
   std::erase_if(starts_, [&](const auto& start) { return !fresh.contains(start.first); });
@@ -28,7 +32,6 @@ void SlowStart::Update(absl::Duration duration, absl::Duration now,
       if (!takers_.contains(index)) starts_[index] = now;
     }
   }
-  if (duration <= absl::ZeroDuration()) starts_.clear();
   seen_ = true;
   takers_ = std::move(fresh);
   SetSteps(duration, now);

@@ -24,7 +24,8 @@ class SlowStart {
   static constexpr uint32_t kSteps = 10;
 
   // Sets the weights of `takers`, the backends that take new flows from `now` (monotonic) on, to
-  // what is due. Those that were not there the last time begin to start, if `duration` is not 0.
+  // what is due. Those that were not there the last time begin to start. With `duration` 0 nobody
+  // does, and the next call with another one is a first sight.
   // If some start, the others' weights may be multiplied, which changes no table.
   void Update(absl::Duration duration, absl::Duration now, std::vector<MaglevBackend>* takers);
 

@@ -100,7 +100,7 @@ class Bench {
 TEST_CASE("a drain ends at its time: the backend is disabled, over a restart, too") {
   Bench bench;
   const bool restart = GENERATE(false, true);
-  const absl::Duration time = restart ? absl::Milliseconds(400) : absl::Milliseconds(600);
+  const absl::Duration time = absl::Milliseconds(restart ? 1000 : 1500);
   bench.backend(1)->set_state(v1::DRAINED);
   bench.backend(1)->set_disable_at(TimeText(absl::Now() + time));
   bench.StartController();
@@ -171,7 +171,7 @@ TEST_CASE("backups take over when the others die, and wait when they are back") 
   bench.thread.On([&] { CHECK(bench.State(1).health_reason() == "connected"); });
 }
 
-TEST_CASE("slow start goes on by time alone, in eleven tables") {
+TEST_CASE("slow start goes on by time alone, in eleven tables at most") {
   Bench bench;
   bench.config.mutable_pools(0)->mutable_slow_start()->set_seconds(1);
   bench.backend(1)->set_state(v1::DISABLED);
@@ -193,7 +193,7 @@ TEST_CASE("slow start goes on by time alone, in eleven tables") {
   bench.thread.On([&] {
     CHECK(bench.State(1).share() == Approx(1.0 / 3).margin(0.01));
     CHECK(bench.dataplane->generation() - before <= 12);
-    CHECK(bench.dataplane->generation() - before >= 9);
+    CHECK(bench.dataplane->generation() - before >= 4);  // a busy machine may miss some steps
   });
 }
 
