@@ -47,17 +47,17 @@ def test_blue_green_and_back(fixture):
     assert serving in _BLUE
     with client.Load(fixture.lab, VIP[4], VIP[6]) as load:
         fixture.switch("green")
+        assert on_blue.running(), "the download ended before the switch was over"
         assert fixture.answered_by() == set(_GREEN)
         assert fixture.answered_by(VIP[6]) == set(_GREEN)
-        assert on_blue.running(), "the download ended before the switch was over"
         fixture.finish(on_blue)
         assert set(load.stop()) == set(_BLUE + _GREEN)
     on_green, serving = fixture.download()
     assert serving in _GREEN
     with client.Load(fixture.lab, VIP[4], VIP[6]) as load:
         fixture.switch("blue")
-        assert fixture.answered_by() == set(_BLUE)
         assert on_green.running(), "the download ended before the switch was over"
+        assert fixture.answered_by() == set(_BLUE)
         fixture.finish(on_green)
         load.stop()
 
@@ -69,8 +69,8 @@ def test_after_a_switch_the_old_pool_may_go(fixture):
     fixture.switch("green")
     fixture.guideway.cli("pool", "delete", "blue")
     fixture.guideway.wait_in_step()
-    assert fixture.answered_by() == set(_GREEN)
     assert download.running(), "the download ended before the pool was gone"
+    assert fixture.answered_by() == set(_GREEN)
     fixture.finish(download)
     fixture.guideway.cli("pool", "create", "blue", "--probe", "http", "--probe-port", "80",
                          "--probe-path", "/health", "--probe-interval", "200ms",
