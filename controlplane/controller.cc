@@ -17,6 +17,7 @@
 #include "controlplane/compiler/compiler.h"
 #include "controlplane/compiler/egress.h"
 #include "controlplane/compiler/pool_queue.h"
+#include "controlplane/drain_deadlines.h"
 #include "controlplane/health/prober.h"
 #include "controlplane/health/settling.h"
 #include "controlplane/probe_plan.h"
@@ -44,6 +45,8 @@ uint16_t RandomIncarnation() {
 constexpr absl::Duration kNextHopPatience = absl::Seconds(2);
 // How long pools are compiled in one turn of the event loop, one pool at least.
 constexpr absl::Duration kCompileTurn = absl::Milliseconds(5);
+// The wall clock may be set while the end of a drain is awaited: so often it is looked at.
+constexpr absl::Duration kDrainCheck = absl::Seconds(60);
 // What was refused for lack of memory is tried again.
 constexpr absl::Duration kFirstMemoryRetry = absl::Seconds(1);
 constexpr absl::Duration kLongestMemoryRetry = absl::Seconds(60);
@@ -107,6 +110,7 @@ class Controller::Impl {
   // else has changed that is not noted in all_changed_.
   absl::Status Recompile(bool health_only = false);
   CompilerInput MakeInput() const;
+  void EndDrains();
   void SetDeadlineTimer();
   void KeepCountersFresh();
 
@@ -115,7 +119,8 @@ class Controller::Impl {
   // Posted closures hold it: false once this object is gone.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   bool has_config_ = false;
-  v1::Config config_;
+  v1::Config config_;  // drains that are over: disabled
+  absl::Time next_drain_end_ = absl::InfiniteFuture();
   BackendRegistry registry_;
   Compiler compiler_;
   Settling settling_;
@@ -167,6 +172,7 @@ void Controller::Impl::SetConfig(const v1::Config& config, CommitDone done) {
   const uint64_t first_ticket = last_ticket_ + 1;
   if (!has_config_) next_hop_deadline_ = loop_->Now() + kNextHopPatience;
   config_ = config;
+  next_drain_end_ = ApplyDrainDeadlines(absl::Now(), &config_);
   pool_positions_.clear();
   for (int i = 0; i < config_.pools_size(); ++i) pool_positions_[config_.pools(i).name()] = i;
   has_config_ = true;
@@ -277,6 +283,7 @@ CompilerInput Controller::Impl::MakeInput() const {
   input.next_hops = &resolver_.next_hops();
   input.ports = absl::MakeConstSpan(welcome.ports, welcome.port_count);
   input.now = absl::Now();
+  input.steady_now = loop_->Now();
   return input;
 }
 
@@ -299,6 +306,7 @@ absl::Status Controller::Impl::Compile() {
 // no probe's answer waits long.
 absl::Status Controller::Impl::CompileHealth(const CompilerInput& input) {
   const absl::Duration end = loop_->Now() + kCompileTurn;
+  const absl::Duration step = compiled_.next_step;
   while (!health_changed_.empty() && loop_->Now() < end) {
     const v1::Pool& pool = config_.pools(pool_positions_.at(health_changed_.Take()));
     const absl::Status updated = compiler_.UpdateHealth(input, pool, &compiled_);
@@ -306,6 +314,7 @@ absl::Status Controller::Impl::CompileHealth(const CompilerInput& input) {
     GW_RETURN_IF_ERROR(updated);
     update_latency_.Compiled(pool.name());
   }
+  if (compiled_.next_step < step) SetDeadlineTimer();
   if (!health_changed_.empty()) RecompileSoon(/*health_only=*/true);
   return absl::OkStatus();
 }
@@ -333,7 +342,14 @@ absl::Status Controller::Impl::Recompile(bool health_only) {
   return absl::OkStatus();
 }
 
-// For what happens by the passing of time alone: the end of settling, of lingering.
+void Controller::Impl::EndDrains() {
+  if (absl::Now() < next_drain_end_) return;
+  next_drain_end_ = ApplyDrainDeadlines(absl::Now(), &config_);
+  SetProbes();
+}
+
+// For what happens by the passing of time alone: the end of settling, of lingering, of drains, and
+// the steps of slow starts.
 void Controller::Impl::SetDeadlineTimer() {
   loop_->Cancel(deadline_timer_);
   deadline_timer_ = 0;
@@ -341,11 +357,15 @@ void Controller::Impl::SetDeadlineTimer() {
   const absl::Duration linger = registry_.NextExpiry(LingerTime(config_)) - absl::Now();
   const absl::Duration hops =
       AwaitsNextHops() ? next_hop_deadline_ - loop_->Now() : absl::InfiniteDuration();
-  const absl::Duration wait = std::min({settle, linger, hops});
+  const absl::Duration step = compiled_.next_step - loop_->Now();
+  absl::Duration drain = next_drain_end_ - absl::Now();
+  if (drain != absl::InfiniteDuration()) drain = std::min(drain, kDrainCheck);
+  const absl::Duration wait = std::min({settle, linger, hops, step, drain});
   if (wait == absl::InfiniteDuration()) return;
   // A clock that is set must not make this a busy loop.
   deadline_timer_ = loop_->After(std::max(wait, absl::Milliseconds(10)), [this] {
     deadline_timer_ = 0;
+    EndDrains();
     UpdateSettling();
     Recompile().IgnoreError();
     SetDestinations();

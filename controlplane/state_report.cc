@@ -4,9 +4,12 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "controlplane/active_flows.h"
 
 namespace guideway {
 namespace {
@@ -64,6 +67,31 @@ v1::Health HealthOf(const HealthStateMachine& health) {
   return v1::HEALTH_UNKNOWN;
 }
 
+// What bears on a backend's flows beside its own health.
+std::vector<std::string> RemarksOn(const v1::Backend& backend, const CompiledPool& pool,
+                                   uint32_t slow_start_step) {
+  std::vector<std::string> remarks;
+  if (!backend.disable_at().empty()) {
+    const bool over = backend.state() == v1::DISABLED;
+    remarks.push_back(absl::StrCat(over ? "disabled since " : "disabled from ",
+                                   backend.disable_at(), over ? "" : " on"));
+  }
+  if (backend.state() != v1::ENABLED) return remarks;
+  if (pool.failed_open) {
+    remarks.push_back(pool.backups_serve == backend.backup()
+                          ? "no backend of the pool is healthy: all get flows"
+                          : "backup: gets none while the pool has failed open");
+  } else if (backend.backup()) {
+    remarks.push_back(pool.backups_serve ? "backup: in use, no other backend is healthy"
+                                         : "backup: waits");
+  }
+  if (slow_start_step != 0) {
+    remarks.push_back(absl::StrCat("slow start: ", slow_start_step, "/", SlowStart::kSteps + 1,
+                                   " of its weight"));
+  }
+  return remarks;
+}
+
 }  // namespace
 
 void StateReport::FillState(v1::GetStateResponse* state) const {
@@ -74,11 +102,12 @@ void StateReport::FillState(v1::GetStateResponse* state) const {
     const auto compiled_pool = compiled.pools.find(pool.name());
     const bool known = compiled_pool != compiled.pools.end();
     if (known) {
+      pool_state->set_backups_serve(compiled_pool->second.backups_serve);
       pool_state->set_table_digest(
           absl::StrCat(absl::Hex(compiled_pool->second.digest->value(), absl::kZeroPad16)));
     }
     for (const v1::Backend& backend : pool.backends()) {
-      FillBackend(pool, backend, known && compiled_pool->second.failed_open,
+      FillBackend(pool, backend, known ? compiled_pool->second : CompiledPool(),
                   pool_state->add_backends());
     }
   }
@@ -94,8 +123,8 @@ void StateReport::FillState(v1::GetStateResponse* state) const {
   }
 }
 
-void StateReport::FillBackend(const v1::Pool& pool, const v1::Backend& backend, bool failed_open,
-                              v1::BackendState* state) const {
+void StateReport::FillBackend(const v1::Pool& pool, const v1::Backend& backend,
+                              const CompiledPool& compiled_pool, v1::BackendState* state) const {
   *state->mutable_backend() = backend;
   const std::string key = BackendKey(pool.name(), backend.name(), backend.address());
   const HealthStateMachine* health = prober.Find(key);
@@ -112,18 +141,23 @@ void StateReport::FillBackend(const v1::Pool& pool, const v1::Backend& backend, 
     state->set_health(v1::HEALTH_UNPROBED);
     if (pool.has_probe()) reason = "not probed while no VIP leads to the pool";
   }
-  if (failed_open && backend.state() == v1::ENABLED) {
-    absl::StrAppend(&reason, reason.empty() ? "" : "; ",
-                    "no backend of the pool is healthy: all get flows");
+  const auto found = compiled.backends.find(key);
+  const bool known = found != compiled.backends.end();
+  for (const std::string& remark :
+       RemarksOn(backend, compiled_pool, known ? found->second.slow_start_step : 0)) {
+    absl::StrAppend(&reason, reason.empty() ? "" : "; ", remark);
   }
   state->set_health_reason(reason);
   v1::Traffic* traffic = state->mutable_traffic();
-  const auto found = compiled.backends.find(key);
-  if (found == compiled.backends.end()) return;
+  if (!known) return;
   state->set_share(found->second.share);
+  state->set_slow_start_step(found->second.slow_start_step);
   state->set_next_hop(session.ready() ? found->second.next_hop : "data plane not connected");
   state->set_unreachable(!session.ready() || !found->second.reachable);
-  if (counters != nullptr) Fill(counters->backends[found->second.index], traffic);
+  if (counters == nullptr) return;
+  Fill(counters->backends[found->second.index], traffic);
+  const std::optional<uint64_t> flows = ActiveFlowsOf(*counters, found->second.index);
+  if (flows.has_value()) state->set_active_flows(*flows);
 }
 
 std::string StateReport::NotProbed() const {

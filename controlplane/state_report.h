@@ -30,8 +30,8 @@ struct StateReport {
  private:
   // How many backends this host cannot probe and why it cannot the first; empty: none.
   std::string NotProbed() const;
-  void FillBackend(const v1::Pool& pool, const v1::Backend& backend, bool failed_open,
-                   v1::BackendState* state) const;
+  void FillBackend(const v1::Pool& pool, const v1::Backend& backend,
+                   const CompiledPool& compiled_pool, v1::BackendState* state) const;
 };
 
 // `vips`: name to index.

@@ -63,6 +63,7 @@ class Cli {
 void AddVipCommands(Cli* cli);
 void AddPoolCommands(Cli* cli);
 void AddBackendCommands(Cli* cli);
+void AddDrainCommand(Cli* cli, CLI::App* backend_noun);
 void AddConfigCommands(Cli* cli);
 void AddVersionCommands(Cli* cli);
 void AddStatusCommands(Cli* cli);

@@ -1,7 +1,10 @@
 // guideway backend ...
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "controlplane/cli/cli.h"
 #include "controlplane/cli/state.h"
 #include "lib/base/status.h"
+#include "lib/config/formats.h"
 #include "lib/config/schema.h"
 
 namespace guideway::cli {
@@ -14,8 +17,10 @@ struct BackendOptions {
   std::string name;
   std::string address;
   uint32_t weight = 100;
+  std::string weight_or_share;
   std::string state = "enabled";
   std::string server_id;
+  bool backup = false;
 };
 using Options = std::shared_ptr<BackendOptions>;
 
@@ -58,6 +63,7 @@ absl::Status AddBackend(Cli* cli, const BackendOptions& options) {
   request.mutable_backend()->set_address(options.address);
   request.mutable_backend()->set_weight(options.weight);
   request.mutable_backend()->set_server_id(options.server_id);
+  request.mutable_backend()->set_backup(options.backup);
   request.mutable_backend()->set_state(*ParseEnum<v1::AdminState>(options.state));
   return Change(cli, &v1::Guideway::Stub::AddBackend, request);
 }
@@ -69,11 +75,31 @@ absl::Status RemoveBackend(Cli* cli, const BackendOptions& options) {
   return Change(cli, &v1::Guideway::Stub::RemoveBackend, request);
 }
 
+// "250" or "2.5%".
+std::string CheckWeight(const std::string& text) {
+  double percent = 0;
+  uint32_t weight = 0;
+  const bool ok = !text.empty() && text.back() == '%'
+                      ? absl::SimpleAtod(text.substr(0, text.size() - 1), &percent)
+                      : absl::SimpleAtoi(text, &weight);
+  return ok ? "" : absl::StrCat("weight: ", Quote(text), " is neither a whole number nor like 5%");
+}
+
 absl::Status SetWeight(Cli* cli, const BackendOptions& options) {
   v1::SetBackendRequest request;
   request.set_pool(options.pool);
   request.set_backend(options.name);
-  request.set_weight(options.weight);
+  std::string text = options.weight_or_share;
+  double percent = 0;
+  uint32_t weight = 0;
+  if (!text.empty() && text.back() == '%') {
+    text.pop_back();
+    (void)absl::SimpleAtod(text, &percent);  // checked by the parser
+    request.set_share_percent(percent);
+  } else {
+    (void)absl::SimpleAtoi(text, &weight);
+    request.set_weight(weight);
+  }
   return Change(cli, &v1::Guideway::Stub::SetBackend, request);
 }
 
@@ -121,6 +147,8 @@ void AddBackendCommands(Cli* cli) {
   add->add_option("--state", options->state, "What it starts as")
       ->check(CLI::IsMember(EnumNames(*v1::AdminState_descriptor())))
       ->capture_default_str();
+  add->add_flag("--backup", options->backup,
+                "Gets new flows only while no other backend can take any");
   add->add_option("--server-id", options->server_id, "QUIC-LB: its server ID, in hexadecimal")
       ->type_name("HEX");
 
@@ -129,11 +157,12 @@ void AddBackendCommands(Cli* cli) {
          [=] { return RemoveBackend(cli, *options); });
   AddOne(cli, noun, options, "weight", "Change a backend's share of new flows",
          [=] { return SetWeight(cli, *options); })
-      ->add_option("weight", options->weight, "From 0 (no new flows) to 10000")
-      ->type_name("NUMBER")
+      ->add_option("weight", options->weight_or_share,
+                   "From 0 (no new flows) to 10000; or a share of the pool's new flows, such as 5%")
+      ->check(CLI::Validator(CheckWeight, "WEIGHT"))
+      ->type_name("WEIGHT")
       ->required();
-  AddOne(cli, noun, options, "drain", "Keep established flows, take no new ones",
-         [=] { return SetState(cli, *options, v1::DRAINED); });
+  AddDrainCommand(cli, noun);
   AddOne(cli, noun, options, "enable", "Take flows while healthy",
          [=] { return SetState(cli, *options, v1::ENABLED); });
   AddOne(cli, noun, options, "disable", "Take nothing; its flows are selected anew",

@@ -26,6 +26,10 @@ Json PoolJson(const v1::PoolState& pool) {
       .Set("table_digest", pool.table_digest())
       .Set("healthy_backends", Json::Number(static_cast<uint64_t>(HealthyCount(pool))))
       .Set("total_backends", Json::Number(static_cast<uint64_t>(pool.backends_size())));
+  json.Set("backups_serve", Json::Bool(pool.backups_serve()));
+  if (pool.pool().has_slow_start()) {
+    json.Set("slow_start", absl::FormatDuration(FromProto(pool.pool().slow_start())));
+  }
   if (pool.pool().has_probe()) json.Set("probe", Json::FromMessage(pool.pool().probe()));
   json.Set("backends", std::move(backends));
   return json;
@@ -71,6 +75,10 @@ std::string SchedulerText(const v1::Pool& pool) {
   return text;
 }
 
+std::string SlowStartText(const v1::Pool& pool) {
+  return pool.has_slow_start() ? absl::FormatDuration(FromProto(pool.slow_start())) : "none";
+}
+
 absl::Status ShowPool(Cli* cli, const std::string& name) {
   GW_ASSIGN_OR_RETURN(const v1::GetStateResponse state, FetchState(&cli->client()));
   GW_ASSIGN_OR_RETURN(const v1::PoolState* pool, FindPool(state, name));
@@ -86,6 +94,7 @@ absl::Status ShowPool(Cli* cli, const std::string& name) {
   cli->out() << KeyValues({{"name", name},
                            {"encapsulation", EnumName(pool->pool().encapsulation())},
                            {"scheduler", SchedulerText(pool->pool())},
+                           {"slow start", SlowStartText(pool->pool())},
                            {"table size", absl::StrCat(pool->pool().table_size())},
                            {"digest", pool->table_digest()},
                            {"vips", vips},

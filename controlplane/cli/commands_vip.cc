@@ -118,6 +118,58 @@ absl::Status ShowVip(Cli* cli, const std::string& name) {
   return absl::NotFoundError(absl::StrCat("there is no VIP ", Quote(name)));
 }
 
+struct SwitchOptions {
+  std::string vip;
+  std::string pool;
+  std::vector<std::string> also;
+  bool force = false;
+};
+
+// A switch to a pool that cannot serve is a mistake nearly always.
+absl::Status CheckCanServe(Cli* cli, const std::string& name) {
+  GW_ASSIGN_OR_RETURN(const v1::GetStateResponse state, FetchState(&cli->client()));
+  GW_ASSIGN_OR_RETURN(const v1::PoolState* pool, FindPool(state, name));
+  for (const v1::BackendState& backend : pool->backends()) {
+    if (backend.backend().state() == v1::ENABLED && backend.backend().weight() != 0 &&
+        IsHealthy(backend)) {
+      return absl::OkStatus();
+    }
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat("pool ", name, " has no backend that is enabled and healthy; --force switches"));
+}
+
+absl::Status SwitchVip(Cli* cli, const SwitchOptions& options) {
+  if (!options.force) GW_RETURN_IF_ERROR(CheckCanServe(cli, options.pool));
+  v1::SwitchVipRequest request;
+  request.add_vips(options.vip);
+  for (const std::string& vip : options.also) request.add_vips(vip);
+  request.set_pool(options.pool);
+  v1::ApplyResponse response;
+  GW_RETURN_IF_ERROR(cli->client().Call(&v1::Guideway::Stub::SwitchVip, request, &response));
+  cli->PrintChange(response);
+  return absl::OkStatus();
+}
+
+void AddSwitch(Cli* cli, CLI::App* noun) {
+  const auto options = std::make_shared<SwitchOptions>();
+  CLI::App* command = cli->AddCommand(
+      noun, "switch", "Send a VIP's new flows to another pool; known flows stay where they are",
+      [cli, options] { return SwitchVip(cli, *options); });
+  command->add_option("vip", options->vip, "Name of the VIP")->type_name(kVipType)->required();
+  command->add_option("pool", options->pool, "Name of the pool that serves from now on")
+      ->type_name(kPoolType)
+      ->required();
+  command
+      ->add_option("--also", options->also,
+                   "Another VIP to be switched at the same moment; may be repeated")
+      ->type_name(kVipType)
+      ->expected(1)
+      ->take_all();
+  command->add_flag("--force", options->force,
+                    "Also to a pool without a backend that is enabled and healthy");
+}
+
 }  // namespace
 
 void AddVipCommands(Cli* cli) {
@@ -129,6 +181,7 @@ void AddVipCommands(Cli* cli) {
       ->add_option("name", *name, "Name of the VIP")
       ->type_name(kVipType)
       ->required();
+  AddSwitch(cli, noun);
 }
 
 }  // namespace guideway::cli

@@ -95,6 +95,8 @@ const std::vector<PoolFlag>& PoolFlags() {
        "With maglev-source: leading bits of an IPv4 client's address that count"},
       {"source_prefix_length_ipv6", "--source-prefix-length-ipv6", "NUMBER",
        "With maglev-source: leading bits of an IPv6 client's address that count"},
+      {"slow_start", "--slow-start", "DURATION",
+       "Backends that begin to take flows get their share little by little over this time"},
       {"table_size", "--table-size", "NUMBER", "Slots of the Maglev table, a prime"},
       {"gue.port", "--gue-port", "PORT", "With gue: UDP port of the backends' tunnels"},
       {"gue.second_chance", "--gue-second-chance", "",

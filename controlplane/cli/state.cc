@@ -78,10 +78,14 @@ Json BackendJson(const std::string& pool, const v1::BackendState& backend) {
       .Set("health", HealthText(backend.health()))
       .Set("health_reason", backend.health_reason())
       .Set("health_age_ms", Json::Number(backend.health_age_ms()))
+      .Set("backup", Json::Bool(backend.backend().backup()))
+      .Set("disable_at", backend.backend().disable_at())
       .Set("share", Json::Fraction(backend.share()))
+      .Set("slow_start_step", Json::Number(backend.slow_start_step()))
       .Set("next_hop", backend.next_hop())
       .Set("unreachable", Json::Bool(backend.unreachable()));
   SetTraffic(backend.traffic(), &json);
+  if (backend.has_active_flows()) json.Set("active_flows", Json::Number(backend.active_flows()));
   return json;
 }
 

@@ -194,7 +194,9 @@ absl::StatusOr<Compiled> Compiler::Compile(const CompilerInput& input) {
   for (const v1::Vip& vip : config.vips()) vip_names.insert(vip.name());
   pool_indices_.Retain(pool_names);
   vip_indices_.Retain(vip_names);
-  std::erase_if(slots_, [&](const auto& entry) { return !pool_names.contains(entry.first); });
+  const auto is_gone = [&](const auto& entry) { return !pool_names.contains(entry.first); };
+  std::erase_if(slots_, is_gone);
+  std::erase_if(slow_starts_, is_gone);
   next_hops_used_.clear();
   for (const v1::Pool& pool : config.pools()) {
     absl::Status done = PlacePool(input, pool, &result);
@@ -279,14 +281,19 @@ absl::Status Compiler::AssignSlots(const CompilerInput& input, const v1::Pool& p
     if (role.weight == 0) continue;
     takers.push_back({absl::StrCat(backend.name(), "/", backend.address()), role.weight, index});
   }
+  SlowStart& slow_start = slow_starts_[pool.name()];
+  slow_start.Update(DurationOf(pool.slow_start()), input.steady_now, &takers);
+  result->next_step = std::min(result->next_step, slow_start.NextStep());
   PoolSlotsBuilder& slots = slots_[pool.name()];
   GW_RETURN_IF_ERROR(slots.Update(std::move(takers), pool.table_size(), gone));
   for (const std::string& key : keys) {
     CompiledBackend& view = result->backends.at(key);
     view.share = slots.ShareOf(view.index);
+    view.slow_start_step = slow_start.StepOf(view.index);
   }
   CompiledPool& compiled = result->pools.at(pool.name());
   compiled.failed_open = roles.failed_open;
+  compiled.backups_serve = roles.backups_serve;
   compiled.digest = slots.digest();
   result->tables.pools.Set(compiled.index, EntryOf(pool, slots.slots()));
   return absl::OkStatus();

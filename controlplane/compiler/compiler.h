@@ -1,6 +1,7 @@
 // Configuration + health + next hops -> the data plane's tables. No I/O, no clock.
 //
-// Who takes new flows and who keeps known ones: roles.h; next hops play no part in it, since a
+// Who takes new flows and who keeps known ones: roles.h; with a slow start, whoever begins to take
+// flows has less than its weight for a while (slow_start.h). Next hops play no part in it, since a
 // table of its own for each node would break the fleet. Removed backends keep known flows while
 // they linger: for the longest flow timeout, but at least 5 minutes. A lingering one has no server
 // ID any more: another backend may have it.
@@ -23,6 +24,7 @@
 #include "absl/types/span.h"
 #include "controlplane/compiler/backend_registry.h"
 #include "controlplane/compiler/pool_slots.h"
+#include "controlplane/compiler/slow_start.h"
 #include "controlplane/compiler/tables.h"
 #include "controlplane/health/state_machine.h"
 #include "controlplane/resolver/next_hop.h"
@@ -39,25 +41,30 @@ struct CompilerInput {
   const std::map<IpAddress, ResolvedNextHop>* next_hops = nullptr;  // by backend address
   absl::Span<const channel::PortInfo> ports;                        // of the data plane
   absl::Time now;                                                   // wall clock
+  absl::Duration steady_now;                                        // monotonic
 };
 
 // What the tables came to, for the API.
 struct CompiledBackend {
   uint16_t index = 0;
-  double share = 0;        // of the pool's slots, 0..1
-  std::string next_hop;    // "eth1 02:00:00:00:00:01", or why there is none
-  bool reachable = false;  // there is a next hop
+  double share = 0;              // of the pool's slots, 0..1
+  std::string next_hop;          // "eth1 02:00:00:00:00:01", or why there is none
+  bool reachable = false;        // there is a next hop
+  uint32_t slow_start_step = 0;  // it has so many 11ths of its weight; 0: all of it
 };
 struct CompiledPool {
   uint32_t index = 0;
   std::shared_ptr<const TableDigest> digest;
   bool failed_open = false;
+  bool backups_serve = false;
 };
 struct Compiled {
   Tables tables;
   std::map<std::string, CompiledBackend> backends;  // by key
   std::map<std::string, CompiledPool> pools;        // by name
   std::map<std::string, uint32_t> vip_indices;      // by name
+  // When (monotonic) a slow start changes the tables; InfiniteDuration(): none is going on.
+  absl::Duration next_step = absl::InfiniteDuration();
 };
 
 // Gives each key of a changing set a small index that it keeps while it is in the set.
@@ -102,6 +109,7 @@ class Compiler {
   IndexAllocator pool_indices_;
   IndexAllocator next_hop_indices_;
   std::map<std::string, PoolSlotsBuilder> slots_;   // by pool name
+  std::map<std::string, SlowStart> slow_starts_;    // by pool name
   std::map<uint16_t, uint16_t> last_incarnations_;  // by backend index
   std::set<std::string> next_hops_used_;            // by the compilation going on
 };

@@ -1,9 +1,10 @@
 // Who of a pool takes new flows, who keeps known ones: the rules, as a pure function.
 //
-// Who takes new flows (is in the pool's Maglev table): backends that are enabled, have a weight
-// above 0, and are healthy or unprobed. While the pool settles every state counts as healthy; later
-// an unknown backend (one just added) waits for its first verdict. If that leaves nobody, the pool
-// fails open: all enabled backends count as healthy.
+// Healthy are the healthy and the unprobed; while the pool settles everybody; later an unknown
+// backend (one just added) waits for its first verdict. Able to take new flows is who is enabled
+// and has a weight above 0. Who takes them (is in the pool's Maglev table): of those that are able
+// and no backups, the healthy ones; if there are none, the healthy backups; if nobody is healthy
+// the pool fails open: all that are able and no backups, or all backups if there are only these.
 // Who keeps known flows: everybody but disabled and unhealthy ones, unless the pool settles or
 // fails open.
 #ifndef GUIDEWAY_CONTROLPLANE_COMPILER_ROLES_H_
@@ -24,7 +25,8 @@ struct BackendRole {
 };
 
 struct PoolRoles {
-  bool failed_open = false;
+  bool failed_open = false;           // health does not count
+  bool backups_serve = false;         // it is their turn
   std::vector<BackendRole> backends;  // in the pool's order
 };
 

@@ -3,6 +3,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "controlplane/server/share_weight.h"
 #include "lib/base/status.h"
 #include "lib/config/formats.h"
 #include "lib/config/schema.h"
@@ -10,6 +13,8 @@
 namespace guideway {
 
 namespace {
+
+constexpr absl::Duration kLongestDrain = absl::Hours(24 * 30);
 
 template <typename List>
 int IndexOf(const List& list, const std::string& name) {
@@ -41,6 +46,17 @@ absl::StatusOr<int> FindBackend(const v1::Pool& pool, const std::string& name) {
     return NotFound(pool.backends(), absl::StrCat("pool ", pool.name(), ": backend"), name);
   }
   return index;
+}
+
+// Whole seconds, so that people can read it.
+absl::StatusOr<absl::Time> DisableTime(const google::protobuf::Duration& after) {
+  const absl::Duration wait = FromProto(after);
+  if (wait <= absl::ZeroDuration() || wait > kLongestDrain) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("disable_after: ", absl::FormatDuration(wait),
+                     " is not allowed; must be above 0 and at most 30 days"));
+  }
+  return absl::FromUnixSeconds(absl::ToUnixSeconds(absl::Now() + wait + absl::Milliseconds(999)));
 }
 
 }  // namespace
@@ -87,12 +103,42 @@ absl::Status EditConfig(const v1::RemoveBackendRequest& request, v1::Config* con
 absl::Status EditConfig(const v1::SetBackendRequest& request, v1::Config* config) {
   GW_ASSIGN_OR_RETURN(v1::Pool * pool, FindPool(request.pool(), config));
   GW_ASSIGN_OR_RETURN(const int index, FindBackend(*pool, request.backend()));
-  if (!request.has_weight() && request.state() == v1::ADMIN_STATE_UNSPECIFIED) {
+  const bool has_state = request.state() != v1::ADMIN_STATE_UNSPECIFIED;
+  if (!request.has_weight() && !request.has_share_percent() && !has_state) {
     return absl::InvalidArgumentError("neither weight nor state is given");
   }
+  if (request.has_weight() && request.has_share_percent()) {
+    return absl::InvalidArgumentError("weight and share_percent are given; must be one of them");
+  }
+  if (request.has_disable_after() && request.state() != v1::DRAINED) {
+    return absl::InvalidArgumentError("disable_after means something only with state drained");
+  }
+  uint32_t weight = request.weight();
+  if (request.has_share_percent()) {
+    GW_ASSIGN_OR_RETURN(weight, WeightForShare(*pool, index, request.share_percent()));
+  }
+  absl::Time disable_at = absl::InfiniteFuture();
+  if (request.has_disable_after()) {
+    GW_ASSIGN_OR_RETURN(disable_at, DisableTime(request.disable_after()));
+  }
   v1::Backend* backend = pool->mutable_backends(index);
-  if (request.has_weight()) backend->set_weight(request.weight());
-  if (request.state() != v1::ADMIN_STATE_UNSPECIFIED) backend->set_state(request.state());
+  if (request.has_weight() || request.has_share_percent()) backend->set_weight(weight);
+  if (!has_state) return absl::OkStatus();
+  backend->set_state(request.state());
+  backend->clear_disable_at();
+  if (disable_at != absl::InfiniteFuture()) backend->set_disable_at(TimeText(disable_at));
+  return absl::OkStatus();
+}
+
+absl::Status EditConfig(const v1::SwitchVipRequest& request, v1::Config* config) {
+  if (request.vips().empty()) return absl::InvalidArgumentError("no VIP is given");
+  GW_RETURN_IF_ERROR(FindPool(request.pool(), config).status());
+  for (const std::string& name : request.vips()) {
+    if (IndexOf(config->vips(), name) < 0) return NotFound(config->vips(), "VIP", name);
+  }
+  for (const std::string& name : request.vips()) {
+    config->mutable_vips(IndexOf(config->vips(), name))->set_pool(request.pool());
+  }
   return absl::OkStatus();
 }
 

@@ -15,7 +15,9 @@ absl::Status EditConfig(const v1::CreatePoolRequest& request, v1::Config* config
 absl::Status EditConfig(const v1::DeletePoolRequest& request, v1::Config* config);
 absl::Status EditConfig(const v1::AddBackendRequest& request, v1::Config* config);
 absl::Status EditConfig(const v1::RemoveBackendRequest& request, v1::Config* config);
+// disable_after counts from the call. FAILED_PRECONDITION: see WeightForShare().
 absl::Status EditConfig(const v1::SetBackendRequest& request, v1::Config* config);
+absl::Status EditConfig(const v1::SwitchVipRequest& request, v1::Config* config);
 
 }  // namespace guideway
 

@@ -124,6 +124,10 @@ grpc::Status GuidewayService::SetBackend(Context* context, const v1::SetBackendR
                                          v1::ApplyResponse* response) {
   return Edit(context, *request, response);
 }
+grpc::Status GuidewayService::SwitchVip(Context* context, const v1::SwitchVipRequest* request,
+                                        v1::ApplyResponse* response) {
+  return Edit(context, *request, response);
+}
 
 grpc::Status GuidewayService::GetState(Context*, const v1::GetStateRequest*,
                                        v1::GetStateResponse* response) {

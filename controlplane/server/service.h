@@ -57,6 +57,7 @@ class GuidewayService final : public v1::Guideway::Service {
   grpc::Status Rollback(Context*, const v1::RollbackRequest*, v1::ApplyResponse*) override;
   // What a dry run says beside changes and warnings.
   grpc::Status FillImpacts(v1::Config wanted, v1::ApplyResponse* response);
+  grpc::Status SwitchVip(Context*, const v1::SwitchVipRequest*, v1::ApplyResponse*) override;
 
   // Runs `work`, which returns a status, on the loop's thread.
   grpc::Status OnLoop(const std::function<absl::Status()>& work);

@@ -60,7 +60,7 @@ void DiffMessages(const Message& before, const Message& after, const std::string
 
 std::string Describe(const v1::Backend& backend) {
   return absl::StrCat(" (", backend.address(), ", weight ", backend.weight(), ", ",
-                      EnumName(backend.state()), ")");
+                      EnumName(backend.state()), backend.backup() ? ", backup" : "", ")");
 }
 std::string Describe(const v1::Pool& pool) {
   return absl::StrCat(" (", EnumName(pool.encapsulation()), ", ", pool.backends_size(),

@@ -63,6 +63,7 @@ bool IsHttpPath(const std::string& text) {
 
 bool IsHost(const std::string& text) { return !text.empty() && AllOf(text, "-._:[]"); }
 
+bool IsTime(const std::string& text) { return ParseTime(text).ok(); }
 bool IsServerId(const std::string& text) { return ParseServerId(text).ok(); }
 bool IsAes128Key(const std::string& text) { return ParseAes128Key(text).ok(); }
 
@@ -83,6 +84,7 @@ constexpr Format kFormats[] = {
     {"http-path", IsHttpPath, "a path that starts with / and holds no space and no #"},
     {"server-id", IsServerId, "1 to 15 bytes in hexadecimal, such as 0a1b2c"},
     {"aes128-key", IsAes128Key, "16 bytes in hexadecimal"},
+    {"time", IsTime, "a time with its zone, such as 2026-11-21T13:30:00Z"},
     {"host", IsHost, "a host name or address, with :port if need be, of at most 253 bytes"},
 };
 
@@ -103,6 +105,21 @@ size_t SequenceLength(uint8_t lead) {
 }
 
 }  // namespace
+
+absl::StatusOr<absl::Time> ParseTime(const std::string& text) {
+  absl::Time time;
+  std::string problem;
+  // A digit first: ParseTime() also takes words for infinity.
+  if (text.empty() || !absl::ascii_isdigit(static_cast<unsigned char>(text[0])) ||
+      !absl::ParseTime(absl::RFC3339_full, text, &time, &problem)) {
+    return absl::InvalidArgumentError(absl::StrCat(Quote(text), " is not a time"));
+  }
+  return time;
+}
+
+std::string TimeText(absl::Time time) {
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%E*SZ", time, absl::UTCTimeZone());
+}
 
 bool MatchesFormat(const std::string& format, const std::string& text) {
   return Find(format).matches(text);

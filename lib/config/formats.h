@@ -4,12 +4,20 @@
 
 #include <string>
 
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
 namespace guideway {
 
 // `format` must be one that guideway.proto uses; checked when the program starts to use it.
 bool MatchesFormat(const std::string& format, const std::string& text);
 // What a format takes, in words, to follow "must be".
 std::string FormatText(const std::string& format);
+
+// The format "time": RFC 3339, with fractions of a second and any zone.
+absl::StatusOr<absl::Time> ParseTime(const std::string& text);
+// In UTC: "2026-11-21T13:30:00Z".
+std::string TimeText(absl::Time time);
 
 // No control characters, and well-formed UTF-8.
 bool IsPrintableUtf8(const std::string& text);

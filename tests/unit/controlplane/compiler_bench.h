@@ -83,6 +83,7 @@ class Bench {
     input.next_hops = &next_hops;
     input.ports = absl::MakeConstSpan(&port, 1);
     input.now = now;
+    input.steady_now = steady_now;
     return input;
   }
 
@@ -92,6 +93,7 @@ class Bench {
   channel::PortInfo port;
   bool settling = false;
   absl::Time now = absl::FromUnixSeconds(1000000);
+  absl::Duration steady_now = absl::Seconds(5000);
   BackendRegistry registry;
   Compiler compiler;
 };
