@@ -228,9 +228,9 @@ std::vector<prometheus::MetricFamily> MakeFamilies(const WatchSnapshot& snapshot
   AddStatus(snapshot, &families);
   if (snapshot.has_stats) {
     AddStats(snapshot.stats, &families);
-    for (const v1::VipState& vip : snapshot.state.vips()) AddVip(vip, &families);
+    for (const v1::VipState& vip : snapshot.state->vips()) AddVip(vip, &families);
   }
-  for (const v1::PoolState& pool : snapshot.state.pools()) {
+  for (const v1::PoolState& pool : snapshot.state->pools()) {
     AddPool(pool, snapshot.has_stats, &families);
   }
   AddObservations(snapshot.observations, &families);

@@ -58,7 +58,7 @@ void SnapshotSource::Shared::Begin() {
 void SnapshotSource::Shared::Continue() {
   if (IsStopped()) return;
   bool all = false;
-  Turn([&] { all = hooks.fill_state_part(kItemsPerTurn, &cursor, &taking->state); });
+  Turn([&] { all = hooks.fill_state_part(kItemsPerTurn, &cursor, taking->state); });
   if (!all) {
     loop->Post([self = shared_from_this()] { self->Continue(); });
     return;

@@ -103,9 +103,9 @@ std::string StatusJson(const WatchSnapshot& snapshot) {
   }
   for (const std::string& problem : status.state_problems()) problems.Append(Json::Text(problem));
   Json pools = Json::List();
-  for (const v1::PoolState& pool : snapshot.state.pools()) pools.Append(OfPool(pool));
+  for (const v1::PoolState& pool : snapshot.state->pools()) pools.Append(OfPool(pool));
   Json vips = Json::List();
-  for (const v1::VipState& vip : snapshot.state.vips()) vips.Append(OfVip(vip));
+  for (const v1::VipState& vip : snapshot.state->vips()) vips.Append(OfVip(vip));
   Json json = Json::Object();
   json.Set("version", status.version())
       .Set("taken_at_ms",

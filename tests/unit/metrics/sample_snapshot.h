@@ -71,16 +71,16 @@ inline void AddSampleStats(v1::GetStatsResponse* stats) {
 
 inline WatchSnapshot SampleSnapshot() {
   WatchSnapshot snapshot;
-  v1::PoolState* web = snapshot.state.add_pools();
+  v1::PoolState* web = snapshot.state->add_pools();
   web->mutable_pool()->set_name("web");
   web->set_table_digest("fedcba9876543210");
   AddSampleBackend(web, "web-1", v1::HEALTH_HEALTHY, "connected");
   AddSampleBackend(web, "web-2", v1::HEALTH_UNHEALTHY, kHostile)->set_unreachable(true);
   AddSampleBackend(web, "web-3", v1::HEALTH_UNKNOWN, "")->mutable_backend()->set_state(v1::DRAINED);
-  v1::PoolState* idle = snapshot.state.add_pools();
+  v1::PoolState* idle = snapshot.state->add_pools();
   idle->mutable_pool()->set_name("idle");
   AddSampleBackend(idle, "idle-1", v1::HEALTH_UNPROBED, "");
-  v1::VipState* vip = snapshot.state.add_vips();
+  v1::VipState* vip = snapshot.state->add_vips();
   vip->mutable_vip()->set_name("site");
   vip->mutable_vip()->set_address("2001:db8::1");
   vip->mutable_vip()->set_port(443);

@@ -80,7 +80,7 @@ TEST_CASE("the loop has other turns while a large state is copied") {
   const auto snapshot = bench.source.Get();
   REQUIRE(snapshot != nullptr);
   CHECK(snapshot->has_stats);
-  CHECK(snapshot->state.pools(0).backends_size() == kBackends);
+  CHECK(snapshot->state->pools(0).backends_size() == kBackends);
   bench.thread.On([&] {
     CHECK(bench.controller.turns >= kBackends / SnapshotSource::kItemsPerTurn);
     CHECK(others >= kBackends / SnapshotSource::kItemsPerTurn);
@@ -92,8 +92,8 @@ TEST_CASE("a configuration that changes in the middle is there whole") {
   bench.thread.On([&] { bench.controller.change_at_turn = 3; });
   const auto snapshot = bench.source.Get();
   REQUIRE(snapshot != nullptr);
-  REQUIRE(snapshot->state.pools(0).backends_size() == kBackends);
-  for (const auto& backend : snapshot->state.pools(0).backends()) {
+  REQUIRE(snapshot->state->pools(0).backends_size() == kBackends);
+  for (const auto& backend : snapshot->state->pools(0).backends()) {
     REQUIRE(backend.health_age_ms() == 2);
   }
 }

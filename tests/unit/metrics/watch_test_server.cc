@@ -27,7 +27,7 @@ WatchHooks SampleHooks(EventLoop* loop) {
     done(stats);
   };
   hooks.fill_state_part = [grown](int, StateCursor*, v1::GetStateResponse* state) {
-    *state = SampleSnapshot().state;
+    *state = *SampleSnapshot().state;
     SetTraffic(grown(), state->mutable_vips(0)->mutable_traffic());
     SetTraffic(grown(), state->mutable_pools(0)->mutable_backends(0)->mutable_traffic());
     return true;
