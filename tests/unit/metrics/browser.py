@@ -97,6 +97,15 @@ class Browser:
         """A command to the page."""
         return self._call(method, params, self._session)
 
+    def navigate(self, url):
+        """Goes to a page and waits until it is loaded."""
+        self.page("Page.enable")
+        seen = len(self.events)
+        self.page("Page.navigate", url=url)
+        deadline = time.monotonic() + self._patience_s
+        while "Page.loadEventFired" not in [method for method, _ in self.events[seen:]]:
+            self._receive(deadline)
+
     def evaluate(self, expression):
         """The value of a JavaScript expression; promises are awaited."""
         result = self.page("Runtime.evaluate", expression=expression, returnByValue=True,

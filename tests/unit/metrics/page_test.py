@@ -26,9 +26,9 @@ class PageTest(unittest.TestCase):
         cls.origin = f"http://127.0.0.1:{int(cls.server.stdout.readline())}/"
         cls.browser = Browser().__enter__()
         cls.addClassCleanup(cls.stop)
-        for domain in ("Page", "Network", "Runtime", "Log"):
+        for domain in ("Network", "Runtime", "Log"):
             cls.browser.page(domain + ".enable")
-        cls.browser.page("Page.navigate", url=cls.origin)
+        cls.browser.navigate(cls.origin)
         cls.browser.evaluate(FILLED % 1)
 
     @classmethod
@@ -74,10 +74,10 @@ class PageTest(unittest.TestCase):
 
     def test_rates_and_graphs(self):
         self.browser.evaluate(FILLED % 3)
-        # The rate is known to the accuracy of the moments at which the sample was taken.
+        # As accurate as the moments at which the samples were taken on a loaded machine.
         rate, unit = self.row("site")[3].split()
         self.assertEqual(unit, "M")
-        self.assertAlmostEqual(float(rate), 1.25, delta=0.15)
+        self.assertAlmostEqual(float(rate), 1.25, delta=0.4)
         self.assertEqual(self.row("web-2")[7:10], ["0", "0 bit/s", "0"])
         paths = self.browser.evaluate(
             "[...document.querySelectorAll('td svg path')].map(path => path.getAttribute('d'))")
