@@ -62,7 +62,11 @@ class Controller::Impl {
         compiler_(&registry_),
         probe_tunnel_(loop, {options_.probe_mark, options_.probe_table},
                       [this](const IpAddress& backend) { return NextHopOf(backend); }),
-        prober_(loop, [this](const std::string& key) { OnHealth(key); }),
+        prober_(
+            loop, [this](const std::string& key) { OnHealth(key); },
+            [this](const std::string& key, ProbeResult::Outcome outcome, absl::Duration took) {
+              probe_statistics_.Record(key, outcome, took);
+            }),
         resolver_(loop, [this] { RecompileSoon(); }),
         session_(loop, options_.dataplane_socket, [this] { Recompile().IgnoreError(); }),
         commit_(loop) {
@@ -83,7 +87,7 @@ class Controller::Impl {
   absl::Status Start();
   void SetConfig(const v1::Config& config, CommitDone done);
   void StopWaiting() { commit_.Stop(); }
-  void ReadStats(std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done);
+  void ReadStats(bool by_vip, std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done);
   StateReport Report() const;
   absl::StatusOr<PoolImpact> Compare(const v1::Config& before, const v1::Config& after) const {
     return ComparePool(MakeInput(), before, after, /*flows=*/nullptr);
@@ -91,6 +95,10 @@ class Controller::Impl {
   std::vector<std::string> BeyondCapacity(const v1::Config& config) const {
     if (!session_.ready()) return {};
     return BeyondCapacityOf(session_.welcome(), config);
+  }
+  void FillObservations(Observations* observations) const {
+    observations->probes = probe_statistics_.pools();
+    observations->channel = session_.response_times();
   }
 
  private:
@@ -121,10 +129,12 @@ class Controller::Impl {
   bool has_config_ = false;
   v1::Config config_;  // drains that are over: disabled
   absl::Time next_drain_end_ = absl::InfiniteFuture();
+  uint64_t config_epoch_ = 1;
   BackendRegistry registry_;
   Compiler compiler_;
   Settling settling_;
   ProbeTunnel probe_tunnel_;
+  ProbeStatistics probe_statistics_;
   Prober prober_;
   std::map<std::string, std::string> pool_of_key_;
   Resolver resolver_;
@@ -175,6 +185,7 @@ void Controller::Impl::SetConfig(const v1::Config& config, CommitDone done) {
   next_drain_end_ = ApplyDrainDeadlines(absl::Now(), &config_);
   pool_positions_.clear();
   for (int i = 0; i < config_.pools_size(); ++i) pool_positions_[config_.pools(i).name()] = i;
+  ++config_epoch_;
   has_config_ = true;
   SetProbes();
   // Next hops for all that is in the tables: also of those backends that begin to linger now.
@@ -203,6 +214,7 @@ void Controller::Impl::SetProbes() {
   ProbePlan plan = MakeProbePlan(
       config_, [this](const TunnelTarget& target) { return probe_tunnel_.MakePath(target); });
   pool_of_key_ = std::move(plan.pool_of_key);
+  probe_statistics_.SetPools(pool_of_key_);
   probe_tunnel_.SetInUse(plan.uses_tunnel);
   prober_.SetTargets(plan.targets);
   settling_.SetPools(plan.keys_by_pool, FromProto(config_.settle_time()), loop_->Now());
@@ -383,14 +395,16 @@ void Controller::Impl::KeepCountersFresh() {
   });
 }
 
-void Controller::Impl::ReadStats(std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done) {
-  session_.ReadCounters([this, done = std::move(done)](const auto& counters) {
+void Controller::Impl::ReadStats(bool by_vip,
+                                 std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done) {
+  session_.ReadCounters([this, by_vip, done = std::move(done)](const auto& counters) {
     if (!counters.ok()) {
       done(counters.status());
       return;
     }
     counters_ = *counters;
-    done(MakeStats(**counters, session_.welcome(), compiled_.vip_indices));
+    static const auto* const no_vips = new std::map<std::string, uint32_t>;
+    done(MakeStats(**counters, session_.welcome(), by_vip ? compiled_.vip_indices : *no_vips));
   });
 }
 
@@ -398,13 +412,15 @@ StateReport Controller::Impl::Report() const {
   return StateReport{.config = config_,
                      .compiled = compiled_,
                      .prober = prober_,
+                     .probe_statistics = probe_statistics_,
                      .settling = settling_,
                      .session = session_,
                      .counters = counters_.get(),
                      .keep_problem = keep_problem_,
                      .probe_problem = probe_tunnel_.problem(),
                      .update_latency = update_latency_,
-                     .now = loop_->Now()};
+                     .now = loop_->Now(),
+                     .config_epoch = config_epoch_};
 }
 
 Controller::Controller(EventLoop* loop, Options options)
@@ -424,10 +440,23 @@ std::vector<std::string> Controller::BeyondCapacity(const v1::Config& config) co
 }
 void Controller::FillState(v1::GetStateResponse* state) const { impl_->Report().FillState(state); }
 void Controller::FillStatus(v1::GetStatusResponse* status) const {
-  impl_->Report().FillStatus(status);
+  const StateReport report = impl_->Report();
+  report.FillStatus(report.FindNotProbed(), status);
 }
 void Controller::ReadStats(std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done) {
-  impl_->ReadStats(std::move(done));
+  impl_->ReadStats(/*by_vip=*/true, std::move(done));
+}
+void Controller::ReadTotals(std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done) {
+  impl_->ReadStats(/*by_vip=*/false, std::move(done));
+}
+bool Controller::FillStatePart(int count, StateCursor* cursor, v1::GetStateResponse* state) const {
+  return impl_->Report().FillStatePart(count, cursor, state);
+}
+void Controller::FillStatusAfter(const StateCursor& cursor, v1::GetStatusResponse* status) const {
+  impl_->Report().FillStatus(cursor.not_probed, status);
+}
+void Controller::FillObservations(Observations* observations) const {
+  impl_->FillObservations(observations);
 }
 
 }  // namespace guideway

@@ -17,6 +17,8 @@
 #include "controlplane/compiler/impact.h"
 #include "controlplane/config_changer.h"
 #include "controlplane/event_loop.h"
+#include "controlplane/metrics/snapshot.h"
+#include "controlplane/state_cursor.h"
 
 namespace guideway {
 
@@ -54,6 +56,15 @@ class Controller {
   void FillStatus(v1::GetStatusResponse* status) const;
   // Asks the data plane for fresh counters, then calls `done` (or with an error after 1 s).
   void ReadStats(std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done);
+
+  // For metrics: as ReadStats(), without VIPs, which FillStatePart() then has as fresh.
+  void ReadTotals(std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done);
+  // FillState() in parts: goes on from `cursor` by at most `count` backends and VIPs; true when all
+  // is in. Begins anew if the configuration is another one by now.
+  bool FillStatePart(int count, StateCursor* cursor, v1::GetStateResponse* state) const;
+  // As FillStatus(), after FillStatePart() has been through all with this cursor.
+  void FillStatusAfter(const StateCursor& cursor, v1::GetStatusResponse* status) const;
+  void FillObservations(Observations* observations) const;
 
  private:
   class Impl;

@@ -13,6 +13,7 @@
 #include "controlplane/config_store.h"
 #include "controlplane/controller.h"
 #include "controlplane/event_loop.h"
+#include "controlplane/metrics/watch_server.h"
 #include "controlplane/rollback_timer.h"
 #include "controlplane/server/server.h"
 #include "lib/base/status.h"
@@ -24,6 +25,9 @@ DEFINE_bool(force_config, false,
             "more of its "
             "backends than change_safety allows");
 DEFINE_string(dataplane_socket, "/run/guideway/dataplane.sock", "Unix socket of the data plane");
+DEFINE_string(metrics_address, "127.0.0.1:9487",
+              "ADDRESS:PORT of metrics and status page, for reading by anybody who can connect; "
+              "empty: none");
 DEFINE_string(socket, "/run/guideway/controlplane.sock", "Unix socket of the API");
 DEFINE_uint32(probe_mark, guideway::Controller::kProbeMark,
               "mark (SO_MARK) of probes through tunnels; nothing else on the host may use it");
@@ -71,8 +75,7 @@ void HandleSignals(int fd, EventLoop* loop, ConfigChanger* changer) {
   }
 }
 
-ServiceHooks MakeHooks(EventLoop* loop, ConfigChanger* changer, Controller* controller,
-                       const AuditLog* audit) {
+ServiceHooks MakeHooks(EventLoop* loop, ConfigChanger* changer, Controller* controller) {
   ServiceHooks hooks;
   hooks.run_on_loop = [loop](std::function<void()> work) { return loop->Call(std::move(work)); };
   hooks.change = [changer](ChangeOrigin origin, ConfigChanger::Edit edit,
@@ -83,12 +86,34 @@ ServiceHooks MakeHooks(EventLoop* loop, ConfigChanger* changer, Controller* cont
     return controller->Compare(before, after);
   };
   hooks.fill_state = [controller](v1::GetStateResponse* state) { controller->FillState(state); };
-  hooks.fill_status = [controller, audit](v1::GetStatusResponse* status) {
-    controller->FillStatus(status);
-    if (!audit->problem().empty()) status->add_state_problems(audit->problem());
-  };
   hooks.read_stats = [controller](auto done) { controller->ReadStats(std::move(done)); };
   return hooks;
+}
+
+WatchHooks MakeWatchHooks(ConfigStore* store, Controller* controller) {
+  WatchHooks hooks;
+  hooks.read_totals = [controller](auto done) { controller->ReadTotals(std::move(done)); };
+  hooks.fill_state_part = [controller](int count, StateCursor* cursor, v1::GetStateResponse* s) {
+    return controller->FillStatePart(count, cursor, s);
+  };
+  hooks.fill_status = [store, controller, start = absl::Now()](const StateCursor& cursor,
+                                                               v1::GetStatusResponse* status) {
+    status->set_version(GUIDEWAY_VERSION);
+    status->set_uptime_ms(static_cast<uint64_t>(absl::ToInt64Milliseconds(absl::Now() - start)));
+    status->set_config_version(store->version());
+    controller->FillStatusAfter(cursor, status);
+    for (const std::string& problem : store->Problems()) status->add_state_problems(problem);
+  };
+  hooks.fill_observations = [controller](Observations* o) { controller->FillObservations(o); };
+  return hooks;
+}
+
+// Null if it is switched off.
+absl::StatusOr<std::unique_ptr<WatchServer>> StartWatchServer(EventLoop* loop, WatchHooks hooks) {
+  if (FLAGS_metrics_address.empty()) return nullptr;
+  const auto address = HttpAddress::Parse(FLAGS_metrics_address);
+  if (!address.ok()) return Annotate(address.status(), "--metrics_address");
+  return std::make_unique<WatchServer>(loop, *address, std::move(hooks));
 }
 
 absl::Status Run() {
@@ -124,15 +149,23 @@ absl::Status Run() {
       },
       &audit);
   RollbackTimer rollback_timer(&loop, store.get(), &changer);
-  GW_ASSIGN_OR_RETURN(
-      std::unique_ptr<ApiServer> server,
-      ApiServer::Start(FLAGS_socket, store.get(), MakeHooks(&loop, &changer, &controller, &audit)));
+  GW_ASSIGN_OR_RETURN(std::unique_ptr<WatchServer> watch,
+                      StartWatchServer(&loop, MakeWatchHooks(store.get(), &controller)));
+  ServiceHooks hooks = MakeHooks(&loop, &changer, &controller);
+  hooks.fill_status = [&](v1::GetStatusResponse* status) {
+    controller.FillStatus(status);
+    if (!audit.problem().empty()) status->add_state_problems(audit.problem());
+    if (watch && !watch->problem().empty()) status->add_state_problems(watch->problem());
+  };
+  GW_ASSIGN_OR_RETURN(std::unique_ptr<ApiServer> server,
+                      ApiServer::Start(FLAGS_socket, store.get(), std::move(hooks)));
   loop.Watch(signals.get(), EPOLLIN,
              [&](uint32_t) { HandleSignals(signals.get(), &loop, &changer); });
   LOG(INFO) << "guideway-controlplane " GUIDEWAY_VERSION " ready, API on " << FLAGS_socket;
   loop.Run();
   loop.Unwatch(signals.get());
   controller.StopWaiting();
+  watch.reset();
   server.reset();
   return absl::OkStatus();
 }

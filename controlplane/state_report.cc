@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "controlplane/active_flows.h"
+#include "google/protobuf/util/field_mask_util.h"
 
 namespace guideway {
 namespace {
@@ -95,38 +97,68 @@ std::vector<std::string> RemarksOn(const v1::Backend& backend, const CompiledPoo
 }  // namespace
 
 void StateReport::FillState(v1::GetStateResponse* state) const {
-  for (const v1::Pool& pool : config.pools()) {
-    v1::PoolState* pool_state = state->add_pools();
-    *pool_state->mutable_pool() = pool;
-    pool_state->mutable_pool()->clear_backends();
-    const auto compiled_pool = compiled.pools.find(pool.name());
-    const bool known = compiled_pool != compiled.pools.end();
-    if (known) {
-      pool_state->set_backups_serve(compiled_pool->second.backups_serve);
-      pool_state->set_table_digest(
-          absl::StrCat(absl::Hex(compiled_pool->second.digest->value(), absl::kZeroPad16)));
-    }
-    for (const v1::Backend& backend : pool.backends()) {
-      FillBackend(pool, backend, known ? compiled_pool->second : CompiledPool(),
-                  pool_state->add_backends());
+  StateCursor cursor;
+  FillStatePart(std::numeric_limits<int>::max(), &cursor, state);
+}
+
+bool StateReport::FillStatePart(int count, StateCursor* cursor, v1::GetStateResponse* state) const {
+  if (cursor->config_epoch != config_epoch) {
+    *cursor = StateCursor{.config_epoch = config_epoch};
+    state->Clear();
+  }
+  for (; cursor->pool < config.pools_size(); ++cursor->pool, cursor->backend = 0) {
+    const v1::Pool& pool = config.pools(cursor->pool);
+    if (state->pools_size() == cursor->pool) FillPool(pool, state->add_pools());
+    const auto found = compiled.pools.find(pool.name());
+    const CompiledPool compiled_pool =
+        found != compiled.pools.end() ? found->second : CompiledPool();
+    v1::PoolState* pool_state = state->mutable_pools(cursor->pool);
+    for (; cursor->backend < pool.backends_size(); ++cursor->backend) {
+      if (count-- <= 0) return false;
+      const v1::Backend& backend = pool.backends(cursor->backend);
+      const std::string key = BackendKey(pool.name(), backend.name(), backend.address());
+      FillBackend(pool, backend, key, compiled_pool, pool_state->add_backends());
+      CountNotProbed(pool, backend, key, &cursor->not_probed);
     }
   }
-  for (const v1::Vip& vip : config.vips()) {
-    v1::VipState* vip_state = state->add_vips();
-    *vip_state->mutable_vip() = vip;
-    const auto index = compiled.vip_indices.find(vip.name());
-    v1::Traffic* traffic = vip_state->mutable_traffic();
-    if (counters != nullptr && index != compiled.vip_indices.end()) {
-      Fill(counters->vips[index->second], traffic);
-      Fill(counters->vip_others[index->second], vip_state->mutable_others());
-    }
+  for (; cursor->vip < config.vips_size(); ++cursor->vip) {
+    if (count-- <= 0) return false;
+    FillVip(config.vips(cursor->vip), state->add_vips());
   }
+  return true;
+}
+
+void StateReport::FillPool(const v1::Pool& pool, v1::PoolState* state) const {
+  // Not by clearing the backends of a copy: there may be 10,000.
+  static const auto* const fields = [] {
+    using google::protobuf::util::FieldMaskUtil;
+    google::protobuf::FieldMask backends;
+    backends.add_paths("backends");
+    auto* made = new google::protobuf::FieldMask;
+    FieldMaskUtil::Subtract<v1::Pool>(FieldMaskUtil::GetFieldMaskForAllFields<v1::Pool>(), backends,
+                                      made);
+    return made;
+  }();
+  google::protobuf::util::FieldMaskUtil::MergeMessageTo(pool, *fields, {}, state->mutable_pool());
+  const auto found = compiled.pools.find(pool.name());
+  if (found == compiled.pools.end()) return;
+  state->set_backups_serve(found->second.backups_serve);
+  state->set_table_digest(absl::StrCat(absl::Hex(found->second.digest->value(), absl::kZeroPad16)));
+}
+
+void StateReport::FillVip(const v1::Vip& vip, v1::VipState* state) const {
+  *state->mutable_vip() = vip;
+  const auto index = compiled.vip_indices.find(vip.name());
+  v1::Traffic* traffic = state->mutable_traffic();
+  if (counters == nullptr || index == compiled.vip_indices.end()) return;
+  Fill(counters->vips[index->second], traffic);
+  Fill(counters->vip_others[index->second], state->mutable_others());
 }
 
 void StateReport::FillBackend(const v1::Pool& pool, const v1::Backend& backend,
-                              const CompiledPool& compiled_pool, v1::BackendState* state) const {
+                              const std::string& key, const CompiledPool& compiled_pool,
+                              v1::BackendState* state) const {
   *state->mutable_backend() = backend;
-  const std::string key = BackendKey(pool.name(), backend.name(), backend.address());
   const HealthStateMachine* health = prober.Find(key);
   std::string reason;
   if (health != nullptr) {
@@ -148,6 +180,13 @@ void StateReport::FillBackend(const v1::Pool& pool, const v1::Backend& backend,
     absl::StrAppend(&reason, reason.empty() ? "" : "; ", remark);
   }
   state->set_health_reason(reason);
+  if (const ProbeCounts* probes = probe_statistics.Find(key)) {
+    state->set_probes_succeeded(probes->succeeded);
+    state->set_probes_failed(probes->failed);
+    state->set_probes_not_run(probes->not_run);
+    state->set_last_probe_us(
+        static_cast<uint64_t>(absl::ToInt64Microseconds(probes->last_duration)));
+  }
   v1::Traffic* traffic = state->mutable_traffic();
   if (!known) return;
   state->set_share(found->second.share);
@@ -160,30 +199,37 @@ void StateReport::FillBackend(const v1::Pool& pool, const v1::Backend& backend,
   if (flows.has_value()) state->set_active_flows(*flows);
 }
 
-std::string StateReport::NotProbed() const {
-  uint32_t count = 0;
-  std::string first;
+void StateReport::CountNotProbed(const v1::Pool& pool, const v1::Backend& backend,
+                                 const std::string& key, NotProbed* into) const {
+  const HealthStateMachine* health = prober.Find(key);
+  if (health == nullptr || !health->not_run() || into->count++ > 0) return;
+  into->first = absl::StrCat(pool.name(), "/", backend.name(), " ", health->reason());
+}
+
+NotProbed StateReport::FindNotProbed() const {
+  NotProbed found;
   for (const v1::Pool& pool : config.pools()) {
     for (const v1::Backend& backend : pool.backends()) {
-      const HealthStateMachine* health =
-          prober.Find(BackendKey(pool.name(), backend.name(), backend.address()));
-      if (health == nullptr || !health->not_run()) continue;
-      if (count++ == 0)
-        first = absl::StrCat(pool.name(), "/", backend.name(), " ", health->reason());
+      CountNotProbed(pool, backend, BackendKey(pool.name(), backend.name(), backend.address()),
+                     &found);
     }
   }
+  return found;
+}
+
+std::string NotProbed::ToString() const {
   if (count == 0) return "";
   return absl::StrCat(count, count == 1 ? " backend is" : " backends are",
                       " not probed, health stays as it is: ", first);
 }
 
-void StateReport::FillStatus(v1::GetStatusResponse* status) const {
+void StateReport::FillStatus(const NotProbed& not_probed, v1::GetStatusResponse* status) const {
   const channel::Welcome& welcome = session.welcome();
   status->set_dataplane_connected(session.ready());
   status->set_dataplane_problem(session.problem());
   if (!keep_problem.empty()) status->add_state_problems(keep_problem);
-  const std::string not_probed = probe_problem.empty() ? NotProbed() : probe_problem;
-  if (!not_probed.empty()) status->add_state_problems(not_probed);
+  const std::string probes = probe_problem.empty() ? not_probed.ToString() : probe_problem;
+  if (!probes.empty()) status->add_state_problems(probes);
   status->set_settling(settling.AnySettling());
   status->set_wanted_generation(session.wanted_generation());
   status->set_dataplane_generation(session.generation());
@@ -228,6 +274,7 @@ v1::GetStatsResponse MakeStats(const channel::CountersRegion& counters,
   stats.set_drop_total(counters.total.TotalDrops());
   stats.set_balanced(counters.total.Balanced());
   stats.set_generation(counters.generation);
+  stats.set_flow_capacity(counters.flow_capacity);
   for (uint32_t i = 0; i < welcome.port_count; ++i) {
     const channel::CountersRegion::Port& values = counters.ports[i];
     v1::PortStats* port = stats.add_ports();
@@ -248,6 +295,7 @@ v1::GetStatsResponse MakeStats(const channel::CountersRegion& counters,
     worker->set_to_kernel_packets(values[Counter::to_kernel_packets]);
     worker->set_answered_packets(values[Counter::answered_packets]);
     worker->set_drop_total(values.TotalDrops());
+    worker->set_busy_ns(counters.worker_busy_ns[i]);
   }
   FillVips(counters, vips, &stats);
   return stats;

@@ -4,9 +4,11 @@
 
 #include "controlplane/api/guideway_service.pb.h"
 #include "controlplane/compiler/compiler.h"
+#include "controlplane/health/probe_statistics.h"
 #include "controlplane/health/prober.h"
 #include "controlplane/health/settling.h"
 #include "controlplane/session/session.h"
+#include "controlplane/state_cursor.h"
 #include "controlplane/update_latency.h"
 
 namespace guideway {
@@ -16,21 +18,30 @@ struct StateReport {
   const v1::Config& config;
   const Compiled& compiled;
   const Prober& prober;
+  const ProbeStatistics& probe_statistics;
   const Settling& settling;
   const Session& session;
   const channel::CountersRegion* counters;  // null: none read yet
   const std::string& keep_problem;          // of the backend indices; empty: none
   const std::string& probe_problem;         // of probes through the tunnel; empty: none
   const UpdateLatency& update_latency;
-  absl::Duration now;  // EventLoop::Now()
+  absl::Duration now;     // EventLoop::Now()
+  uint64_t config_epoch;  // changes with config; not 0
 
   void FillState(v1::GetStateResponse* state) const;
-  void FillStatus(v1::GetStatusResponse* status) const;
+  // Goes on from `cursor` by at most `count` backends and VIPs; true when all is in. Begins anew if
+  // the configuration is another one by now.
+  bool FillStatePart(int count, StateCursor* cursor, v1::GetStateResponse* state) const;
+  // `not_probed` as FillStatePart() or FindNotProbed() has found.
+  void FillStatus(const NotProbed& not_probed, v1::GetStatusResponse* status) const;
+  NotProbed FindNotProbed() const;
 
  private:
-  // How many backends this host cannot probe and why it cannot the first; empty: none.
-  std::string NotProbed() const;
-  void FillBackend(const v1::Pool& pool, const v1::Backend& backend,
+  void CountNotProbed(const v1::Pool& pool, const v1::Backend& backend, const std::string& key,
+                      NotProbed* into) const;
+  void FillPool(const v1::Pool& pool, v1::PoolState* state) const;  // without backends
+  void FillVip(const v1::Vip& vip, v1::VipState* state) const;
+  void FillBackend(const v1::Pool& pool, const v1::Backend& backend, const std::string& key,
                    const CompiledPool& compiled_pool, v1::BackendState* state) const;
 };
 

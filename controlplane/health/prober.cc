@@ -13,8 +13,13 @@ constexpr absl::Duration kFirstRound = absl::Seconds(1);
 constexpr double kJitter = 0.1;
 }  // namespace
 
-Prober::Prober(EventLoop* loop, std::function<void(const std::string&)> on_change)
-    : loop_(loop), on_change_(std::move(on_change)), http_(loop), random_(std::random_device()()) {}
+Prober::Prober(EventLoop* loop, std::function<void(const std::string&)> on_change,
+               OnResult on_result)
+    : loop_(loop),
+      on_change_(std::move(on_change)),
+      on_result_(std::move(on_result)),
+      http_(loop),
+      random_(std::random_device()()) {}
 
 Prober::~Prober() {
   for (auto& [key, entry] : entries_) loop_->Cancel(entry.timer);
@@ -59,6 +64,7 @@ void Prober::StartProbe(const std::string& key) {
 void Prober::Finish(const std::string& key, const ProbeResult& result) {
   Entry& entry = entries_.at(key);
   entry.probe.reset();
+  if (on_result_) on_result_(key, result.outcome, loop_->Now() - entry.started);
   bool changed = false;
   if (result.outcome == ProbeResult::Outcome::kNotRun) {
     if (entry.health.RecordNotRun(result.reason)) {

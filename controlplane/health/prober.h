@@ -29,8 +29,13 @@ struct ProbeTarget {
 
 class Prober {
  public:
+  // Is told of each probe's result; changes nothing.
+  using OnResult = std::function<void(const std::string& key, ProbeResult::Outcome outcome,
+                                      absl::Duration took)>;
+
   // `on_change` is called after a backend's state has changed, with the backend's key.
-  Prober(EventLoop* loop, std::function<void(const std::string&)> on_change);
+  Prober(EventLoop* loop, std::function<void(const std::string&)> on_change,
+         OnResult on_result = nullptr);
   ~Prober();
   Prober(const Prober&) = delete;
   Prober& operator=(const Prober&) = delete;
@@ -58,6 +63,7 @@ class Prober {
 
   EventLoop* loop_;
   std::function<void(const std::string&)> on_change_;
+  OnResult on_result_;
   HttpProber http_;
   std::mt19937_64 random_;
   std::map<std::string, Entry> entries_;

@@ -190,7 +190,7 @@ absl::StatusOr<bool> Session::Put(channel::Request request, const PoolSlots& slo
   }
   GW_RETURN_IF_ERROR(end_->Queue(request).status());
   if (arena_slot >= 0) free_arena_slots_.pop_back();
-  outstanding_.push_back({request.type, arena_slot});
+  outstanding_.push_back({request.type, arena_slot, loop_->Now()});
   return true;
 }
 
@@ -228,6 +228,11 @@ void Session::OnResponse(const channel::Response& response) {
     free_arena_slots_.push_back(static_cast<uint32_t>(request.arena_slot));
   }
   reported_generation_ = response.generation;
+  const bool commit = request.type == channel::MessageType::kCommit;
+  if (commit || request.type == channel::MessageType::kReadCounters) {
+    response_times_[commit ? "commit" : "counters"].Add(
+        absl::ToDoubleSeconds(loop_->Now() - request.sent));
+  }
   if (request.type == channel::MessageType::kReadCounters) {
     FinishCounters();
     return;

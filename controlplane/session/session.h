@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +23,7 @@
 #include "controlplane/session/transaction.h"
 #include "lib/channel/controlplane_end.h"
 #include "lib/channel/layout.h"
+#include "lib/stats/duration_histogram.h"
 
 namespace guideway {
 
@@ -59,11 +61,14 @@ class Session {
   const std::string& problem() const { return problem_; }  // empty: connected and in step
   uint64_t generation() const { return ready() ? reported_generation_ : 0; }  // in force
   uint64_t wanted_generation() const { return wanted_generation_; }           // newest sent
+  // From a request into the ring to its response, by "counters" and "commit".
+  const std::map<std::string, DurationHistogram>& response_times() const { return response_times_; }
 
  private:
   struct Outstanding {  // a request whose response is to come
     channel::MessageType type;
     int arena_slot;  // -1: none
+    absl::Duration sent;
   };
   struct InForce {  // what the data plane has, as far as this object knows
     std::shared_ptr<const Tables> tables;
@@ -121,6 +126,7 @@ class Session {
   std::vector<CountersWaiter> counters_waiting_;
   uint64_t next_waiter_id_ = 1;
   bool counters_asked_ = false;
+  std::map<std::string, DurationHistogram> response_times_;
 };
 
 }  // namespace guideway

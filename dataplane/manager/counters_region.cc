@@ -9,6 +9,7 @@ void FillCountersRegion(const Dataplane& dataplane, const TrafficTotals& traffic
   for (size_t i = 0; i < dataplane.workers().size(); ++i) {
     const CounterValues values = dataplane.workers()[i]->counters().ReadConsistent();
     region->workers[i] = values;
+    region->worker_busy_ns[i] = dataplane.workers()[i]->busy_ns();
     total += values;
   }
   region->total = total;

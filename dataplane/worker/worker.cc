@@ -66,6 +66,7 @@ bool Worker::PollAllPorts(const Snapshot& tables) {
   const timespec now = BootTime();
   state_.now_s = static_cast<uint32_t>(now.tv_sec);
   state_.now_ms = static_cast<uint64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000;
+  CountBusyTime(static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec);
   FollowFlowKey(tables);
   SweepFlows(tables, state_);
   uint32_t received = 0;
@@ -75,7 +76,17 @@ bool Worker::PollAllPorts(const Snapshot& tables) {
   }
   if (fragments_->waiting() > 0) [[unlikely]]
     DropExpiredFragments();
-  return received > 0;
+  round_had_packets_ = received > 0;
+  return round_had_packets_;
+}
+
+// Of the round before the one that begins now: costs no reading of a clock of its own.
+void Worker::CountBusyTime(uint64_t now_ns) {
+  if (round_had_packets_) {
+    const uint64_t busy_ns = busy_ns_.load(std::memory_order_relaxed);
+    busy_ns_.store(busy_ns + now_ns - round_began_ns_, std::memory_order_relaxed);
+  }
+  round_began_ns_ = now_ns;
 }
 
 // Flows hashed with another key cannot be found again: start anew.

@@ -44,6 +44,8 @@ class Worker {
 
   const WorkerCounters& counters() const { return counters_; }
   const Traffic& traffic() const { return *traffic_; }
+  // Time of rounds in which there were packets.
+  uint64_t busy_ns() const { return busy_ns_.load(std::memory_order_relaxed); }
   // The kernel's own packets that a transmit queue did not take.
   uint64_t from_kernel_lost(uint32_t port) const {
     return from_kernel_lost_[port].load(std::memory_order_relaxed);
@@ -67,6 +69,7 @@ class Worker {
   };
 
   bool PollAllPorts(const Snapshot& tables);
+  void CountBusyTime(uint64_t now_ns);
   uint32_t ReceiveBurst(uint32_t port, const Snapshot& tables);
   void Process(rte_mbuf** packets, uint32_t count, uint32_t port, const Snapshot& tables);
   void LoadBurst(rte_mbuf** packets, uint32_t count, uint32_t port);
@@ -101,11 +104,14 @@ class Worker {
   Outbox answers_;  // leave by the port they came from
   Outbox to_kernel_;
   Outbox drops_;
+  uint64_t round_began_ns_ = 0;
+  bool round_had_packets_ = false;
 
   // Written by the worker, read by the manager.
   WorkerCounters counters_;
   std::unique_ptr<Traffic> traffic_;
   std::array<std::atomic<uint64_t>, channel::kMaxPorts> from_kernel_lost_{};
+  std::atomic<uint64_t> busy_ns_{0};
 
   // Written by the manager.
   alignas(kCacheLineBytes) std::atomic<bool> stop_{false};

@@ -17,7 +17,7 @@
 namespace guideway::channel {
 
 inline constexpr uint64_t kMagic = 0x4779617765646975;  // "uideway" + 'G'
-inline constexpr uint32_t kProtocolVersion = 3;
+inline constexpr uint32_t kProtocolVersion = 4;
 inline constexpr uint32_t kMaxPorts = 16;
 inline constexpr uint32_t kMaxWorkers = 64;
 
@@ -101,6 +101,7 @@ struct CountersRegion {
   TrafficValues former_vips;
   OtherVerdictValues no_vip;
   TrafficValues backends[kMaxBackends];
+  uint64_t worker_busy_ns[kMaxWorkers] = {};  // time of rounds in which there were packets
 };
 
 }  // namespace guideway::channel

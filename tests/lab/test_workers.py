@@ -1,5 +1,7 @@
 """Two workers: each has its own queue of the interface, its own flows and its share of the load."""
 
+import time
+
 from lab import client, configuration, fixtures
 from lab.guideway import DATAPLANE
 from lab.process import wait_until
@@ -17,6 +19,7 @@ class Fixture(fixtures.Running):
 
 
 def test_both_workers_forward(fixture):
+    began = time.monotonic()
     before = fixture.guideway.stats()["workers"]
     for vips in (VIP, TUNNEL_VIP):
         for family in FAMILIES:
@@ -28,6 +31,9 @@ def test_both_workers_forward(fixture):
     forwarded = [int(late["forwarded_packets"]) - int(early["forwarded_packets"])
                  for early, late in zip(before, after)]
     assert min(forwarded) * 5 > sum(forwarded) / 2, forwarded
+    # Packets take time, and there was much more time without any.
+    busy_s = [(int(late["busy_ns"]) - int(early["busy_ns"])) / 1e9 for early, late in zip(before, after)]
+    assert all(0 < busy < (time.monotonic() - began) / 2 for busy in busy_s), busy_s
 
 
 def test_a_flow_stays_whichever_worker_has_it(fixture):

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "lib/channel/controlplane_end.h"
 #include "lib/channel/dataplane_end.h"
 #include "lib/channel/unix_socket.h"
@@ -257,12 +258,14 @@ TEST_CASE("a welcome that does not fit is refused by the field's name") {
   good.arena_slot_count = kSmall.arena_slot_count;
   good.arena_slot_bytes = kSmall.arena_slot_bytes;
   REQUIRE(AnswerWith(good).ok());
+  const std::string wrong_version =
+      absl::StrCat("version: the data plane has 999, expected is ", kProtocolVersion);
   const struct {
     const char* text;
     std::function<void(Welcome*)> change;
   } cases[] = {
       {"magic: the data plane has", [](Welcome* w) { w->magic ^= 1; }},
-      {"version: the data plane has 7, expected is 3", [](Welcome* w) { w->version = 7; }},
+      {wrong_version.c_str(), [](Welcome* w) { w->version = 999; }},
       {"accepted: ", [](Welcome* w) { w->accepted = 2; }},
       {"not today", [](Welcome* w) { w->accepted = 0, std::strcpy(w->refusal, "not today"); }},
       {"slot_bytes: the data plane has 5", [](Welcome* w) { w->sizes.slot_bytes = 5; }},

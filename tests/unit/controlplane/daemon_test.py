@@ -15,6 +15,7 @@ import unittest
 DAEMON, CLI = sys.argv[1], sys.argv[2]
 # Without a network the daemon can ask nobody about the backends' made-up addresses.
 NO_NETWORK = ["unshare", "--net"] + ([] if os.geteuid() == 0 else ["--map-root-user"])
+LOOPBACK_ONLY = [*NO_NETWORK, "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
 YAML = """flow_hash_secret: 0123456789abcdef
 pools:
 - name: web
@@ -28,10 +29,10 @@ vips:
 class Daemon:
     """One run; its log is read line by line, so tests wait for events and not for time."""
 
-    def __init__(self, directory, *flags):
+    def __init__(self, directory, *flags, network=()):
         self.socket = directory + "/api.sock"
         self.process = subprocess.Popen(
-            [*NO_NETWORK, DAEMON, "--config", directory + "/config.yaml", "--socket", self.socket,
+            [*(network or NO_NETWORK), DAEMON, "--config", directory + "/config.yaml", "--socket", self.socket,
              "--state_directory", directory + "/state", "--dataplane_socket",
              directory + "/dataplane.sock", *flags], stderr=subprocess.PIPE, text=True)
         self.log = []
@@ -73,8 +74,8 @@ class DaemonTest(unittest.TestCase):
         with open(self.directory + "/config.yaml", "w", encoding="utf-8") as file:
             file.write(text)
 
-    def start(self, *flags):
-        daemon = Daemon(self.directory, *flags)
+    def start(self, *flags, **options):
+        daemon = Daemon(self.directory, *flags, **options)
         self.addCleanup(daemon.watchdog.cancel)
         self.addCleanup(daemon.process.stderr.close)
         self.addCleanup(daemon.process.kill)
@@ -205,6 +206,42 @@ class DaemonTest(unittest.TestCase):
         self.assertEqual(result.stderr, f"guideway: guideway-controlplane at {daemon.socket} does "
                          "not answer within 10 s (is it stopped or stuck?)\n")
         self.assertEqual(daemon.cli("pool", "list").returncode, 0)
+        self.assertEqual(daemon.stop(), 0)
+
+    def in_network(self, pid, *command):
+        """Output of a command in the daemon's network namespace."""
+        nsenter = ["nsenter", "--net", f"--target={pid}"] + ([] if os.geteuid() == 0 else ["--user"])
+        result = subprocess.run([*nsenter, *command], capture_output=True, text=True, timeout=20,
+                                check=False)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return result.stdout
+
+    def test_metrics_and_page(self):
+        self.refused("--metrics_address: '9487' is not ADDRESS:PORT", "--config",
+                     self.directory + "/config.yaml", "--state_directory", self.directory + "/state",
+                     "--metrics_address=9487")
+        # It cannot listen on an address that is not there: works, says so, and tries again.
+        daemon = self.start("--metrics_address=198.51.100.1:9487", network=LOOPBACK_ONLY)
+        pid = daemon.process.pid
+        self.assertIn("--metrics_address: cannot listen on 198.51.100.1:9487", daemon.cli("status").stdout)
+        self.in_network(pid, "ip", "address", "add", "198.51.100.1/32", "dev", "lo")
+        daemon.wait_for("metrics and status page on http://198.51.100.1:9487")
+        self.assertNotIn("--metrics_address", daemon.cli("status").stdout)
+
+        def get(path):
+            return self.in_network(pid, "curl", "-sSf", "http://198.51.100.1:9487/" + path)
+
+        metrics = get("metrics")
+        self.assertIn('guideway_pool_backends{pool="web",health="unprobed"} 1', metrics)
+        self.assertIn("guideway_dataplane_connected 0", metrics)
+        self.assertEqual(json.loads(get("status.json"))["pools"][0]["backends"][0]["name"], "web-1")
+        self.assertIn("<title>Guideway</title>", get(""))
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_metrics_can_be_switched_off(self):
+        daemon = self.start("--metrics_address=")
+        self.assertNotIn("status page", "".join(daemon.log))
+        self.assertNotIn("--metrics_address", daemon.cli("status").stdout)
         self.assertEqual(daemon.stop(), 0)
 
     def test_second_daemon_is_refused(self):

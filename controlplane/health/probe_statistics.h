@@ -1,0 +1,53 @@
+// What probes came to and how long they took, by backend and by pool, for metrics.
+//
+// Changes nothing about health. Thread safety: loop thread only.
+#ifndef GUIDEWAY_CONTROLPLANE_HEALTH_PROBE_STATISTICS_H_
+#define GUIDEWAY_CONTROLPLANE_HEALTH_PROBE_STATISTICS_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "absl/time/time.h"
+#include "controlplane/health/probe.h"
+#include "lib/stats/duration_histogram.h"
+
+namespace guideway {
+
+struct ProbeCounts {
+  uint64_t succeeded = 0;
+  uint64_t failed = 0;
+  uint64_t not_run = 0;
+  absl::Duration last_duration;  // of the last one that ran
+
+  void Add(ProbeResult::Outcome outcome, absl::Duration took);
+};
+
+class ProbeStatistics {
+ public:
+  struct Pool {
+    ProbeCounts counts;
+    DurationHistogram durations;  // of those that ran
+  };
+
+  // Keeps what belongs to these backends and their pools, forgets the rest.
+  void SetPools(const std::map<std::string, std::string>& pool_of_key);
+  // A probe of the backend `key` that took `took`. Of a backend that is not known: ignored.
+  void Record(const std::string& key, ProbeResult::Outcome outcome, absl::Duration took);
+
+  const ProbeCounts* Find(const std::string& key) const;  // null: not known
+  // By name. Counts of a pool never decrease while it is there.
+  const std::map<std::string, Pool>& pools() const { return pools_; }
+
+ private:
+  struct Backend {
+    ProbeCounts counts;
+    Pool* pool;
+  };
+  std::map<std::string, Backend> backends_;  // by key
+  std::map<std::string, Pool> pools_;
+};
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_CONTROLPLANE_HEALTH_PROBE_STATISTICS_H_

@@ -1,0 +1,45 @@
+// Counts of probes by backend and pool over changes of the configuration.
+#include "controlplane/health/probe_statistics.h"
+
+#include <catch2/catch.hpp>
+
+namespace guideway {
+namespace {
+
+using Outcome = ProbeResult::Outcome;
+
+TEST_CASE("probes are counted by backend and pool") {
+  ProbeStatistics statistics;
+  statistics.Record("a", Outcome::kSuccess, absl::Seconds(1));  // of nobody
+  statistics.SetPools({{"a", "web"}, {"b", "web"}, {"c", "db"}});
+  statistics.Record("a", Outcome::kSuccess, absl::Milliseconds(2));
+  statistics.Record("a", Outcome::kNotRun, absl::Seconds(9));
+  statistics.Record("b", Outcome::kFailure, absl::Seconds(3));
+  CHECK(statistics.Find("a")->succeeded == 1);
+  CHECK(statistics.Find("a")->not_run == 1);
+  CHECK(statistics.Find("a")->last_duration == absl::Milliseconds(2));
+  CHECK(statistics.Find("b")->failed == 1);
+  const auto& web = statistics.pools().at("web");
+  CHECK(web.counts.succeeded == 1);
+  CHECK(web.counts.failed == 1);
+  CHECK(web.counts.not_run == 1);
+  CHECK(web.durations.count() == 2);
+  CHECK(web.durations.sum_seconds() == Approx(3.002));
+  CHECK(statistics.pools().at("db").counts.succeeded == 0);
+}
+
+TEST_CASE("a pool keeps its counts while it is there, also when a backend goes") {
+  ProbeStatistics statistics;
+  statistics.SetPools({{"a", "web"}, {"b", "web"}, {"c", "db"}});
+  statistics.Record("a", Outcome::kSuccess, absl::Milliseconds(2));
+  statistics.Record("c", Outcome::kSuccess, absl::Milliseconds(2));
+  statistics.SetPools({{"b", "web"}});
+  CHECK(statistics.Find("a") == nullptr);
+  CHECK(statistics.pools().at("web").counts.succeeded == 1);
+  CHECK(statistics.pools().count("db") == 0);
+  statistics.Record("b", Outcome::kSuccess, absl::Milliseconds(2));
+  CHECK(statistics.pools().at("web").counts.succeeded == 2);
+}
+
+}  // namespace
+}  // namespace guideway
