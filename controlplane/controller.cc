@@ -17,6 +17,7 @@
 #include "controlplane/compiler/egress.h"
 #include "controlplane/health/prober.h"
 #include "controlplane/health/settling.h"
+#include "controlplane/passive_health.h"
 #include "controlplane/probe_plan.h"
 #include "controlplane/resolver/resolver.h"
 #include "controlplane/session/session.h"
@@ -93,6 +94,7 @@ class Controller::Impl {
   absl::Status Recompile();
   void SetDeadlineTimer();
   void KeepCountersFresh();
+  void ObserveFlows();
 
   EventLoop* loop_;
   const Options options_;
@@ -103,6 +105,7 @@ class Controller::Impl {
   BackendRegistry registry_;
   Compiler compiler_;
   Settling settling_;
+  PassiveHealth passive_;
   ProbeTunnel probe_tunnel_;
   Prober prober_;
   std::map<std::string, std::string> pool_of_key_;
@@ -148,6 +151,7 @@ void Controller::Impl::SetConfig(const v1::Config& config, CommitDone done) {
   if (!has_config_) next_hop_deadline_ = loop_->Now() + kNextHopPatience;
   config_ = config;
   has_config_ = true;
+  passive_.SetConfig(config_);
   SetProbes();
   // Next hops for all that is in the tables: also of those backends that begin to linger now.
   Recompile().IgnoreError();
@@ -245,6 +249,7 @@ absl::Status Controller::Impl::Recompile() {
   input.config = &config_;
   input.health = [this](const std::string& key) { return HealthOf(key); };
   input.is_settling = [this](const std::string& pool) { return settling_.IsSettling(pool); };
+  input.is_ejected = [this](const std::string& key) { return passive_.IsEjected(key); };
   input.next_hops = &resolver_.next_hops();
   input.ports = absl::MakeConstSpan(welcome.ports, welcome.port_count);
   input.now = absl::Now();
@@ -293,13 +298,26 @@ void Controller::Impl::SetDeadlineTimer() {
 
 void Controller::Impl::KeepCountersFresh() {
   counters_timer_ = loop_->After(kCountersInterval, [this] {
+    if (passive_.Return(loop_->Now())) RecompileSoon();
     if (session_.ready()) {
       session_.ReadCounters([this](const auto& counters) {
-        if (counters.ok()) counters_ = *counters;
+        if (!counters.ok()) return;
+        counters_ = *counters;
+        ObserveFlows();
       });
     }
     KeepCountersFresh();
   });
+}
+
+void Controller::Impl::ObserveFlows() {
+  const PassiveHealth::Input input{
+      .config = config_,
+      .compiled = compiled_,
+      .counters = *counters_,
+      .health = [this](const std::string& key) { return HealthOf(key); },
+      .is_settling = [this](const std::string& pool) { return settling_.IsSettling(pool); }};
+  if (passive_.Observe(input, loop_->Now())) RecompileSoon();
 }
 
 void Controller::Impl::ReadStats(std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done) {
@@ -318,6 +336,7 @@ StateReport Controller::Impl::Report() const {
                      .compiled = compiled_,
                      .prober = prober_,
                      .settling = settling_,
+                     .passive = passive_,
                      .session = session_,
                      .counters = counters_.get(),
                      .keep_problem = keep_problem_,

@@ -22,6 +22,18 @@ void Fill(const channel::TrafficValues& values, v1::Traffic* traffic) {
   traffic->set_new_flows(values.new_flows);
 }
 
+void Fill(const channel::BackendFlowValues& values, v1::FlowCounts* flows) {
+  const auto of = [&](BackendCounter counter) {
+    return values.counters[static_cast<size_t>(counter)];
+  };
+  flows->set_active_flows(values.active_flows);
+  flows->set_syn_retransmissions(of(BackendCounter::syn_retransmissions));
+  flows->set_unanswered_flows(of(BackendCounter::unanswered_flows));
+  flows->set_client_resets(of(BackendCounter::client_resets));
+  flows->set_overflowed_flows(of(BackendCounter::overflowed_flows));
+  flows->set_over_limit_flows(of(BackendCounter::over_limit_flows));
+}
+
 void Fill(const channel::OtherVerdictValues& values, v1::OtherVerdicts* others) {
   others->set_to_kernel_packets(values.to_kernel_packets);
   others->set_answered_packets(values.answered_packets);
@@ -117,13 +129,30 @@ void StateReport::FillBackend(const v1::Pool& pool, const v1::Backend& backend, 
                     "no backend of the pool is healthy: all get flows");
   }
   state->set_health_reason(reason);
+  FillEjection(key, state);
   v1::Traffic* traffic = state->mutable_traffic();
   const auto found = compiled.backends.find(key);
   if (found == compiled.backends.end()) return;
   state->set_share(found->second.share);
   state->set_next_hop(session.ready() ? found->second.next_hop : "data plane not connected");
   state->set_unreachable(!session.ready() || !found->second.reachable);
-  if (counters != nullptr) Fill(counters->backends[found->second.index], traffic);
+  if (counters == nullptr) return;
+  Fill(counters->backends[found->second.index], traffic);
+  Fill(counters->backend_flows[found->second.index], state->mutable_flows());
+}
+
+void StateReport::FillEjection(const std::string& key, v1::BackendState* state) const {
+  const OutlierDetector::Ejection* ejection = passive.Find(key);
+  if (ejection == nullptr) return;
+  const bool probes_are_fine =
+      state->health() == v1::HEALTH_HEALTHY || state->health() == v1::HEALTH_UNPROBED;
+  if (probes_are_fine) state->set_health(v1::HEALTH_EJECTED);
+  const absl::Duration left = std::max(absl::ZeroDuration(), ejection->until - now);
+  state->set_ejected_for_ms(static_cast<uint64_t>(absl::ToInt64Milliseconds(left)));
+  state->set_ejections(ejection->times);
+  state->set_health_reason(absl::StrCat(
+      "ejected for ", absl::FormatDuration(absl::Ceil(left, absl::Seconds(1))), " more: ",
+      ejection->reason, state->health_reason().empty() ? "" : "; probe: ", state->health_reason()));
 }
 
 std::string StateReport::NotProbed() const {

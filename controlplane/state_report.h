@@ -6,6 +6,7 @@
 #include "controlplane/compiler/compiler.h"
 #include "controlplane/health/prober.h"
 #include "controlplane/health/settling.h"
+#include "controlplane/passive_health.h"
 #include "controlplane/session/session.h"
 
 namespace guideway {
@@ -16,6 +17,7 @@ struct StateReport {
   const Compiled& compiled;
   const Prober& prober;
   const Settling& settling;
+  const PassiveHealth& passive;
   const Session& session;
   const channel::CountersRegion* counters;  // null: none read yet
   const std::string& keep_problem;          // of the backend indices; empty: none
@@ -28,6 +30,7 @@ struct StateReport {
  private:
   // How many backends this host cannot probe and why it cannot the first; empty: none.
   std::string NotProbed() const;
+  void FillEjection(const std::string& key, v1::BackendState* state) const;
   void FillBackend(const v1::Pool& pool, const v1::Backend& backend, bool failed_open,
                    v1::BackendState* state) const;
 };

@@ -63,8 +63,17 @@ channel::Scheduler SchedulerOf(const v1::Pool& pool) {
   }
 }
 
+channel::Breaker BreakerOf(const v1::CircuitBreaker& breaker) {
+  channel::Breaker made = {};
+  made.max_new_flows_per_second = breaker.max_new_flows_per_second();
+  made.max_flows = breaker.max_flows();
+  if (breaker.when_full() == v1::FULL_DROP) made.when_full = channel::WhenFull::kDrop;
+  return made;
+}
+
 PoolEntry EntryOf(const v1::Pool& pool, PoolSlots slots) {
   PoolEntry entry{.slots = std::move(slots), .scheduler = SchedulerOf(pool)};
+  if (pool.has_circuit_breaker()) entry.breaker = BreakerOf(pool.circuit_breaker());
   if (entry.scheduler == channel::Scheduler::kMaglevSource) {
     entry.source_bits_ipv4 = static_cast<uint8_t>(pool.source_prefix_length_ipv4());
     entry.source_bits_ipv6 = static_cast<uint8_t>(pool.source_prefix_length_ipv6());
@@ -236,10 +245,16 @@ absl::Status Compiler::CompilePool(const CompilerInput& input, const v1::Pool& p
   };
   bool any_enabled = false;
   bool anybody = false;
+  bool anybody_in = false;  // who is not ejected, either
+  const auto is_ejected = [&](const std::string& key) {
+    return input.is_ejected && input.is_ejected(key);
+  };
   for (const v1::Backend& backend : pool.backends()) {
     if (backend.state() != v1::ENABLED || backend.weight() == 0) continue;
     any_enabled = true;
-    anybody = anybody || counts_as_healthy(input.health(KeyOf(pool, backend)));
+    const bool healthy = counts_as_healthy(input.health(KeyOf(pool, backend)));
+    anybody = anybody || healthy;
+    anybody_in = anybody_in || (healthy && !is_ejected(KeyOf(pool, backend)));
   }
   CompiledPool& compiled = result->pools[pool.name()];
   compiled.index = pool_indices_.Use(pool.name());
@@ -256,7 +271,8 @@ absl::Status Compiler::CompilePool(const CompilerInput& input, const v1::Pool& p
                         registry_->Use(key, address, DeliveryTo(address, pool, *input.config)));
     record->keeps_known_flows =
         backend.state() != v1::DISABLED && (open || health != HealthState::kUnhealthy);
-    if (enabled && backend.weight() != 0 && (open || counts_as_healthy(health))) {
+    const bool out = anybody_in && is_ejected(key);
+    if (enabled && backend.weight() != 0 && !out && (open || counts_as_healthy(health))) {
       takers.push_back(
           {absl::StrCat(backend.name(), "/", backend.address()), backend.weight(), record->index});
     }

@@ -3,11 +3,12 @@
 // Who takes new flows of a pool (is in its Maglev table): backends that are enabled, have a weight
 // above 0, and are healthy or unprobed. While the pool settles every state counts as healthy; later
 // an unknown backend (one just added) waits for its first verdict. If that leaves nobody, the pool
-// fails open: all enabled backends count as healthy. A pool with a table of its own per node would
-// break the fleet, so next hops play no part in it.
-// Who keeps known flows: everybody but disabled and unhealthy ones (unless the pool settles or
-// fails open), and removed backends while they linger: for the longest flow timeout, but at least
-// 5 minutes. A lingering one has no server ID any more: another backend may have it.
+// fails open: all enabled backends count as healthy. Those that are ejected get no new flows
+// either, as long as a healthy one is left that is not; their known flows stay. A pool with a table
+// of its own per node would break the fleet, so next hops play no part in it. Who keeps known
+// flows: everybody but disabled and unhealthy ones (unless the pool settles or fails open), and
+// removed backends while they linger: for the longest flow timeout, but at least 5 minutes. A
+// lingering one has no server ID any more: another backend may have it.
 //
 // Indices: backends' come from the registry; VIPs', pools' and next hops' are stable within the
 // process. Thread safety: one thread.
@@ -39,6 +40,7 @@ struct CompilerInput {
   const v1::Config* config = nullptr;  // valid, with defaults
   std::function<HealthState(const std::string& key)> health;
   std::function<bool(const std::string& pool)> is_settling;
+  std::function<bool(const std::string& key)> is_ejected;           // null: nobody is
   const std::map<IpAddress, ResolvedNextHop>* next_hops = nullptr;  // by backend address
   absl::Span<const channel::PortInfo> ports;                        // of the data plane
   absl::Time now;                                                   // wall clock

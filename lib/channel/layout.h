@@ -17,7 +17,7 @@
 namespace guideway::channel {
 
 inline constexpr uint64_t kMagic = 0x4779617765646975;  // "uideway" + 'G'
-inline constexpr uint32_t kProtocolVersion = 3;
+inline constexpr uint32_t kProtocolVersion = 4;
 inline constexpr uint32_t kMaxPorts = 16;
 inline constexpr uint32_t kMaxWorkers = 64;
 
@@ -73,6 +73,12 @@ struct TrafficValues {
   uint64_t new_flows = 0;
 };
 
+// What becomes of a backend's flows, over all workers.
+struct BackendFlowValues {
+  uint64_t active_flows = 0;  // entries of the flow tables, see FlowTable::CountOf()
+  uint64_t counters[kBackendCounterCount] = {};  // by BackendCounter
+};
+
 // The packets of a VIP, or of none, that were not forwarded, over all workers.
 struct OtherVerdictValues {
   uint64_t to_kernel_packets = 0;
@@ -101,6 +107,7 @@ struct CountersRegion {
   TrafficValues former_vips;
   OtherVerdictValues no_vip;
   TrafficValues backends[kMaxBackends];
+  BackendFlowValues backend_flows[kMaxBackends];
 };
 
 }  // namespace guideway::channel

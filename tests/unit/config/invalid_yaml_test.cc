@@ -26,6 +26,18 @@ const Case kCases[] = {
      "5:34: pools[0].backends[0].wieght: ", "did you mean weight?"},
     {"flow_timeouts: {tcp: 5s}\n", "2:17: flow_timeouts.tcp: ", "half_open, established"},
     {"\"\": 1\n", "2:1: ", "unknown field \"\""},
+    // Outlier detection and circuit breaker.
+    {"pools:\n- name: web\n  outlier_detection: {base_ejection_time: 10m}\n",
+     "pools[0].outlier_detection.base_ejection_time: ", "10m is longer than max_ejection_time, 5m"},
+    {"pools:\n- name: web\n  outlier_detection: {max_syn_retransmissions_percent: 0, "
+     "max_unanswered_percent: 0}\n",
+     "pools[0].outlier_detection: ", "looks at nothing"},
+    {"pools:\n- name: web\n  outlier_detection: {window: 1s}\n",
+     "pools[0].outlier_detection.window: ", "is out of range"},
+    {"pools:\n- name: web\n  circuit_breaker: {when_full: drop}\n",
+     "pools[0].circuit_breaker: ", "limits nothing"},
+    {"pools:\n- name: web\n  circuit_breaker: {max_flows: 5, when_full: reject}\n",
+     "pools[0].circuit_breaker.when_full: ", "first-choice"},
     // Wrong types.
     {"pools: 5\n", "2:8: pools: ", "\"5\" is not allowed; must be a list of at most 2048 entries"},
     {"pools: {}\n", "2:8: pools: ", "is a group of fields; must be a list"},

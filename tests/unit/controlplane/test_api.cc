@@ -95,6 +95,8 @@ void TestApi::FillState(v1::GetStateResponse* state) {
       b->set_unreachable(web_1_unreachable && backend.name() == "web-1");
       b->set_next_hop(b->unreachable() ? "no route" : "eth1 02:00:00:00:00:01");
       b->mutable_traffic()->set_packets(7);
+      b->mutable_flows()->set_active_flows(5);
+      b->mutable_flows()->set_syn_retransmissions(11);
     }
   }
   for (const v1::Vip& vip : store_->config().vips()) {
