@@ -9,7 +9,6 @@
 #include <filesystem>
 #include <iostream>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "lib/config/defaults.h"
 #include "tests/unit/controlplane/fake_dataplane.h"
@@ -286,53 +285,6 @@ TEST_CASE("restarting the data plane alone: it has its tables again without anyb
     const auto after = bench.dataplane->Slots(0);
     for (uint32_t i = 0; i < kSlots; ++i) REQUIRE(after[i].current == before[i].current);
   });
-}
-
-TEST_CASE("a backend whose clients send their SYNs again is ejected, and returns") {
-  Bench bench;
-  REQUIRE(bench.AwaitSlots(true, true, true));
-  for (int i = 0; i < 3; ++i) REQUIRE(bench.AwaitHealth(i, v1::HEALTH_HEALTHY));
-  uint16_t index = 0;
-  bench.thread.On([&] {
-    v1::OutlierDetection* detection = bench.config.mutable_pools(0)->mutable_outlier_detection();
-    detection->mutable_window()->set_seconds(2);
-    detection->mutable_base_ejection_time()->set_seconds(2);
-    FillDefaults(&bench.config);
-    bench.controller->SetConfig(bench.config);
-    // The registry gives indices in the order of the configuration.
-    for (const channel::MaglevSlot& slot : bench.dataplane->Slots(0)) {
-      index = std::max(index, slot.current);
-    }
-  });
-  REQUIRE(index == 2);
-  // Flows for everybody, answered by all but the last.
-  bool ejected = false;
-  REQUIRE(bench.thread.Await([&] {
-    for (int i = 0; i < 3; ++i) bench.dataplane->backends[i].new_flows += 100;
-    bench.dataplane->backend_flows[2].counters[0] += 100;
-    bench.dataplane->backend_flows[2].active_flows = 7;
-    ejected = bench.State(2).health() == v1::HEALTH_EJECTED;
-    return ejected;
-  }));
-  REQUIRE(bench.AwaitSlots(true, true, false));
-  bench.thread.On([&] {
-    const v1::BackendState state = bench.State(2);
-    CHECK(absl::StrContains(state.health_reason(),
-                            "100 SYNs sent again per 100 new flows, the others have 0; "
-                            "probe: connected"));
-    CHECK(absl::StartsWith(state.health_reason(), "ejected for "));
-    CHECK(state.ejections() == 1);
-    CHECK(state.ejected_for_ms() <= 2000);
-    CHECK(state.share() == 0);
-    CHECK(state.flows().active_flows() == 7);
-    CHECK(state.flows().syn_retransmissions() >= 100);
-    CHECK(state.flows().client_resets() == 0);
-    // Its flows stay.
-    CHECK(bench.dataplane->tables().backends.at(2).body.keeps_known_flows == 1);
-  });
-  REQUIRE(bench.AwaitSlots(true, true, true));
-  REQUIRE(bench.AwaitHealth(2, v1::HEALTH_HEALTHY));
-  bench.thread.On([&] { CHECK(bench.State(2).health_reason() == "connected"); });
 }
 
 TEST_CASE("a new configuration: drained, removed, added") {

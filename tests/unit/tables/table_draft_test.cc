@@ -92,8 +92,7 @@ TEST_CASE("a pool's circuit breaker reaches the snapshot, and with it who has wh
   for (uint32_t i = 0; i < kSlots; ++i) f.arena.at(0, i) = {1, 1};
   Request pool = SetPool(2, kSlots, 0);
   f.Good({SetPool(0, kSlots, 0)});
-  pool.body.pool.breaker = {
-      .max_new_flows_per_second = 7, .max_flows = 9, .when_full = WhenFull::kDrop, .reserved = {}};
+  pool.body.pool.breaker = {7, 9, WhenFull::kDrop, {}};
   f.Good({pool, Commit(1)});
   const Snapshot& s = *f.snapshot->get();
   CHECK_FALSE(s.pools[0].keeps_state);
