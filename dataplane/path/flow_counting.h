@@ -11,7 +11,8 @@ namespace guideway {
 
 // In total and for the backend that has this id. An id of a former backend counts for nobody, so
 // that the sums over the backends are the totals.
-inline void CountFor(BackendId id, BackendCounter what, const Snapshot& tables, PathState& state) {
+[[gnu::noinline, gnu::cold]] inline void CountFor(BackendId id, BackendCounter what,
+                                                  const Snapshot& tables, PathState& state) {
   const uint16_t index = BackendIndex(id);
   if (index >= tables.backends.size() || !tables.backends[index].exists ||
       tables.backends[index].id != id) {
