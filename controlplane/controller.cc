@@ -20,6 +20,7 @@
 #include "controlplane/drain_deadlines.h"
 #include "controlplane/health/prober.h"
 #include "controlplane/health/settling.h"
+#include "controlplane/passive_health.h"
 #include "controlplane/probe_plan.h"
 #include "controlplane/resolver/resolver.h"
 #include "controlplane/session/session.h"
@@ -121,6 +122,7 @@ class Controller::Impl {
   void EndDrains();
   void SetDeadlineTimer();
   void KeepCountersFresh();
+  void ObserveFlows();
 
   EventLoop* loop_;
   const Options options_;
@@ -133,6 +135,7 @@ class Controller::Impl {
   BackendRegistry registry_;
   Compiler compiler_;
   Settling settling_;
+  PassiveHealth passive_;
   ProbeTunnel probe_tunnel_;
   ProbeStatistics probe_statistics_;
   Prober prober_;
@@ -187,6 +190,7 @@ void Controller::Impl::SetConfig(const v1::Config& config, CommitDone done) {
   for (int i = 0; i < config_.pools_size(); ++i) pool_positions_[config_.pools(i).name()] = i;
   ++config_epoch_;
   has_config_ = true;
+  passive_.SetConfig(config_);
   SetProbes();
   // Next hops for all that is in the tables: also of those backends that begin to linger now.
   Recompile().IgnoreError();
@@ -292,6 +296,7 @@ CompilerInput Controller::Impl::MakeInput() const {
   input.config = &config_;
   input.health = [this](const std::string& key) { return HealthOf(key); };
   input.is_settling = [this](const std::string& pool) { return settling_.IsSettling(pool); };
+  input.is_ejected = [this](const std::string& key) { return passive_.IsEjected(key); };
   input.next_hops = &resolver_.next_hops();
   input.ports = absl::MakeConstSpan(welcome.ports, welcome.port_count);
   input.now = absl::Now();
@@ -386,13 +391,26 @@ void Controller::Impl::SetDeadlineTimer() {
 
 void Controller::Impl::KeepCountersFresh() {
   counters_timer_ = loop_->After(kCountersInterval, [this] {
+    if (passive_.Return(loop_->Now())) RecompileSoon();
     if (session_.ready()) {
       session_.ReadCounters([this](const auto& counters) {
-        if (counters.ok()) counters_ = *counters;
+        if (!counters.ok()) return;
+        counters_ = *counters;
+        ObserveFlows();
       });
     }
     KeepCountersFresh();
   });
+}
+
+void Controller::Impl::ObserveFlows() {
+  const PassiveHealth::Input input{
+      .config = config_,
+      .compiled = compiled_,
+      .counters = *counters_,
+      .health = [this](const std::string& key) { return HealthOf(key); },
+      .is_settling = [this](const std::string& pool) { return settling_.IsSettling(pool); }};
+  if (passive_.Observe(input, loop_->Now())) RecompileSoon();
 }
 
 void Controller::Impl::ReadStats(bool by_vip,
@@ -414,6 +432,7 @@ StateReport Controller::Impl::Report() const {
                      .prober = prober_,
                      .probe_statistics = probe_statistics_,
                      .settling = settling_,
+                     .passive = passive_,
                      .session = session_,
                      .counters = counters_.get(),
                      .keep_problem = keep_problem_,

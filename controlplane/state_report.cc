@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "controlplane/active_flows.h"
 #include "google/protobuf/util/field_mask_util.h"
 
 namespace guideway {
@@ -25,6 +24,18 @@ void Fill(const channel::TrafficValues& values, v1::Traffic* traffic) {
   traffic->set_packets(values.packets);
   traffic->set_bytes(values.bytes);
   traffic->set_new_flows(values.new_flows);
+}
+
+void Fill(const channel::BackendFlowValues& values, v1::FlowCounts* flows) {
+  const auto of = [&](BackendCounter counter) {
+    return values.counters[static_cast<size_t>(counter)];
+  };
+  flows->set_active_flows(values.active_flows);
+  flows->set_syn_retransmissions(of(BackendCounter::syn_retransmissions));
+  flows->set_unanswered_flows(of(BackendCounter::unanswered_flows));
+  flows->set_client_resets(of(BackendCounter::client_resets));
+  flows->set_overflowed_flows(of(BackendCounter::overflowed_flows));
+  flows->set_over_limit_flows(of(BackendCounter::over_limit_flows));
 }
 
 void Fill(const channel::OtherVerdictValues& values, v1::OtherVerdicts* others) {
@@ -187,6 +198,7 @@ void StateReport::FillBackend(const v1::Pool& pool, const v1::Backend& backend,
     state->set_last_probe_us(
         static_cast<uint64_t>(absl::ToInt64Microseconds(probes->last_duration)));
   }
+  FillEjection(key, state);
   v1::Traffic* traffic = state->mutable_traffic();
   if (!known) return;
   state->set_share(found->second.share);
@@ -195,8 +207,21 @@ void StateReport::FillBackend(const v1::Pool& pool, const v1::Backend& backend,
   state->set_unreachable(!session.ready() || !found->second.reachable);
   if (counters == nullptr) return;
   Fill(counters->backends[found->second.index], traffic);
-  const std::optional<uint64_t> flows = ActiveFlowsOf(*counters, found->second.index);
-  if (flows.has_value()) state->set_active_flows(*flows);
+  Fill(counters->backend_flows[found->second.index], state->mutable_flows());
+}
+
+void StateReport::FillEjection(const std::string& key, v1::BackendState* state) const {
+  const OutlierDetector::Ejection* ejection = passive.Find(key);
+  if (ejection == nullptr) return;
+  const bool probes_are_fine =
+      state->health() == v1::HEALTH_HEALTHY || state->health() == v1::HEALTH_UNPROBED;
+  if (probes_are_fine) state->set_health(v1::HEALTH_EJECTED);
+  const absl::Duration left = std::max(absl::ZeroDuration(), ejection->until - now);
+  state->set_ejected_for_ms(static_cast<uint64_t>(absl::ToInt64Milliseconds(left)));
+  state->set_ejections(ejection->times);
+  state->set_health_reason(absl::StrCat(
+      "ejected for ", absl::FormatDuration(absl::Ceil(left, absl::Seconds(1))), " more: ",
+      ejection->reason, state->health_reason().empty() ? "" : "; probe: ", state->health_reason()));
 }
 
 void StateReport::CountNotProbed(const v1::Pool& pool, const v1::Backend& backend,

@@ -7,6 +7,7 @@
 #include "controlplane/health/probe_statistics.h"
 #include "controlplane/health/prober.h"
 #include "controlplane/health/settling.h"
+#include "controlplane/passive_health.h"
 #include "controlplane/session/session.h"
 #include "controlplane/state_cursor.h"
 #include "controlplane/update_latency.h"
@@ -20,6 +21,7 @@ struct StateReport {
   const Prober& prober;
   const ProbeStatistics& probe_statistics;
   const Settling& settling;
+  const PassiveHealth& passive;
   const Session& session;
   const channel::CountersRegion* counters;  // null: none read yet
   const std::string& keep_problem;          // of the backend indices; empty: none
@@ -43,6 +45,7 @@ struct StateReport {
   void FillVip(const v1::Vip& vip, v1::VipState* state) const;
   void FillBackend(const v1::Pool& pool, const v1::Backend& backend, const std::string& key,
                    const CompiledPool& compiled_pool, v1::BackendState* state) const;
+  void FillEjection(const std::string& key, v1::BackendState* state) const;
 };
 
 // `vips`: name to index.

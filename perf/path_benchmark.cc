@@ -63,6 +63,7 @@ struct World {
     state.flows = &flows;
     state.fragments = &fragments;
     state.now_s = 1000;
+    while (!flows.counts_all()) SweepFlows(tables, state);  // as a worker does at first
   }
   void Use(channel::Scheduler scheduler) {
     candidates = CandidatesOf(slots);
@@ -71,12 +72,11 @@ struct World {
     shares.resize(backends.size());
     for (const Candidate& candidate : candidates) shares[candidate.backend] = candidate.slots;
     pool.scheduler = scheduler;
+    pool.keeps_state = channel::KeepsState(scheduler);
     pool.source_bits_ipv4 = scheduler == channel::Scheduler::kMaglevSource ? 32 : 0;
     pool.candidates = candidates;
     pool.turns = turns;
     tables.shares = shares;
-    tables.counts_flows = channel::CountsFlows(scheduler);
-    while (tables.counts_flows && !flows.counts_all()) SweepFlows(tables, state);
   }
   struct Free {
     void operator()(void* memory) const { std::free(memory); }

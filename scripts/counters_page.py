@@ -26,6 +26,7 @@ _ADVICE = {
     "ttl_expired": "a routing loop, or a traceroute: does the VIP's route lead back here?",
     "fragment_timeout": "first fragments get lost, or the NIC tears datagrams apart: [operations.md](operations.md)",
     "fragment_overflow": "a flood of fragments; `fragments: drop` if no service needs them",
+    "breaker_full": "backends have all they may have: more backends, or higher limits of the pool's `circuit_breaker`",
     "scattered_frame": "a frame longer than a receive buffer: lower the port's MTU",
 }
 
@@ -43,6 +44,10 @@ received), `new_flows`, `to_kernel_packets`, `answered_packets`, `drop_total` an
 for no VIP or whose VIP cannot be told, such as a broken IP header or an echo request, and what was counted for VIPs that are gone.
 Forwarded, to kernel, answered and every drop reason, summed over `vips` and `no_vip`, are the totals exactly; while traffic flows, but for
 the burst that each worker has in hand.
+
+`guideway backend show POOL BACKEND`, and `guideway backend list -o json`, have by backend: `packets`, `bytes`, `new_flows`, `active_flows` (in the
+flow tables now, [operations.md](operations.md#passive-detection)) and the last counters of the list, from `syn_retransmissions` on; these, summed over
+the backends and those that are gone, are the totals.
 
 ## Counters
 

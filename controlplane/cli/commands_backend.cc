@@ -1,8 +1,10 @@
 // guideway backend ...
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "controlplane/cli/cli.h"
 #include "controlplane/cli/state.h"
+#include "controlplane/cli/table.h"
 #include "lib/base/status.h"
 #include "lib/config/formats.h"
 #include "lib/config/schema.h"
@@ -42,6 +44,36 @@ absl::Status ListBackends(Cli* cli, const std::string& pool_name) {
     }
   }
   cli->out() << list.ToString();
+  return absl::OkStatus();
+}
+
+absl::Status ShowBackend(Cli* cli, const BackendOptions& options) {
+  GW_ASSIGN_OR_RETURN(const v1::GetStateResponse state, FetchState(&cli->client()));
+  GW_ASSIGN_OR_RETURN(const v1::PoolState* pool, FindPool(state, options.pool));
+  GW_ASSIGN_OR_RETURN(const v1::BackendState* backend, FindBackend(*pool, options.name));
+  if (cli->json()) {
+    cli->out() << BackendJson(options.pool, *backend).ToString();
+    return absl::OkStatus();
+  }
+  const v1::Backend& b = backend->backend();
+  std::vector<std::pair<std::string, std::string>> lines = {
+      {"pool", options.pool},
+      {"name", b.name()},
+      {"address", b.address()},
+      {"weight", absl::StrCat(b.weight())},
+      {"state", EnumName(b.state())},
+      {"health",
+       absl::StrCat(HealthText(backend->health()), " for ", AgeText(backend->health_age_ms()))},
+      {"reason", backend->health_reason()},
+      {"share", PercentText(backend->share())},
+      {"next hop", backend->next_hop()},
+      {"packets", absl::StrCat(backend->traffic().packets())},
+      {"bytes", absl::StrCat(backend->traffic().bytes())},
+      {"new flows", absl::StrCat(backend->traffic().new_flows())}};
+  for (const auto& [name, value] : FlowCountsOf(*backend)) {
+    lines.emplace_back(absl::StrReplaceAll(name, {{"_", " "}}), absl::StrCat(value));
+  }
+  cli->out() << KeyValues(lines);
   return absl::OkStatus();
 }
 
@@ -131,6 +163,9 @@ void AddBackendCommands(Cli* cli) {
                   [=] { return ListBackends(cli, options->pool); })
       ->add_option("pool", options->pool, "Only the backends of this pool")
       ->type_name(kPoolType);
+
+  AddOne(cli, noun, options, "show", "Show one backend and what becomes of its flows",
+         [=] { return ShowBackend(cli, *options); });
 
   CLI::App* add = cli->AddCommand(noun, "add", "Add a backend to a pool",
                                   [=] { return AddBackend(cli, *options); });

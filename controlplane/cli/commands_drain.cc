@@ -75,8 +75,8 @@ absl::Status Wait(Cli* cli, const DrainOptions& options, absl::Duration deadline
     if (!backend.ok()) return backend.status();
     last_answer = now;
     progress.Add(now - start, backend->traffic().packets(),
-                 backend->has_active_flows() ? std::optional<uint64_t>(backend->active_flows())
-                                             : std::nullopt);
+                 backend->has_flows() ? std::optional<uint64_t>(backend->flows().active_flows())
+                                      : std::nullopt);
     std::optional<DrainEnd> end;
     switch (backend->backend().state()) {
       case v1::DRAINED:

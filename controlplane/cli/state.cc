@@ -27,6 +27,19 @@ absl::StatusOr<const v1::PoolState*> FindPool(const v1::GetStateResponse& state,
       "there is no pool ", Quote(name), nearest.empty() ? "" : ", did you mean " + nearest + "?"));
 }
 
+absl::StatusOr<const v1::BackendState*> FindBackend(const v1::PoolState& pool,
+                                                    const std::string& name) {
+  std::vector<std::string> names;
+  for (const v1::BackendState& backend : pool.backends()) {
+    if (backend.backend().name() == name) return &backend;
+    names.push_back(backend.backend().name());
+  }
+  const std::string nearest = NearestName(name, names);
+  return absl::NotFoundError(
+      absl::StrCat("there is no backend ", Quote(name), " in pool ", Quote(pool.pool().name()),
+                   nearest.empty() ? "" : ", did you mean " + nearest + "?"));
+}
+
 std::string HealthText(v1::Health health) {
   switch (health) {
     case v1::HEALTH_HEALTHY:
@@ -35,6 +48,8 @@ std::string HealthText(v1::Health health) {
       return "unhealthy";
     case v1::HEALTH_UNPROBED:
       return "unprobed";
+    case v1::HEALTH_EJECTED:
+      return "ejected";
     default:
       return "unknown";
   }
@@ -67,6 +82,16 @@ void SetOthers(const v1::OtherVerdicts& others, Json* json) {
       .Set("drops", std::move(drops));
 }
 
+std::vector<std::pair<std::string, uint64_t>> FlowCountsOf(const v1::BackendState& backend) {
+  const v1::FlowCounts& flows = backend.flows();
+  return {{"active_flows", flows.active_flows()},
+          {"syn_retransmissions", flows.syn_retransmissions()},
+          {"unanswered_flows", flows.unanswered_flows()},
+          {"client_resets", flows.client_resets()},
+          {"overflowed_flows", flows.overflowed_flows()},
+          {"over_limit_flows", flows.over_limit_flows()}};
+}
+
 Json BackendJson(const std::string& pool, const v1::BackendState& backend) {
   Json json = Json::Object();
   json.Set("pool", pool)
@@ -80,18 +105,21 @@ Json BackendJson(const std::string& pool, const v1::BackendState& backend) {
       .Set("health_age_ms", Json::Number(backend.health_age_ms()))
       .Set("backup", Json::Bool(backend.backend().backup()))
       .Set("disable_at", backend.backend().disable_at())
+      .Set("ejected_for_ms", Json::Number(backend.ejected_for_ms()))
+      .Set("ejections", Json::Number(backend.ejections()))
       .Set("share", Json::Fraction(backend.share()))
       .Set("slow_start_step", Json::Number(backend.slow_start_step()))
       .Set("next_hop", backend.next_hop())
       .Set("unreachable", Json::Bool(backend.unreachable()));
   SetTraffic(backend.traffic(), &json);
-  if (backend.has_active_flows()) json.Set("active_flows", Json::Number(backend.active_flows()));
+  for (const auto& [name, value] : FlowCountsOf(backend)) json.Set(name, Json::Number(value));
   return json;
 }
 
 std::string BackendTable(const v1::GetStateResponse& state, const v1::PoolState* only) {
-  std::vector<std::string> headings = {"name", "address",    ">weight", "state",    "health",
-                                       ">for", "last probe", ">share",  ">packets", "next hop"};
+  std::vector<std::string> headings = {"name",     "address", ">weight",    "state",
+                                       "health",   ">for",    "last probe", ">share",
+                                       ">packets", ">flows",  "next hop"};
   if (only == nullptr) headings.insert(headings.begin(), "pool");
   Table table(headings);
   for (const v1::PoolState& pool : state.pools()) {
@@ -107,6 +135,7 @@ std::string BackendTable(const v1::GetStateResponse& state, const v1::PoolState*
                                         backend.health_reason(),
                                         PercentText(backend.share()),
                                         absl::StrCat(backend.traffic().packets()),
+                                        absl::StrCat(backend.flows().active_flows()),
                                         backend.next_hop()};
       if (only == nullptr) cells.insert(cells.begin(), pool.pool().name());
       table.Add(std::move(cells));

@@ -3,6 +3,8 @@
 #define GUIDEWAY_CONTROLPLANE_CLI_STATE_H_
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "controlplane/cli/client.h"
@@ -14,12 +16,17 @@ absl::StatusOr<v1::GetStateResponse> FetchState(Client* client);
 // NOT_FOUND with the nearest name.
 absl::StatusOr<const v1::PoolState*> FindPool(const v1::GetStateResponse& state,
                                               const std::string& name);
+absl::StatusOr<const v1::BackendState*> FindBackend(const v1::PoolState& pool,
+                                                    const std::string& name);
 
-// "healthy", "unhealthy", "unknown", "unprobed".
+// "healthy", "unhealthy", "unknown", "unprobed", "ejected".
 std::string HealthText(v1::Health health);
 // Whether health lets it take flows.
 bool IsHealthy(const v1::BackendState& backend);
 int HealthyCount(const v1::PoolState& pool);
+
+// What becomes of its flows, by the names of the counters.
+std::vector<std::pair<std::string, uint64_t>> FlowCountsOf(const v1::BackendState& backend);
 
 Json BackendJson(const std::string& pool, const v1::BackendState& backend);
 // NAME ADDRESS WEIGHT STATE HEALTH ... of one pool, or of all pools with their names in front.

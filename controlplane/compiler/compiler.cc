@@ -64,8 +64,17 @@ channel::Scheduler SchedulerOf(const v1::Pool& pool) {
   }
 }
 
+channel::Breaker BreakerOf(const v1::CircuitBreaker& breaker) {
+  channel::Breaker made = {};
+  made.max_new_flows_per_second = breaker.max_new_flows_per_second();
+  made.max_flows = breaker.max_flows();
+  if (breaker.when_full() == v1::FULL_DROP) made.when_full = channel::WhenFull::kDrop;
+  return made;
+}
+
 PoolEntry EntryOf(const v1::Pool& pool, PoolSlots slots) {
   PoolEntry entry{.slots = std::move(slots), .scheduler = SchedulerOf(pool)};
+  if (pool.has_circuit_breaker()) entry.breaker = BreakerOf(pool.circuit_breaker());
   if (entry.scheduler == channel::Scheduler::kMaglevSource) {
     entry.source_bits_ipv4 = static_cast<uint8_t>(pool.source_prefix_length_ipv4());
     entry.source_bits_ipv6 = static_cast<uint8_t>(pool.source_prefix_length_ipv6());
@@ -260,12 +269,13 @@ absl::Status Compiler::PlacePool(const CompilerInput& input, const v1::Pool& poo
 absl::Status Compiler::AssignSlots(const CompilerInput& input, const v1::Pool& pool,
                                    const std::set<uint16_t>& gone, Compiled* result) {
   std::vector<std::string> keys;
-  std::vector<HealthState> health;
+  std::vector<BackendCondition> conditions;
   for (const v1::Backend& backend : pool.backends()) {
     keys.push_back(KeyOf(pool, backend));
-    health.push_back(input.health(keys.back()));
+    conditions.push_back(
+        {input.health(keys.back()), input.is_ejected && input.is_ejected(keys.back())});
   }
-  const PoolRoles roles = AssignRoles(pool, health, input.is_settling(pool.name()));
+  const PoolRoles roles = AssignRoles(pool, conditions, input.is_settling(pool.name()));
   std::vector<MaglevBackend> takers;
   for (size_t i = 0; i < keys.size(); ++i) {
     const v1::Backend& backend = pool.backends(static_cast<int>(i));

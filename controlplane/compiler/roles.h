@@ -3,8 +3,9 @@
 // Healthy are the healthy and the unprobed; while the pool settles everybody; later an unknown
 // backend (one just added) waits for its first verdict. Able to take new flows is who is enabled
 // and has a weight above 0. Who takes them (is in the pool's Maglev table): of those that are able
-// and no backups, the healthy ones; if there are none, the healthy backups; if nobody is healthy
-// the pool fails open: all that are able and no backups, or all backups if there are only these.
+// and no backups, the healthy ones that are not ejected; if there are none, such backups; if there
+// are none, ejections do not count; if nobody is healthy the pool fails open: all that are able and
+// no backups, or all backups if there are only these.
 // Who keeps known flows: everybody but disabled and unhealthy ones, unless the pool settles or
 // fails open.
 #ifndef GUIDEWAY_CONTROLPLANE_COMPILER_ROLES_H_
@@ -19,6 +20,11 @@
 
 namespace guideway {
 
+struct BackendCondition {
+  HealthState health = HealthState::kUnknown;
+  bool ejected = false;  // its clients fare worse than those of others
+};
+
 struct BackendRole {
   uint32_t weight = 0;  // of new flows, relative to the pool's others; 0: takes none
   bool keeps_known_flows = false;
@@ -30,8 +36,9 @@ struct PoolRoles {
   std::vector<BackendRole> backends;  // in the pool's order
 };
 
-// `health` is in the order of the pool's backends. Thread safety: any thread.
-PoolRoles AssignRoles(const v1::Pool& pool, absl::Span<const HealthState> health, bool settling);
+// `conditions` are in the order of the pool's backends. Thread safety: any thread.
+PoolRoles AssignRoles(const v1::Pool& pool, absl::Span<const BackendCondition> conditions,
+                      bool settling);
 
 }  // namespace guideway
 

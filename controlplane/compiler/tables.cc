@@ -25,9 +25,14 @@ bool Same(const PoolSlots& a, const PoolSlots& b) {
   return a == b || (a->size() == b->size() &&
                     std::memcmp(a->data(), b->data(), a->size() * sizeof((*a)[0])) == 0);
 }
+bool Same(const channel::Breaker& a, const channel::Breaker& b) {
+  return a.max_new_flows_per_second == b.max_new_flows_per_second && a.max_flows == b.max_flows &&
+         a.when_full == b.when_full;
+}
 bool Same(const PoolEntry& a, const PoolEntry& b) {
   return Same(a.slots, b.slots) && a.scheduler == b.scheduler &&
-         a.source_bits_ipv4 == b.source_bits_ipv4 && a.source_bits_ipv6 == b.source_bits_ipv6;
+         a.source_bits_ipv4 == b.source_bits_ipv4 && a.source_bits_ipv6 == b.source_bits_ipv6 &&
+         Same(a.breaker, b.breaker);
 }
 bool Same(const channel::BackendBody& a, const channel::BackendBody& b) {
   return a.incarnation == b.incarnation && a.keeps_known_flows == b.keeps_known_flows &&
@@ -62,7 +67,8 @@ TableChange Set(uint32_t index, const PoolEntry& pool) {
                               .scheduler = pool.scheduler,
                               .source_bits_ipv4 = pool.source_bits_ipv4,
                               .source_bits_ipv6 = pool.source_bits_ipv6,
-                              .reserved = 0};
+                              .reserved = 0,
+                              .breaker = pool.breaker};
   change.slots = pool.slots;
   return change;
 }

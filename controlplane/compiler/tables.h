@@ -22,6 +22,7 @@ struct PoolEntry {
   channel::Scheduler scheduler = channel::Scheduler::kMaglev;
   uint8_t source_bits_ipv4 = 0;
   uint8_t source_bits_ipv6 = 0;
+  channel::Breaker breaker = {};
 };
 
 // All keyed by index.

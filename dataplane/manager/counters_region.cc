@@ -35,7 +35,10 @@ void FillCountersRegion(const Dataplane& dataplane, const TrafficTotals& traffic
   }
   region->former_vips = traffic.FormerVips();
   region->no_vip = traffic.NoVip();
-  for (uint32_t i = 0; i < channel::kMaxBackends; ++i) region->backends[i] = traffic.Backend(i);
+  for (uint32_t i = 0; i < channel::kMaxBackends; ++i) {
+    region->backends[i] = traffic.Backend(i);
+    region->backend_flows[i] = traffic.BackendFlows(i);
+  }
 }
 
 }  // namespace guideway

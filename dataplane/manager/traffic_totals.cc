@@ -36,7 +36,8 @@ TrafficTotals::TrafficTotals(const std::vector<std::unique_ptr<Worker>>* workers
     : workers_(workers),
       vips_(channel::kMaxVips),
       backends_(channel::kMaxBackends),
-      other_starts_(channel::kMaxVips) {}
+      other_starts_(channel::kMaxVips),
+      backend_flow_starts_(channel::kMaxBackends) {}
 
 channel::TrafficValues TrafficTotals::SumVip(uint32_t index) const {
   channel::TrafficValues sum;
@@ -68,7 +69,10 @@ void TrafficTotals::Follow(const TableState& tables) {
   for (uint32_t i = 0; i < tables.backends.size(); ++i) {
     if (!tables.backends[i].exists) continue;
     const BackendOwner owner = tables.backends[i].body.incarnation;
-    if (backends_[i].owner != owner) backends_[i] = {owner, SumBackend(i)};
+    if (backends_[i].owner == owner) continue;
+    backends_[i] = {owner, SumBackend(i)};
+    backend_flow_starts_[i] = SumBackendFlows(i);
+    backend_flow_starts_[i].active_flows = 0;
   }
 }
 
@@ -92,6 +96,26 @@ channel::OtherVerdictValues TrafficTotals::NoVip() const {
   channel::OtherVerdictValues sum = SumOthers(Traffic::kNoVipRow);
   Add(former_others_, &sum);
   return sum;
+}
+
+channel::BackendFlowValues TrafficTotals::SumBackendFlows(uint32_t index) const {
+  channel::BackendFlowValues sum;
+  for (const std::unique_ptr<Worker>& worker : *workers_) {
+    sum.active_flows += worker->flows().CountOf(static_cast<uint16_t>(index));
+    const BackendCounterCell& cell = worker->traffic().backend_counters[index];
+    for (size_t i = 0; i < kBackendCounterCount; ++i) {
+      sum.counters[i] += cell.values[i].load(std::memory_order_relaxed);
+    }
+  }
+  return sum;
+}
+
+channel::BackendFlowValues TrafficTotals::BackendFlows(uint32_t index) const {
+  channel::BackendFlowValues values = SumBackendFlows(index);
+  for (size_t i = 0; i < kBackendCounterCount; ++i) {
+    values.counters[i] -= backend_flow_starts_[index].counters[i];
+  }
+  return values;
 }
 
 channel::TrafficValues TrafficTotals::Backend(uint32_t index) const {

@@ -29,6 +29,7 @@ class TrafficTotals {
   // Indices below channel::kMaxVips, channel::kMaxBackends.
   channel::TrafficValues Vip(uint32_t index) const;
   channel::TrafficValues Backend(uint32_t index) const;
+  channel::BackendFlowValues BackendFlows(uint32_t index) const;
   channel::OtherVerdictValues VipOthers(uint32_t index) const;
   // What is no VIP's of now: counted for none, or for former owners of indices.
   channel::TrafficValues FormerVips() const { return former_vips_; }
@@ -45,12 +46,15 @@ class TrafficTotals {
   channel::TrafficValues SumVip(uint32_t index) const;
   channel::OtherVerdictValues SumOthers(uint32_t row) const;
   channel::TrafficValues SumBackend(uint32_t index) const;
+  channel::BackendFlowValues SumBackendFlows(uint32_t index) const;
 
   const std::vector<std::unique_ptr<Worker>>* const workers_;
   std::vector<Start<VipOwner>> vips_;                      // by VIP index
   std::vector<Start<BackendOwner>> backends_;              // by backend index
   std::vector<channel::OtherVerdictValues> other_starts_;  // as Start::values, by VIP index
-  channel::TrafficValues former_vips_;                     // the sum of all starts
+  // The same by backend index; active flows are no sum, and stay 0 here.
+  std::vector<channel::BackendFlowValues> backend_flow_starts_;
+  channel::TrafficValues former_vips_;  // the sum of all starts
   channel::OtherVerdictValues former_others_;
 };
 

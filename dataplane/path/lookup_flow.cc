@@ -2,6 +2,7 @@
 //
 // Third stage: the flow hash of every packet, and the backend of flows that are known.
 #include "dataplane/path/backend_of.h"
+#include "dataplane/path/flow_counting.h"
 #include "dataplane/path/path.h"
 #include "dataplane/path/quic.h"
 
@@ -12,10 +13,22 @@ bool StartsFlow(const Packet& packet) {
   return (packet.tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn;
 }
 
+// Apart, so that the plain path stays as short as it is.
+[[gnu::noinline, gnu::cold]] FlowState StateAtEnd(const Packet& packet, FlowState before,
+                                                  const Snapshot& tables, PathState& state) {
+  if ((packet.tcp_flags & kTcpRst) != 0 && before != FlowState::kClosing) {
+    CountFor(packet.backend->id, BackendCounter::client_resets, tables, state);
+  }
+  return FlowState::kClosing;
+}
+
 // Closing is for good: what comes after a FIN or RST refreshes the entry but does not reopen it.
-FlowState StateAfter(const Packet& packet, FlowState before) {
+FlowState StateAfter(const Packet& packet, FlowState before, const Snapshot& tables,
+                     PathState& state) {
   if (packet.key.protocol == IpProtocol::kUdp) return FlowState::kUdp;
-  if ((packet.tcp_flags & (kTcpFin | kTcpRst)) != 0) return FlowState::kClosing;
+  if ((packet.tcp_flags & (kTcpFin | kTcpRst)) != 0) {
+    return StateAtEnd(packet, before, tables, state);
+  }
   return before == FlowState::kClosing ? FlowState::kClosing : FlowState::kEstablished;
 }
 
@@ -40,8 +53,8 @@ void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state) {
       if (entry != nullptr) {
         packet.backend = KnownBackend(tables, entry->backend.load(std::memory_order_relaxed));
         if (packet.backend != nullptr) {
-          FlowTable::Touch(entry, StateAfter(packet, FlowTable::State(*entry)), state.now_s,
-                           tables.TimeoutsOf(packet.vip));
+          const FlowState after = StateAfter(packet, FlowTable::State(*entry), tables, state);
+          FlowTable::Touch(entry, after, state.now_s, tables.TimeoutsOf(packet.vip));
         }
       }
     }

@@ -111,6 +111,8 @@ struct ReplyLimits {
   uint32_t echo_per_second = 1000;
 };
 
+class BreakerState;  // breaker.h
+
 // What the stages of one worker keep from burst to burst. Owned and used by that worker only.
 struct PathState {
   FlowTable* flows = nullptr;  // borrowed
@@ -125,7 +127,10 @@ struct PathState {
   FragmentTable* fragments = nullptr;  // borrowed
   bool fragments_in_burst = false;     // the burst has work for fragments.h
   CounterValues counted;  // what this burst adds to the counters (flow_* counters by stages)
+  // By backend index, channel::kMaxBackends; borrowed. Null: not counted by backend.
+  BackendCounterCell* backend_counters = nullptr;
   SchedulerState schedulers;
+  BreakerState* breaker = nullptr;  // borrowed; null: no rates are limited
 };
 
 }  // namespace guideway

@@ -2,6 +2,7 @@
 #include "dataplane/path/quic.h"
 
 #include "dataplane/path/backend_of.h"
+#include "dataplane/path/flow_counting.h"
 #include "lib/net/headers.h"
 
 namespace guideway {
@@ -42,31 +43,14 @@ void RouteByConnectionId(Packet& packet, const VipCell& cell, const Snapshot& ta
 
 void KeepQuicFlow(Packet& packet, const Snapshot& tables, PathState& state) {
   FlowEntry* entry = state.flows->Find(packet.flow_hash, state.now_s);
-  const FlowTimeouts& timeouts = tables.TimeoutsOf(packet.vip);
   if (entry != nullptr) {
     const BackendId owner = entry->backend.load(std::memory_order_relaxed);
     if (owner == packet.backend->id) {
-      FlowTable::Touch(entry, FlowState::kUdp, state.now_s, timeouts);
+      FlowTable::Touch(entry, FlowState::kUdp, state.now_s, tables.TimeoutsOf(packet.vip));
     }
     if (KnownBackend(tables, owner) != nullptr) return;
   }
-  switch (state.flows->Insert(packet.flow_hash, packet.backend->id, FlowState::kUdpFirst,
-                              state.now_s, timeouts)) {
-    case FlowInsert::kInserted:
-      ++state.counted[Counter::flow_inserts];
-      packet.new_flow = true;
-      return;
-    case FlowInsert::kEvicted:
-      ++state.counted[Counter::flow_inserts];
-      ++state.counted[Counter::flow_evictions];
-      packet.new_flow = true;
-      return;
-    case FlowInsert::kFull:
-      ++state.counted[Counter::flow_insert_failures];
-      return;
-    case FlowInsert::kKnown:  // its former backend is gone
-      return;
-  }
+  EnterFlow(packet, FlowState::kUdpFirst, tables, state);
 }
 
 }  // namespace guideway

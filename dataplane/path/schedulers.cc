@@ -5,6 +5,8 @@
 #include <bit>
 
 #include "dataplane/path/backend_of.h"
+#include "dataplane/path/breaker.h"
+#include "dataplane/path/flow_counting.h"
 #include "lib/hash/maglev.h"
 
 namespace guideway {
@@ -23,13 +25,6 @@ bool StartsFlow(const Packet& packet) {
 
 Be32 Masked(Be32 word, uint32_t bits) {
   return Be32(bits == 0 ? 0 : word.host() & 0xffffffffu << (32 - std::min(bits, 32u)));
-}
-
-// Another hash of the flow, by the finalizer of SplitMix64 (Steele et al., OOPSLA '14).
-uint64_t SecondHash(uint64_t hash) {
-  hash = (hash ^ hash >> 30) * 0xbf58476d1ce4e5b9;
-  hash = (hash ^ hash >> 27) * 0x94d049bb133111eb;
-  return hash ^ hash >> 31;
 }
 
 // How loaded a backend would be with one flow more, as a fraction.
@@ -74,7 +69,7 @@ uint16_t BetterOfTwo(const Packet& packet, const Pool& pool, const Snapshot& tab
     return {.flows = uint64_t{flows.CountOf(backend)} + 1, .slots = tables.shares[backend]};
   };
   const uint16_t one = pool.slots[SlotOf(packet.flow_hash, pool.slot_count)].current;
-  const uint64_t hash = SecondHash(packet.flow_hash);
+  const uint64_t hash = NextHash(packet.flow_hash);
   const uint16_t other = pool.slots[SlotOf(hash, pool.slot_count)].current;
   return load(other) < load(one) ? other : one;
 }
@@ -105,6 +100,13 @@ const Backend* Remembered(const Packet& packet, const Snapshot& tables, const Pa
 
 }  // namespace
 
+// The finalizer of SplitMix64 (Steele et al., OOPSLA '14).
+uint64_t NextHash(uint64_t hash) {
+  hash = (hash ^ hash >> 30) * 0xbf58476d1ce4e5b9;
+  hash = (hash ^ hash >> 27) * 0x94d049bb133111eb;
+  return hash ^ hash >> 31;
+}
+
 uint64_t SourceHash(const FlowHashKey& key, const IpAddress& source, const Pool& pool) {
   FlowKey client;
   client.protocol = IpProtocol{};
@@ -126,16 +128,14 @@ const Backend* Schedule(const Packet& packet, const Backend* by_hash, const Snap
                         PathState& state) {
   if (const Backend* known = Remembered(packet, tables, state)) return known;
   if (!StartsFlow(packet)) return by_hash;
-  const uint16_t index = Choose(packet, tables.pools[packet.pool], tables, state);
-  if (index >= tables.backends.size() || !tables.backends[index].exists) return by_hash;
-  return &tables.backends[index];
+  const Pool& pool = tables.pools[packet.pool];
+  const uint16_t index = Choose(packet, pool, tables, state);
+  const bool chosen = index < tables.backends.size() && tables.backends[index].exists;
+  const Backend* choice = chosen ? &tables.backends[index] : by_hash;
+  return pool.breaker.limits() ? WithinLimits(packet, choice, tables, state) : choice;
 }
 
 void SweepFlows(const Snapshot& tables, PathState& state) {
-  if (!tables.counts_flows) {
-    if (state.flows->counts_any()) state.flows->StopCounting();
-    return;
-  }
   // Also the flows of a backend whose index is another's now: nobody finds them any more, but they
   // would be counted as the other's.
   const auto is_anothers = [&tables](BackendId id) {
@@ -143,8 +143,11 @@ void SweepFlows(const Snapshot& tables, PathState& state) {
     return index < tables.backends.size() && tables.backends[index].exists &&
            tables.backends[index].id != id;
   };
+  const auto count_unanswered = [&](BackendId id) {
+    CountFor(id, BackendCounter::unanswered_flows, tables, state);
+  };
   if (!state.flows->counts_all()) {  // what stands there already, as soon as may be
-    state.flows->Sweep(kMostSweptAtOnce, state.now_s, is_anothers);
+    state.flows->Sweep(kMostSweptAtOnce, state.now_s, is_anothers, count_unanswered);
     return;
   }
   SchedulerState& own = state.schedulers;
@@ -156,7 +159,7 @@ void SweepFlows(const Snapshot& tables, PathState& state) {
   if (own.swept_buckets >= a_second) return;
   const uint64_t buckets = std::min(kMostSweptAtOnce, a_second - own.swept_buckets);
   own.swept_buckets += buckets;
-  state.flows->Sweep(buckets, state.now_s, is_anothers);
+  state.flows->Sweep(buckets, state.now_s, is_anothers, count_unanswered);
 }
 
 }  // namespace guideway

@@ -25,16 +25,20 @@ inline constexpr uint32_t kMostCompared = 128;
 // otherwise, ports and protocol included.
 uint64_t SourceHash(const FlowHashKey& key, const IpAddress& source, const Pool& pool);
 
+// Another hash of what this one is of.
+uint64_t NextHash(uint64_t hash);
+
 // The backend of a packet whose flow LookupFlow did not find, in a pool whose scheduler keeps
-// state: that of the flow's entry if there is one (a SYN again, an earlier packet of the burst) and
-// the backend still gets such packets, else a new one for a packet that starts a flow, else
-// `by_hash`, the owner of the slot. Never null.
+// state or limits its backends: that of the flow's entry if there is one (a SYN again, an earlier
+// packet of the burst) and the backend still gets such packets, else a new one for a packet that
+// starts a flow, else `by_hash`, the owner of the slot. Null: all backends have what they may have,
+// and the packet is to be dropped (breaker.h).
 const Backend* Schedule(const Packet& packet, const Backend* by_hash, const Snapshot& tables,
                         PathState& state);
 
 // Makes the flow table count its flows, and forget what timed out, a little with every call: once
-// over in kSweepSeconds, the first time faster. Does nothing if no scheduler looks at the counts.
-// For the worker, once a round.
+// over in kSweepSeconds, the first time faster. Adds to state.counted. For the worker, once a
+// round.
 inline constexpr uint32_t kSweepSeconds = 16;
 void SweepFlows(const Snapshot& tables, PathState& state);
 

@@ -3,6 +3,7 @@
 // Fourth stage: the Maglev table, or the pool's scheduler, gives unknown flows a backend, the flow
 // table remembers it.
 #include "dataplane/path/backend_of.h"
+#include "dataplane/path/flow_counting.h"
 #include "dataplane/path/path.h"
 
 namespace guideway {
@@ -33,32 +34,16 @@ FlowState FirstState(const Packet& packet) {
 // Enters the flow; false if the flow table does not know it now.
 bool Remember(Packet& packet, const Snapshot& tables, PathState& state) {
   if ((packet.tcp_flags & kTcpRst) != 0) return false;
-  switch (state.flows->Insert(packet.flow_hash, packet.backend->id, FirstState(packet), state.now_s,
-                              tables.TimeoutsOf(packet.vip))) {
-    case FlowInsert::kInserted:
-      ++state.counted[Counter::flow_inserts];
-      packet.new_flow = true;
-      return true;
-    case FlowInsert::kEvicted:
-      ++state.counted[Counter::flow_inserts];
-      ++state.counted[Counter::flow_evictions];
-      packet.new_flow = true;
-      return true;
-    case FlowInsert::kFull:
-      ++state.counted[Counter::flow_insert_failures];
-      return false;
-    case FlowInsert::kKnown:  // a SYN again, or an earlier packet of this burst
-      return true;
-  }
-  return false;
+  return EnterFlow(packet, FirstState(packet), tables, state) != FlowInsert::kFull;
 }
 
-// For schedulers that keep state. What the flow table cannot take stays with the slot's owner, whom
+// For pools that keep state. What the flow table cannot take stays with the slot's owner, whom
 // the flow's next packets will find as well.
 void SelectByState(Packet& packet, const channel::MaglevSlot& slot, const Snapshot& tables,
                    PathState& state) {
   const Backend* by_hash = packet.backend;
   packet.backend = Schedule(packet, by_hash, tables, state);
+  if (packet.backend == nullptr) return packet.Drop(DropReason::breaker_full);
   if (packet.backend == by_hash) packet.alternate = AlternateOf(slot, packet, tables);
   if (packet.alternate == nullptr && !Remember(packet, tables, state)) packet.backend = by_hash;
 }
@@ -81,7 +66,7 @@ void SelectBackend(Burst& burst, const Snapshot& tables, PathState& state) {
       packet.Drop(DropReason::no_backend);
       continue;
     }
-    if (channel::KeepsState(tables.pools[packet.pool].scheduler)) [[unlikely]] {
+    if (tables.pools[packet.pool].keeps_state) [[unlikely]] {
       SelectByState(packet, *slots[i], tables, state);
       continue;
     }

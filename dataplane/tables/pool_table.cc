@@ -27,7 +27,7 @@ std::shared_ptr<const PoolTable> PoolTable::Copy(const channel::ArenaView& arena
   std::shared_ptr<PoolTable> table(new PoolTable(memory, slots, body));
   arena.CopyOut(body.arena_slot, body.slot_count, slots);
   table->FindBackends();
-  if (channel::KeepsState(body.scheduler) && !table->FindShares()) return nullptr;
+  if (table->keeps_state() && !table->FindShares()) return nullptr;
   return table;
 }
 

@@ -33,9 +33,12 @@ class PoolTable {
 
   absl::Span<const channel::MaglevSlot> slots() const { return {slots_, entries_}; }
   channel::Scheduler scheduler() const { return scheduler_; }
+  const channel::Breaker& breaker() const { return breaker_; }
+  // Whether a choice depends on more than the packet and the slots.
+  bool keeps_state() const { return channel::KeepsState(scheduler_) || breaker_.limits(); }
   uint8_t source_bits_ipv4() const { return source_bits_ipv4_; }
   uint8_t source_bits_ipv6() const { return source_bits_ipv6_; }
-  // Of a scheduler that keeps state: who gets new flows.
+  // Of a pool that keeps state: who gets new flows.
   absl::Span<const Candidate> candidates() const { return {candidates_, candidate_count_}; }
   // Of kWeightedRoundRobin: one round.
   absl::Span<const uint16_t> turns() const { return {turns_, turn_count_}; }
@@ -53,7 +56,8 @@ class PoolTable {
         entries_(body.slot_count),
         scheduler_(body.scheduler),
         source_bits_ipv4_(body.source_bits_ipv4),
-        source_bits_ipv6_(body.source_bits_ipv6) {}
+        source_bits_ipv6_(body.source_bits_ipv6),
+        breaker_(body.breaker) {}
   void FindBackends();
   bool FindShares();
 
@@ -63,6 +67,7 @@ class PoolTable {
   const channel::Scheduler scheduler_;
   const uint8_t source_bits_ipv4_;
   const uint8_t source_bits_ipv6_;
+  const channel::Breaker breaker_;
   Candidate* candidates_ = nullptr;  // in a block of memory_ with the turns behind them
   uint32_t candidate_count_ = 0;
   uint16_t* turns_ = nullptr;

@@ -213,6 +213,11 @@ Refusal CheckPool(const PoolBody& body, const ArenaView& arena) {
       .Require(body.source_bits_ipv6 <= (by_source ? 128 : 0), "source_bits_ipv6",
                body.source_bits_ipv6)
       .Require(body.reserved == 0, "reserved", body.reserved)
+      .Require(body.breaker.when_full <=
+                   (body.breaker.limits() ? WhenFull::kDrop : WhenFull::kFirstChoice),
+               "breaker.when_full", static_cast<uint8_t>(body.breaker.when_full))
+      .Require(IsZero(body.breaker.reserved, std::end(body.breaker.reserved)), "breaker.reserved",
+               body.breaker.reserved[0])
       .result();
 }
 

@@ -52,9 +52,10 @@ struct Pool {
   channel::Scheduler scheduler = channel::Scheduler::kMaglev;
   uint8_t source_bits_ipv4 = 0;  // of kMaglevSource
   uint8_t source_bits_ipv6 = 0;
-  uint8_t reserved = 0;
-  absl::Span<const Candidate> candidates = {};  // of schedulers that keep state; may be empty
+  bool keeps_state = false;                     // PoolTable::keeps_state()
+  absl::Span<const Candidate> candidates = {};  // if keeps_state; may be empty
   absl::Span<const uint16_t> turns = {};        // of kWeightedRoundRobin: backend indices
+  channel::Breaker breaker = {};
 };
 
 struct Vip {
@@ -72,10 +73,9 @@ struct Snapshot {
   VipTable vips;
   absl::Span<const Pool> pools;        // by pool index
   absl::Span<const Backend> backends;  // by backend index
-  // By backend index: how many slots of its pool are its own, if the pool's scheduler keeps state.
+  // By backend index: how many slots of its pool are its own, if the pool keeps state.
   // 0: it gets no new flows.
   absl::Span<const uint32_t> shares;
-  bool counts_flows = false;  // some pool's scheduler looks at FlowTable::CountOf()
   QuicTable quic;
 
   const FlowTimeouts& TimeoutsOf(uint32_t vip) const {

@@ -149,9 +149,10 @@ void OwnedSnapshot::FillPools(const TableState& tables, absl::Span<Pool> pools,
                 .scheduler = table.scheduler(),
                 .source_bits_ipv4 = table.source_bits_ipv4(),
                 .source_bits_ipv6 = table.source_bits_ipv6(),
+                .keeps_state = table.keeps_state(),
                 .candidates = table.candidates(),
-                .turns = table.turns()};
-    snapshot_->counts_flows |= channel::CountsFlows(table.scheduler());
+                .turns = table.turns(),
+                .breaker = table.breaker()};
     for (const Candidate& candidate : table.candidates()) {
       if (candidate.backend < shares.size()) shares[candidate.backend] = candidate.slots;
     }

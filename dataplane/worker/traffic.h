@@ -57,6 +57,8 @@ struct Traffic {
   TrafficCell vips[channel::kMaxVips];
   TrafficCell backends[channel::kMaxBackends];
   OtherVerdicts others[channel::kMaxVips + 1];  // by VIP index; the last: no VIP
+  // The stages count here, whatever becomes of a packet.
+  BackendCounterCell backend_counters[channel::kMaxBackends];
 
   // A packet that is where it was to go, or dropped for its drop_reason. A packet without a VIP is
   // never forwarded.

@@ -29,12 +29,15 @@ Worker::Worker(const Options& options)
       quiescence_(options.quiescence),
       peers_(options.peers),
       fragments_(std::make_unique<FragmentTable>()),
+      breaker_(std::make_unique<BreakerState>()),
       traffic_(std::make_unique<Traffic>()) {
   state_.flows = options.flows;
   state_.peers = peers_;
   state_.too_big_replies = TokenBucket(options.limits.too_big_per_second);
   state_.echo_answers = TokenBucket(options.limits.echo_per_second);
   state_.fragments = fragments_.get();
+  state_.breaker = breaker_.get();
+  state_.backend_counters = traffic_->backend_counters;
   for (Port* port : options.ports) {
     ports_.push_back({.queue = port->queue(index_), .twin = port->twin()});
   }
@@ -68,7 +71,7 @@ bool Worker::PollAllPorts(const Snapshot& tables) {
   state_.now_ms = static_cast<uint64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000;
   CountBusyTime(static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec);
   FollowFlowKey(tables);
-  SweepFlows(tables, state_);
+  Sweep(tables);
   uint32_t received = 0;
   for (uint32_t port = 0; port < ports_.size(); ++port) {
     received += ReceiveBurst(port, tables);
@@ -87,6 +90,18 @@ void Worker::CountBusyTime(uint64_t now_ns) {
     busy_ns_.store(busy_ns + now_ns - round_began_ns_, std::memory_order_relaxed);
   }
   round_began_ns_ = now_ns;
+}
+
+// What it counts is of no burst.
+void Worker::Sweep(const Snapshot& tables) {
+  uint64_t& unanswered = state_.counted[Counter::unanswered_flows];
+  unanswered = 0;
+  SweepFlows(tables, state_);
+  if (unanswered == 0) [[likely]]
+    return;
+  CounterValues counted;
+  counted[Counter::unanswered_flows] = unanswered;
+  counters_.Add(counted);
 }
 
 // Flows hashed with another key cannot be found again: start anew.

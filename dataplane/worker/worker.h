@@ -16,6 +16,7 @@
 #include <memory>
 #include <vector>
 
+#include "dataplane/path/breaker.h"
 #include "dataplane/path/packet.h"
 #include "dataplane/ports/port.h"
 #include "dataplane/worker/idle.h"
@@ -46,6 +47,8 @@ class Worker {
   const Traffic& traffic() const { return *traffic_; }
   // Time of rounds in which there were packets.
   uint64_t busy_ns() const { return busy_ns_.load(std::memory_order_relaxed); }
+  // For what any thread may ask of it.
+  const FlowTable& flows() const { return *state_.flows; }
   // The kernel's own packets that a transmit queue did not take.
   uint64_t from_kernel_lost(uint32_t port) const {
     return from_kernel_lost_[port].load(std::memory_order_relaxed);
@@ -81,6 +84,7 @@ class Worker {
   void HandToKernel(uint32_t port);
   void SendFromKernel(uint32_t port);
   void FollowFlowKey(const Snapshot& tables);
+  void Sweep(const Snapshot& tables);
   // waiting_fragments.cc
   void Hold(const Packet& packet, rte_mbuf* mbuf);
   void ProcessReleased(const Snapshot& tables);
@@ -100,6 +104,7 @@ class Worker {
   rte_mbuf* const* burst_mbufs_ = nullptr;  // those of burst_'s packets, while it is dispatched
   PathState state_;
   const std::unique_ptr<FragmentTable> fragments_;
+  const std::unique_ptr<BreakerState> breaker_;
   Outbox outboxes_[channel::kMaxPorts];
   Outbox answers_;  // leave by the port they came from
   Outbox to_kernel_;

@@ -30,6 +30,8 @@ class TokenBucket {
     return true;
   }
 
+  constexpr uint64_t per_second() const { return per_second_; }
+
  private:
   static constexpr uint64_t kThousandths = 1000;  // of a token; also milliseconds in a second
 

@@ -73,6 +73,12 @@ struct TrafficValues {
   uint64_t new_flows = 0;
 };
 
+// What becomes of a backend's flows, over all workers.
+struct BackendFlowValues {
+  uint64_t active_flows = 0;  // entries of the flow tables, see FlowTable::CountOf()
+  uint64_t counters[kBackendCounterCount] = {};  // by BackendCounter
+};
+
 // The packets of a VIP, or of none, that were not forwarded, over all workers.
 struct OtherVerdictValues {
   uint64_t to_kernel_packets = 0;
@@ -102,6 +108,7 @@ struct CountersRegion {
   OtherVerdictValues no_vip;
   TrafficValues backends[kMaxBackends];
   uint64_t worker_busy_ns[kMaxWorkers] = {};  // time of rounds in which there were packets
+  BackendFlowValues backend_flows[kMaxBackends];
 };
 
 }  // namespace guideway::channel

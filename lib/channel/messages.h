@@ -60,10 +60,16 @@ enum class Scheduler : uint8_t {
 constexpr bool KeepsState(Scheduler scheduler) {
   return scheduler >= Scheduler::kWeightedRoundRobin;
 }
-// Whether that is how many flows the backends have.
-constexpr bool CountsFlows(Scheduler scheduler) {
-  return scheduler >= Scheduler::kWeightedLeastConnections;
-}
+// What one backend of a pool gets at most, over all workers.
+enum class WhenFull : uint8_t { kFirstChoice = 0, kDrop = 1 };
+struct Breaker {
+  uint32_t max_new_flows_per_second;  // 0: any number
+  uint32_t max_flows;                 // 0: any number
+  WhenFull when_full;                 // what becomes of a new flow that nobody may have
+  uint8_t reserved[3];                // 0
+
+  constexpr bool limits() const { return max_new_flows_per_second != 0 || max_flows != 0; }
+};
 // What becomes of IP fragments for VIPs.
 enum class FragmentPolicy : uint8_t {
   kTrack = 0,  // all of a datagram go to the backend of its flow
@@ -124,6 +130,7 @@ struct PoolBody {
   uint8_t source_bits_ipv4;
   uint8_t source_bits_ipv6;
   uint8_t reserved;  // 0
+  Breaker breaker;
 };
 struct BackendBody {
   uint32_t index;

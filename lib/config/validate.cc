@@ -9,6 +9,7 @@
 #include "lib/config/schema.h"
 #include "lib/config/validate_delivery.h"
 #include "lib/config/validate_fragments.h"
+#include "lib/config/validate_passive.h"
 #include "lib/config/validate_quic.h"
 #include "lib/config/validate_rules.h"
 #include "lib/net/address.h"
@@ -174,6 +175,7 @@ void CheckTogether(const v1::Config& config, Problems* problems) {
   ValidateDelivery(config, problems);
   ValidateQuic(config, problems);
   ValidateFragments(config, problems);
+  ValidatePassive(config, problems);
 }
 
 }  // namespace

@@ -14,6 +14,8 @@ namespace guideway {
 // incarnation changes when the index is given to another backend, so a stale flow never matches.
 using BackendId = uint32_t;
 inline constexpr uint16_t BackendIndex(BackendId id) { return static_cast<uint16_t>(id); }
+// What no backend has: its index is beyond all capacities.
+inline constexpr BackendId kNoBackendId = 0xffffffff;
 
 // What the packets of the client say of a flow; the backend's answers are not seen.
 enum class FlowState : uint8_t {

@@ -137,12 +137,15 @@ FlowInsert FlowTable::Insert(uint64_t flow_hash, BackendId backend, FlowState st
   }
   FlowInsert result = FlowInsert::kInserted;
   FlowEntry* entry = place.known;
+  unanswered_ = kNoBackendId;
   if (entry != nullptr) {
     const uint32_t expiry = ExpiryOf(*entry);
     if (IsLive(expiry, now_s)) {
       const bool same_backend = entry->backend.load(std::memory_order_relaxed) == backend;
-      state = StateOfKnown(StateOf(expiry), state, same_backend);
-      result = FlowInsert::kKnown;
+      const FlowState before = StateOf(expiry);
+      const bool both_half_open = before == FlowState::kHalfOpen && state == before;
+      result = both_half_open && same_backend ? FlowInsert::kSynAgain : FlowInsert::kKnown;
+      state = StateOfKnown(before, state, same_backend);
     }
   } else if (place.unused != nullptr) {
     entry = place.unused;
@@ -154,9 +157,13 @@ FlowInsert FlowTable::Insert(uint64_t flow_hash, BackendId backend, FlowState st
   } else {
     return FlowInsert::kFull;
   }
-  if (entry < counted_end_) [[unlikely]] {
-    if (IsInUse(*entry)) --CountFor(entry->backend.load(std::memory_order_relaxed));
-    ++CountFor(backend);
+  if (entry < counted_end_) {
+    if (IsInUse(*entry)) {
+      const BackendId before = entry->backend.load(std::memory_order_relaxed);
+      if (State(*entry) == FlowState::kHalfOpen && HasTimedOut(*entry, now_s)) unanswered_ = before;
+      AddToCount(before, -1u);
+    }
+    AddToCount(backend, 1);
   }
   Write(*entry, flow_hash, backend, Pack(state, now_s, timeouts));
   return result;

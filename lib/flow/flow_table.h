@@ -2,8 +2,8 @@
 //
 // Fixed size, allocated by the owner as one block of memory that may outlive the process (named
 // memory with a layout version); 16 bytes a flow, four flows in a 64-byte bucket, one cache line a
-// lookup. Single writer: the worker calls everything below; Peek and ForEach may be called by any
-// thread.
+// lookup. Single writer: the worker calls everything below; Peek, ForEach and CountOf may be
+// called by any thread.
 //
 // Where a flow stands: in the bucket of its hash's low bits, or, entered while that one was full,
 // in the neighbour (index ^ 1). Entries are overwritten, never freed, so a bucket that is full
@@ -19,10 +19,11 @@
 // from the flow's next packet on. Times are seconds of a clock that goes on over a restart
 // (CLOCK_BOOTTIME).
 //
-// The table counts its entries by backend (CountOf) if Sweep() is called: the first round of it
+// The table counts its entries by backend (CountOf) with the help of Sweep(): the first round of it
 // counts what it finds, and what is entered behind it counts at once. An entry that timed out
 // counts until it is overwritten or Sweep() comes by again, which leaves its tag, so that lookups
-// go as before, and sets `expiry` to 0: forgotten.
+// go as before, and sets `expiry` to 0: forgotten. Whoever does that to a half-open flow says so,
+// once: nothing came after its SYNs. What timed out before it was counted is nobody's any more.
 #ifndef GUIDEWAY_LIB_FLOW_FLOW_TABLE_H_
 #define GUIDEWAY_LIB_FLOW_FLOW_TABLE_H_
 
@@ -48,6 +49,7 @@ static_assert(sizeof(FlowBucket) == kCacheLineBytes);
 enum class FlowInsert : uint8_t {
   kInserted,  // a new flow
   kKnown,     // the flow was live already; it has the given backend now
+  kSynAgain,  // the same, and it was and is half-open, with the same backend: a SYN sent again
   kEvicted,   // a new flow in the place of a live one that may be evicted
   kFull,      // not entered
 };
@@ -84,19 +86,23 @@ class FlowTable {
   FlowInsert Insert(uint64_t flow_hash, BackendId backend, FlowState state, uint32_t now_s,
                     const FlowTimeouts& timeouts);
 
+  // Whose half-open flow, timed out, the last Insert() overwrote; kNoBackendId: nobody's. Worker
+  // only.
+  BackendId unanswered() const { return unanswered_; }
+
   // How many entries belong to the backend that has this index, or had it before: exactly those
-  // that ForEach visits, once counts_all(). Worker only.
-  uint32_t CountOf(uint16_t backend_index) const { return counts_[backend_index]; }
+  // that ForEach visits, once counts_all().
+  uint32_t CountOf(uint16_t backend_index) const {
+    return counts_[backend_index].load(std::memory_order_relaxed);
+  }
   // Goes on through the next `buckets` buckets, round and round, and forgets the entries that timed
-  // out and those that is_gone(BackendId) says of. Worker only.
-  template <typename IsGone>
-  void Sweep(uint64_t buckets, uint32_t now_s, IsGone is_gone);
-  bool counts_any() const { return counted_end_ != nullptr; }
+  // out and those that is_gone(BackendId) says of. Calls on_unanswered(BackendId) for each
+  // half-open flow that timed out, if its backend is not gone. Worker only.
+  template <typename IsGone, typename OnUnanswered>
+  void Sweep(uint64_t buckets, uint32_t now_s, IsGone is_gone, OnUnanswered on_unanswered);
   bool counts_all() const {
     return counted_end_ == buckets_[bucket_count_ - 1].entries + kFlowsPerBucket;
   }
-  // Until the next Sweep(). Worker only.
-  void StopCounting();
 
   // Any thread: calls visit(flow hash, BackendId, FlowState, when it times out in seconds modulo
   // 2^28) for every entry in use, timed out or not. Entries that change meanwhile may be left out.
@@ -120,32 +126,43 @@ class FlowTable {
     return entry.expiry.load(std::memory_order_relaxed) >> 28 != 0 &&
            entry.tag.load(std::memory_order_relaxed) != 0;
   }
-  uint32_t& CountFor(BackendId backend) { return counts_[BackendIndex(backend)]; }
+  void AddToCount(BackendId backend, uint32_t change) {
+    std::atomic<uint32_t>& count = counts_[BackendIndex(backend)];
+    count.store(count.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);
+  }
 
   // Constant after Attach().
   Header* header_ = nullptr;
   FlowBucket* buckets_ = nullptr;
   uint64_t bucket_count_ = 0;
 
-  // The worker's own, not in the shared memory: by backend index, one for every uint16_t, as a
+  // Written by the worker, not in the shared memory: by backend index, one for every uint16_t, as a
   // table that another process wrote may name any.
-  std::unique_ptr<uint32_t[]> counts_;
+  std::unique_ptr<std::atomic<uint32_t>[]> counts_;
+
+  // The worker's own.
+  BackendId unanswered_ = kNoBackendId;
   const FlowEntry* counted_end_ = nullptr;  // entries below are counted; nullptr: none
   uint64_t next_swept_ = 0;                 // bucket; while not all are counted the first of those
 };
 
-template <typename IsGone>
-void FlowTable::Sweep(uint64_t buckets, uint32_t now_s, IsGone is_gone) {
+template <typename IsGone, typename OnUnanswered>
+void FlowTable::Sweep(uint64_t buckets, uint32_t now_s, IsGone is_gone,
+                      OnUnanswered on_unanswered) {
   for (uint64_t i = 0; i < buckets; ++i) {
     FlowBucket& bucket = buckets_[next_swept_];
     const bool counted = bucket.entries < counted_end_;
     for (FlowEntry& entry : bucket.entries) {
       if (!IsInUse(entry)) continue;
       const BackendId backend = entry.backend.load(std::memory_order_relaxed);
-      const bool forget = HasTimedOut(entry, now_s) || is_gone(backend);
+      const bool gone = is_gone(backend);
+      const bool forget = gone || HasTimedOut(entry, now_s);
+      if (counted && forget) {
+        if (!gone && State(entry) == FlowState::kHalfOpen) on_unanswered(backend);
+        AddToCount(backend, -1u);
+      }
       if (forget) entry.expiry.store(0, std::memory_order_relaxed);
-      if (counted && forget) --CountFor(backend);
-      if (!counted && !forget) ++CountFor(backend);
+      if (!counted && !forget) AddToCount(backend, 1);
     }
     if (!counted) counted_end_ = bucket.entries + kFlowsPerBucket;
     next_swept_ = (next_swept_ + 1) & (bucket_count_ - 1);

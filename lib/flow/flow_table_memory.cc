@@ -1,5 +1,4 @@
 // The flow table's memory: size, header, attaching to what a former process left, emptying.
-#include <algorithm>
 #include <bit>
 
 #include "absl/strings/str_cat.h"
@@ -44,8 +43,10 @@ absl::Status FlowTable::Attach(void* memory, size_t bytes, bool* kept) {
   bucket_count_ = std::bit_floor((bytes - sizeof(Header)) / sizeof(FlowBucket));
   *kept = header_->magic == kMagic && header_->layout_version == kLayoutVersion &&
           header_->bucket_count == bucket_count_;
-  counts_ = std::make_unique<uint32_t[]>(kBackendIndices);
-  StopCounting();
+  counts_ = std::make_unique<std::atomic<uint32_t>[]>(kBackendIndices);
+  counted_end_ = nullptr;
+  next_swept_ = 0;
+  unanswered_ = kNoBackendId;
   if (!*kept) Clear(/*key_digest=*/0);
   return absl::OkStatus();
 }
@@ -61,19 +62,13 @@ void FlowTable::Clear(uint64_t key_digest) {
       entry.backend.store(0, std::memory_order_relaxed);
     }
   }
-  std::fill_n(counts_.get(), kBackendIndices, 0);
+  for (size_t i = 0; i < kBackendIndices; ++i) counts_[i].store(0, std::memory_order_relaxed);
   header_->layout_version = kLayoutVersion;
   header_->reserved = 0;
   header_->bucket_count = bucket_count_;
   header_->key_digest = key_digest;
   std::atomic_thread_fence(std::memory_order_release);
   header_->magic = kMagic;
-}
-
-void FlowTable::StopCounting() {
-  counted_end_ = nullptr;
-  next_swept_ = 0;
-  std::fill_n(counts_.get(), kBackendIndices, 0);
 }
 
 uint64_t FlowTable::key_digest() const { return header_->key_digest; }

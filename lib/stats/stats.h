@@ -44,6 +44,24 @@ inline constexpr CounterInfo kCounters[] = {
 #include "lib/stats/counters.def"
 #undef GW_COUNTER
 };
+
+// Counters that are kept by backend as well. Over all backends, and those that are gone, each sums
+// up to its total.
+enum class BackendCounter : uint8_t {
+  syn_retransmissions,
+  unanswered_flows,
+  client_resets,
+  overflowed_flows,
+  over_limit_flows,
+};
+inline constexpr Counter kBackendCounters[] = {
+    Counter::syn_retransmissions, Counter::unanswered_flows, Counter::client_resets,
+    Counter::overflowed_flows, Counter::over_limit_flows};
+inline constexpr size_t kBackendCounterCount = std::size(kBackendCounters);
+constexpr Counter CounterOf(BackendCounter counter) {
+  return kBackendCounters[static_cast<size_t>(counter)];
+}
+
 inline constexpr size_t kDropReasonCount = std::size(kDropReasons);
 inline constexpr size_t kCounterCount = std::size(kCounters);
 
@@ -60,6 +78,17 @@ struct CounterValues {
   uint64_t TotalDrops() const;
   // The accounting invariant: received = forwarded + to kernel + answered + drops, exactly.
   bool Balanced() const;
+};
+
+// One backend's, of one worker. Single writer (the worker), any number of readers, who see it at
+// most a burst off.
+struct BackendCounterCell {
+  std::array<std::atomic<uint64_t>, kBackendCounterCount> values{};
+
+  void Add(BackendCounter counter) {
+    std::atomic<uint64_t>& value = values[static_cast<size_t>(counter)];
+    value.store(value.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
 };
 
 // Single writer (its worker), any number of readers.

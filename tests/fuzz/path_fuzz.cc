@@ -68,8 +68,9 @@ std::unique_ptr<World> MakeWorld() {
   world->pools[3].scheduler = channel::Scheduler::kWeightedLeastConnections;
   world->pools[3].candidates = absl::MakeConstSpan(kCandidates).subspan(1);
   world->pools[7].scheduler = channel::Scheduler::kTwoChoices;
+  for (const size_t stateful : {2, 3, 7}) world->pools[stateful].keeps_state = true;
+  world->pools[3].breaker = {3, 2, channel::WhenFull::kDrop, {}};
   world->tables.shares = kShares;
-  world->tables.counts_flows = true;
   const struct {
     const char* address;
     uint16_t pool;

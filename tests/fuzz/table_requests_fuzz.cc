@@ -47,14 +47,15 @@ void CheckScheduler(const Snapshot& snapshot, uint32_t index, const PoolBody& bo
   FUZZ_CHECK(pool.scheduler == body.scheduler && pool.scheduler <= Scheduler::kTwoChoices);
   FUZZ_CHECK(pool.source_bits_ipv4 == body.source_bits_ipv4 && pool.source_bits_ipv4 <= 32);
   FUZZ_CHECK(pool.source_bits_ipv6 == body.source_bits_ipv6 && pool.source_bits_ipv6 <= 128);
-  FUZZ_CHECK(snapshot.counts_flows || !CountsFlows(pool.scheduler));
   std::map<uint16_t, uint32_t> slots, turns;
   for (uint32_t i = 0; i < pool.slot_count; ++i) ++slots[pool.slots[i].current];
   slots.erase(kNoBackend);
   for (const uint16_t backend : pool.turns) ++turns[backend];
   FUZZ_CHECK(turns ==
              (pool.scheduler == Scheduler::kWeightedRoundRobin ? slots : decltype(slots){}));
-  FUZZ_CHECK(pool.candidates.size() == (KeepsState(pool.scheduler) ? slots.size() : 0));
+  FUZZ_CHECK(pool.breaker.when_full <= WhenFull::kDrop);
+  FUZZ_CHECK(pool.keeps_state == (KeepsState(pool.scheduler) || body.breaker.limits()));
+  FUZZ_CHECK(pool.candidates.size() == (pool.keeps_state ? slots.size() : 0));
   for (const Candidate& candidate : pool.candidates) {
     FUZZ_CHECK(candidate.backend < snapshot.backends.size());
     FUZZ_CHECK(candidate.slots == slots.at(candidate.backend));

@@ -81,7 +81,8 @@ def forward_cases():
     case("rst-is-forwarded-not-entered", (v4(V4_IN4) / tcp("R", sport=13), "forward"),
          (v4(V4_IN4) / tcp("RA", sport=13), "forward"), flow_misses=2)
     case("syn-again", (v4(V4_IN4) / tcp("S", sport=14), "forward"),
-         (v4(V4_IN4) / tcp("S", sport=14), "forward"), flow_misses=2, flow_inserts=1)
+         (v4(V4_IN4) / tcp("S", sport=14), "forward"), flow_misses=2, flow_inserts=1,
+         syn_retransmissions=1)
     case("syn-with-ecn-setup", (v4(V4_IN4) / tcp("SEC", sport=15), "forward"), **NEW)
     case("tcp-options", (v4(V4_IN4) / tcp("S", sport=16, options=[("MSS", 1460)]), "forward"), **NEW)
     case("udp-shorter-than-ip", (v4(V4_IN4) / udp(sport=17, len=8) / DATA, "forward"), **NEW)

@@ -253,10 +253,11 @@ TEST_CASE("golden packets") {
   while (std::getline(file, line)) runner.Line(line);
   CHECK(runner.cases > 1700);
 
-  // Every drop reason has a case, but those that only the worker gives.
+  // Every drop reason has a case, but those that only the worker gives, or a circuit breaker
+  // (unit).
   const std::set<std::string> of_the_worker = {
       "scattered_frame",    "no_kernel_twin",   "kernel_queue_full", "transmit_queue_full",
-      "fragment_no_buffer", "fragment_timeout", "fragment_overflow"};
+      "fragment_no_buffer", "fragment_timeout", "fragment_overflow", "breaker_full"};
   for (const DropReasonInfo& info : kDropReasons) {
     CAPTURE(info.name);
     CHECK(runner.reasons.count(info.name) + of_the_worker.count(info.name) == 1);

@@ -140,3 +140,21 @@ class Load:
         if not result["answers"]:
             raise LabError("the load made no request")
         return Answers(result["answers"])
+
+
+class Knocks:
+    """New connections without end from the client, 50 a second, whoever answers them or not."""
+
+    _count = 0
+
+    def __init__(self, lab, vip, port=80):
+        Knocks._count += 1
+        self._process = lab.process(f"knocks-{Knocks._count}", CLIENT, sys.executable,
+                                    f"{_HERE}/knocking_client.py", vip, port)
+
+    def __enter__(self):
+        self._process.start(ready="ready")
+        return self
+
+    def __exit__(self, *_):
+        self._process.stop()

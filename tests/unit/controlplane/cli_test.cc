@@ -82,11 +82,17 @@ TEST_CASE("lists for people are aligned") {
   CHECK(daemon.Run({"vip", "list"}).out ==
         "NAME  ADDRESS    PORT  PROTOCOL  POOL  PACKETS  BYTES  NEW FLOWS\n"
         "site  192.0.2.1   443  tcp       web        28      0          0\n");
-  CHECK(
-      daemon.Run({"backend", "list", "idle"}).out ==
-      "NAME    ADDRESS   WEIGHT  STATE    HEALTH      FOR  LAST PROBE   SHARE  PACKETS  NEXT HOP\n"
-      "idle-1  10.0.1.1     100  enabled  unprobed  2m10s  connect: ok  25.0%        7  eth1 "
-      "02:00:00:00:00:01\n");
+  CHECK(daemon.Run({"backend", "list", "idle"}).out ==
+        "NAME    ADDRESS   WEIGHT  STATE    HEALTH      FOR  LAST PROBE   SHARE  PACKETS  FLOWS  "
+        "NEXT HOP\n"
+        "idle-1  10.0.1.1     100  enabled  unprobed  2m10s  connect: ok  25.0%        7      5  "
+        "eth1 02:00:00:00:00:01\n");
+  CHECK_RESULT(daemon.Run({"backend", "show", "idle", "idle-1"}), 0,
+               "active flows:         5\nsyn retransmissions:  11\n");
+  CHECK_RESULT(daemon.Run({"-o", "json", "backend", "show", "idle", "idle-1"}), 0,
+               "\"syn_retransmissions\": 11");
+  CHECK_RESULT(daemon.Run({"backend", "show", "idle", "idle-2"}), 1,
+               "there is no backend \"idle-2\" in pool \"idle\", did you mean idle-1?");
   CHECK(absl::StartsWith(daemon.Run({"backend", "list"}).out, "POOL  NAME"));
   CHECK_RESULT(daemon.Run({"backend", "list", "nope"}), 1, "there is no pool \"nope\"");
   CHECK_RESULT(daemon.Run({"pool", "show", "web"}), 0, "probe:          tcp port=80 interval=5s");

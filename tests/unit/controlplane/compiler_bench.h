@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 #include <cstring>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -80,6 +81,7 @@ class Bench {
     input.config = &config;
     input.health = [this](const std::string& key) { return health.at(key); };
     input.is_settling = [this](const std::string&) { return settling; };
+    input.is_ejected = [this](const std::string& key) { return ejected.contains(key); };
     input.next_hops = &next_hops;
     input.ports = absl::MakeConstSpan(&port, 1);
     input.now = now;
@@ -91,6 +93,7 @@ class Bench {
   std::map<std::string, HealthState> health;
   std::map<IpAddress, ResolvedNextHop> next_hops;
   channel::PortInfo port;
+  std::set<std::string> ejected;
   bool settling = false;
   absl::Time now = absl::FromUnixSeconds(1000000);
   absl::Duration steady_now = absl::Seconds(5000);

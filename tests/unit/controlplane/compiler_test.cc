@@ -108,6 +108,27 @@ TEST_CASE("a pool without a healthy backend fails open, for the enabled ones") {
   CHECK(compiled.tables.backends.at(2).keeps_known_flows == 0);
 }
 
+TEST_CASE("an ejected backend gets no new flows and keeps its own, unless nobody else is left") {
+  Bench bench(3);
+  bench.ejected = {Bench::Key(2)};
+  Compiled compiled = bench.Compile();
+  CHECK(SlotsOf(compiled, 1) == 0);
+  CHECK(SlotsOf(compiled, 0) + SlotsOf(compiled, 2) == kSlots);
+  CHECK(compiled.tables.backends.at(1).keeps_known_flows == 1);
+  CHECK(compiled.backends.at(Bench::Key(2)).share == 0);
+  // Better an ejected one than an unhealthy one.
+  bench.health[Bench::Key(1)] = bench.health[Bench::Key(3)] = HealthState::kUnhealthy;
+  compiled = bench.Compile();
+  CHECK(SlotsOf(compiled, 1) == kSlots);
+  CHECK_FALSE(compiled.pools.at("web").failed_open);
+  // If its probes fail as well it loses its flows.
+  bench.health[Bench::Key(1)] = HealthState::kHealthy;
+  bench.health[Bench::Key(2)] = HealthState::kUnhealthy;
+  compiled = bench.Compile();
+  CHECK(SlotsOf(compiled, 0) == kSlots);
+  CHECK(compiled.tables.backends.at(1).keeps_known_flows == 0);
+}
+
 TEST_CASE("an empty pool's slots are nobody's") {
   Bench bench(0);
   const Compiled compiled = bench.Compile();

@@ -5,6 +5,7 @@
 
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -51,8 +52,10 @@ class FakeDataplane {
   }
   // Of all requests so far.
   std::vector<channel::MessageType> types;
-  uint64_t received_packets = 0;  // what the counters say
-  int refuse_commits = 0;         // so many commits fail for lack of memory
+  uint64_t received_packets = 0;       // what the counters say
+  int refuse_commits = 0;              // so many commits fail for lack of memory
+  channel::TrafficValues backends[4];  // what they say of the first backends
+  channel::BackendFlowValues backend_flows[4];
 
  private:
   void Work() {
@@ -69,6 +72,9 @@ class FakeDataplane {
           end_->counters()->generation = generation();
           end_->counters()->total[Counter::received_packets] = received_packets;
           end_->counters()->total[Counter::to_kernel_packets] = received_packets;
+          std::copy(std::begin(backends), std::end(backends), end_->counters()->backends);
+          std::copy(std::begin(backend_flows), std::end(backend_flows),
+                    end_->counters()->backend_flows);
         }
         if (requests[i].type == channel::MessageType::kCommit && refuse_commits > 0) {
           --refuse_commits;

@@ -97,10 +97,13 @@ void TestApi::FillState(v1::GetStateResponse* state) {
       b->set_unreachable(web_1_unreachable && backend.name() == "web-1");
       b->set_next_hop(b->unreachable() ? "no route" : "eth1 02:00:00:00:00:01");
       b->mutable_traffic()->set_packets(7);
+      b->mutable_flows()->set_active_flows(5);
+      b->mutable_flows()->set_syn_retransmissions(11);
       if (backend.name() != "web-1") continue;
       if (web_1_deadline_passed) b->mutable_backend()->set_state(v1::DISABLED);
+      if (web_1_flows.empty()) b->clear_flows();
       if (web_1_flows.empty()) continue;
-      b->set_active_flows(web_1_flows.front());
+      b->mutable_flows()->set_active_flows(web_1_flows.front());
       if (web_1_flows.size() > 1) web_1_flows.erase(web_1_flows.begin());
     }
   }

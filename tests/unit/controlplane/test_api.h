@@ -44,7 +44,8 @@ class TestApi {
   bool loop_runs = true;
   bool web_1_unhealthy = false;
   bool web_1_unreachable = false;
-  std::vector<uint64_t> web_1_flows;  // one after the other, the last one stays; empty: no count
+  std::vector<uint64_t> web_1_flows = {
+      5};  // one after the other, the last one stays; empty: no count
   bool web_1_deadline_passed = false;
 
   const std::string& socket() const { return socket_; }

@@ -51,6 +51,46 @@ TEST_CASE("an index that gets another owner counts from zero") {
   bench.StopAndJoin();
 }
 
+TEST_CASE("what is counted of a backend's flows: by its incarnation, and its flows now") {
+  Bench bench;
+  std::vector<std::unique_ptr<Worker>> workers;
+  workers.push_back(std::move(bench.worker));
+  bench.worker_in_use = workers[0].get();
+  TrafficTotals totals(&workers);
+  TableState tables;
+  tables.backends.resize(4);
+  tables.backends[3].exists = true;
+  tables.backends[3].body.incarnation = 1;
+  totals.Follow(tables);
+  const auto of = [&](BackendCounter counter) {
+    return totals.BackendFlows(3).counters[static_cast<size_t>(counter)];
+  };
+  PacketSpec syn, reset;
+  syn.source = reset.source = "198.51.100.9";
+  syn.destination = reset.destination = "192.0.2.80";
+  syn.destination_port = reset.destination_port = 80;
+  syn.source_port = reset.source_port = 4000;
+  syn.tcp_flags = kTcpSyn;
+  reset.tcp_flags = kTcpRst;
+  bench.Start();
+  for (int i = 0; i < 3; ++i) bench.Send(Frame(syn));
+  bench.AwaitReceived(3);
+  bench.Send(Frame(reset));
+  bench.AwaitReceived(4);
+  CHECK(of(BackendCounter::syn_retransmissions) == 2);
+  CHECK(of(BackendCounter::client_resets) == 1);
+  CHECK(of(BackendCounter::unanswered_flows) == 0);
+  CHECK(totals.BackendFlows(3).active_flows == 1);
+  CHECK(bench.Counters()[Counter::syn_retransmissions] == 2);
+  CHECK(bench.Counters()[Counter::client_resets] == 1);
+  tables.backends[3].body.incarnation = 2;
+  totals.Follow(tables);
+  CHECK(of(BackendCounter::syn_retransmissions) == 0);
+  CHECK(of(BackendCounter::client_resets) == 0);
+  CHECK(totals.BackendFlows(3).active_flows == 1);  // until the sweep comes by
+  bench.StopAndJoin();
+}
+
 // Each verdict and drop reason, summed over the VIPs and no VIP, is the total.
 void CheckSums(const TrafficTotals& totals, const CounterValues& counters) {
   uint64_t forwarded = totals.FormerVips().packets;

@@ -55,11 +55,12 @@ struct SchedulerWorld : World {
       pools[0].source_bits_ipv4 = 32;
       pools[0].source_bits_ipv6 = 64;
     }
-    if (channel::KeepsState(scheduler_)) pools[0].candidates = candidates_;
+    pools[0].breaker = breaker_;
+    pools[0].keeps_state = channel::KeepsState(scheduler_) || breaker_.limits();
+    if (pools[0].keeps_state) pools[0].candidates = candidates_;
     pools[0].turns = turns_;
     tables.shares = shares_;
-    tables.counts_flows = channel::CountsFlows(scheduler_);
-    while (tables.counts_flows && !flows.counts_all()) SweepFlows(tables, state);
+    while (!flows.counts_all()) SweepFlows(tables, state);
   }
 
   Burst& Run(const std::vector<PacketSpec>& specs) {
@@ -102,9 +103,7 @@ struct SchedulerWorld : World {
   // What the flow table holds, counted by hand.
   void CheckCounts() {
     std::map<uint16_t, uint32_t> counts;
-    if (flows.counts_any())
-      flows.ForEach(
-          [&](uint64_t, BackendId id, FlowState, uint32_t) { ++counts[BackendIndex(id)]; });
+    flows.ForEach([&](uint64_t, BackendId id, FlowState, uint32_t) { ++counts[BackendIndex(id)]; });
     for (uint32_t i = 0; i < 65536; ++i) {
       const auto index = static_cast<uint16_t>(i);
       const auto found = counts.find(index);
@@ -118,6 +117,7 @@ struct SchedulerWorld : World {
   }
 
   Scheduler scheduler_;
+  channel::Breaker breaker_ = {};
   uint32_t vips_ = 0;
   uint16_t next_port_ = 1024;
   std::vector<Candidate> candidates_;

@@ -99,7 +99,8 @@ Request SetPool(uint32_t index, uint32_t slot_count, uint32_t arena_slot) {
                        .scheduler = Scheduler::kMaglev,
                        .source_bits_ipv4 = 0,
                        .source_bits_ipv6 = 0,
-                       .reserved = 0};
+                       .reserved = 0,
+                       .breaker = {}};
   return request;
 }
 
@@ -164,6 +165,8 @@ uint64_t DigestOf(const Snapshot& snapshot) {
   for (const Pool& pool : snapshot.pools) {
     digest.Add(uint64_t{pool.slot_count} << 32 | static_cast<uint64_t>(pool.scheduler) << 16 |
                uint64_t{pool.source_bits_ipv4} << 8 | pool.source_bits_ipv6);
+    digest.Add(uint64_t{pool.breaker.max_new_flows_per_second} << 32 | pool.breaker.max_flows);
+    digest.Add(uint64_t{pool.keeps_state} << 1 | static_cast<uint64_t>(pool.breaker.when_full));
     for (const Candidate& candidate : pool.candidates) {
       digest.Add(uint64_t{candidate.slots} << 16 | candidate.backend);
     }
@@ -186,7 +189,6 @@ uint64_t DigestOf(const Snapshot& snapshot) {
     digest.Add(backend.next_hop.source_mac.bytes);
   }
   for (const uint32_t share : snapshot.shares) digest.Add(share);
-  digest.Add(snapshot.counts_flows);
   // Any address of SetVip's that is a VIP, with its pool.
   for (uint32_t i = 0; i < kMaxVips; ++i) {
     const VipCell* cell =

@@ -84,10 +84,25 @@ TEST_CASE("a pool's scheduler and who has which share reach the snapshot") {
   CHECK(s.shares[1] == kSlots - 1);
   CHECK(s.shares[5] == 1);
   CHECK(s.shares[0] == 0);
-  CHECK(s.counts_flows);
-  f.Good({Begin(false, 1), Delete(MessageType::kDeletePool, 3), Delete(MessageType::kDeletePool, 4),
-          Commit(2)});
-  CHECK_FALSE(f.snapshot->get()->counts_flows);
+}
+
+TEST_CASE("a pool's circuit breaker reaches the snapshot, and with it who has which share") {
+  Fixture f;
+  f.Good({Begin(true), SetGlobals(), SetBackend(1, kNoNextHop)});
+  for (uint32_t i = 0; i < kSlots; ++i) f.arena.at(0, i) = {1, 1};
+  Request pool = SetPool(2, kSlots, 0);
+  f.Good({SetPool(0, kSlots, 0)});
+  pool.body.pool.breaker = {7, 9, WhenFull::kDrop, {}};
+  f.Good({pool, Commit(1)});
+  const Snapshot& s = *f.snapshot->get();
+  CHECK_FALSE(s.pools[0].keeps_state);
+  CHECK(s.pools[0].candidates.empty());
+  CHECK(s.pools[2].keeps_state);
+  CHECK(s.pools[2].breaker.max_new_flows_per_second == 7);
+  CHECK(s.pools[2].breaker.max_flows == 9);
+  CHECK(s.pools[2].breaker.when_full == WhenFull::kDrop);
+  REQUIRE(s.pools[2].candidates.size() == 1);
+  CHECK(s.shares[1] == kSlots);
 }
 
 TEST_CASE("a VIP's timeouts that are 0 are those for all") {
