@@ -16,6 +16,8 @@
 #include "controlplane/commit_wait.h"
 #include "controlplane/compiler/compiler.h"
 #include "controlplane/compiler/egress.h"
+#include "controlplane/events.h"
+#include "controlplane/explain.h"
 #include "controlplane/health/prober.h"
 #include "controlplane/health/settling.h"
 #include "controlplane/probe_plan.h"
@@ -57,7 +59,7 @@ class Controller::Impl {
                       [this](const IpAddress& backend) { return NextHopOf(backend); }),
         prober_(loop, [this](const std::string& key) { OnHealth(key); }),
         resolver_(loop, [this] { RecompileSoon(); }),
-        session_(loop, options_.dataplane_socket, [this] { Recompile().IgnoreError(); }),
+        session_(loop, options_.dataplane_socket, [this] { OnDataplane(); }),
         commit_(loop) {
     session_.set_on_outcome([this](uint64_t ticket, const absl::Status& outcome) {
       // Not within the session's own doings.
@@ -65,6 +67,7 @@ class Controller::Impl {
         if (*alive) OnOutcome(ticket, outcome);
       });
     });
+    session_.set_on_lost([this] { events_.OnDataplane(false, session_.problem()); });
   }
   ~Impl() {
     *alive_ = false;
@@ -77,7 +80,9 @@ class Controller::Impl {
   void SetConfig(const v1::Config& config, CommitDone done);
   void StopWaiting() { commit_.Stop(); }
   void ReadStats(std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done);
+  void Explain(const FlowKey& flow, ExplainDone done);
   StateReport Report() const;
+  Events& events() { return events_; }
   absl::StatusOr<PoolImpact> Compare(const v1::Config& before, const v1::Config& after) const {
     return ComparePool(MakeInput(), before, after, /*flows=*/nullptr);
   }
@@ -92,6 +97,7 @@ class Controller::Impl {
   HealthState HealthOf(const std::string& key) const;
   ResolvedNextHop NextHopOf(const IpAddress& backend) const;
   void OnHealth(const std::string& key);
+  void OnDataplane();
   void SetProbes();
   void SetDestinations();
   bool UpdateSettling();
@@ -107,6 +113,7 @@ class Controller::Impl {
   const Options options_;
   // Posted closures hold it: false once this object is gone.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  Events events_;
   bool has_config_ = false;
   v1::Config config_;
   BackendRegistry registry_;
@@ -166,7 +173,10 @@ void Controller::Impl::SetConfig(const v1::Config& config, CommitDone done) {
 }
 
 void Controller::Impl::OnOutcome(uint64_t ticket, const absl::Status& outcome) {
-  if (outcome.ok()) retry_backoff_ = kFirstMemoryRetry;
+  if (outcome.ok()) {
+    retry_backoff_ = kFirstMemoryRetry;
+    events_.OnTables(session_.generation());
+  }
   if (commit_.OnOutcome(ticket, outcome) || outcome.ok()) return;
   // Nobody's change but a turn of health or next hops; newer tables are a try of their own.
   if (!absl::IsResourceExhausted(outcome) || ticket != last_ticket_ || retry_timer_ != 0) return;
@@ -229,11 +239,17 @@ void Controller::Impl::OnHealth(const std::string& key) {
   LOG(INFO) << "backend " << key << " is "
             << (health->state() == HealthState::kHealthy ? "healthy" : "unhealthy") << ": "
             << health->reason();
+  events_.OnHealth(key, *health);
   const auto pool = pool_of_key_.find(key);
   // While its pool settles, a backend's health changes no table.
   if (UpdateSettling() || pool == pool_of_key_.end() || !settling_.IsSettling(pool->second)) {
     RecompileSoon();
   }
+}
+
+void Controller::Impl::OnDataplane() {
+  events_.OnDataplane(true, "");
+  Recompile().IgnoreError();
 }
 
 // All that happens in one turn of the event loop is one recompilation, right after it.
@@ -327,6 +343,14 @@ void Controller::Impl::ReadStats(std::function<void(absl::StatusOr<v1::GetStatsR
   });
 }
 
+void Controller::Impl::Explain(const FlowKey& flow, ExplainDone done) {
+  session_.LookupFlow(flow, [this, flow, done = std::move(done)](const auto& lookup) {
+    v1::GetStateResponse state;
+    Report().FillState(&state);
+    done(guideway::ExplainFlow(flow, {config_, compiled_, registry_, state}, lookup));
+  });
+}
+
 StateReport Controller::Impl::Report() const {
   return StateReport{.config = config_,
                      .compiled = compiled_,
@@ -346,6 +370,9 @@ absl::Status Controller::Start() { return impl_->Start(); }
 void Controller::SetConfig(const v1::Config& config, CommitDone done) {
   impl_->SetConfig(config, std::move(done));
 }
+void Controller::set_on_event(std::function<void(v1::WatchEvent)> on_event) {
+  impl_->events().set_sink(std::move(on_event));
+}
 void Controller::StopWaiting() { impl_->StopWaiting(); }
 absl::StatusOr<PoolImpact> Controller::Compare(const v1::Config& before,
                                                const v1::Config& after) const {
@@ -360,6 +387,10 @@ void Controller::FillStatus(v1::GetStatusResponse* status) const {
 }
 void Controller::ReadStats(std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done) {
   impl_->ReadStats(std::move(done));
+}
+void Controller::ExplainFlow(const v1::ExplainFlowRequest& request, ExplainDone done) {
+  const absl::StatusOr<FlowKey> flow = ParseFlow(request);
+  flow.ok() ? impl_->Explain(*flow, std::move(done)) : done(flow.status());
 }
 
 }  // namespace guideway

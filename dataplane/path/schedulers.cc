@@ -21,10 +21,6 @@ bool StartsFlow(const Packet& packet) {
   return packet.key.protocol == IpProtocol::kUdp || IsSyn(packet);
 }
 
-Be32 Masked(Be32 word, uint32_t bits) {
-  return Be32(bits == 0 ? 0 : word.host() & 0xffffffffu << (32 - std::min(bits, 32u)));
-}
-
 // Another hash of the flow, by the finalizer of SplitMix64 (Steele et al., OOPSLA '14).
 uint64_t SecondHash(uint64_t hash) {
   hash = (hash ^ hash >> 30) * 0xbf58476d1ce4e5b9;
@@ -104,23 +100,6 @@ const Backend* Remembered(const Packet& packet, const Snapshot& tables, const Pa
 }
 
 }  // namespace
-
-uint64_t SourceHash(const FlowHashKey& key, const IpAddress& source, const Pool& pool) {
-  FlowKey client;
-  client.protocol = IpProtocol{};
-  if (source.IsIpv4()) {
-    client.source = IpAddress::FromIpv4(Masked(source.ipv4(), pool.source_bits_ipv4));
-  } else {
-    auto words = std::bit_cast<std::array<Be32, 4>>(source);
-    for (uint32_t i = 0; i < words.size(); ++i) {
-      const uint32_t before = 32 * i;
-      words[i] =
-          Masked(words[i], pool.source_bits_ipv6 > before ? pool.source_bits_ipv6 - before : 0);
-    }
-    client.source = std::bit_cast<IpAddress>(words);
-  }
-  return FlowHash(key, client);
-}
 
 const Backend* Schedule(const Packet& packet, const Backend* by_hash, const Snapshot& tables,
                         PathState& state) {

@@ -17,7 +17,7 @@
 namespace guideway::channel {
 
 inline constexpr uint64_t kMagic = 0x4779617765646975;  // "uideway" + 'G'
-inline constexpr uint32_t kProtocolVersion = 3;
+inline constexpr uint32_t kProtocolVersion = 4;
 inline constexpr uint32_t kMaxPorts = 16;
 inline constexpr uint32_t kMaxWorkers = 64;
 
@@ -80,6 +80,18 @@ struct OtherVerdictValues {
   uint64_t drops[kDropReasonCount] = {};
 };
 
+// What the workers' flow tables know of one flow. Written by the data plane on kLookupFlow before
+// it answers; read by the control plane.
+struct FlowLookup {
+  uint64_t flow_hash = 0;     // by the key in force
+  uint32_t worker_count = 0;  // entries that mean something
+  struct Entry {
+    uint32_t backend = 0;         // index in the low 16 bits, incarnation in the high 16
+    uint32_t times_out_in_s = 0;  // if no packet comes
+    uint8_t state = 0;            // FlowState; 0: the worker does not know the flow
+  } workers[kMaxWorkers];
+};
+
 // Written by the data plane on kReadCounters before it answers; read by the control plane.
 struct CountersRegion {
   uint64_t generation = 0;
@@ -101,6 +113,7 @@ struct CountersRegion {
   TrafficValues former_vips;
   OtherVerdictValues no_vip;
   TrafficValues backends[kMaxBackends];
+  FlowLookup flow_lookup;  // on kLookupFlow
 };
 
 }  // namespace guideway::channel

@@ -51,8 +51,9 @@ class FakeDataplane {
   }
   // Of all requests so far.
   std::vector<channel::MessageType> types;
-  uint64_t received_packets = 0;  // what the counters say
-  int refuse_commits = 0;         // so many commits fail for lack of memory
+  uint64_t received_packets = 0;    // what the counters say
+  channel::FlowLookup flow_lookup;  // the answer, but for the hash: that is the flow's source port
+  int refuse_commits = 0;           // so many commits fail for lack of memory
 
  private:
   void Work() {
@@ -69,6 +70,10 @@ class FakeDataplane {
           end_->counters()->generation = generation();
           end_->counters()->total[Counter::received_packets] = received_packets;
           end_->counters()->total[Counter::to_kernel_packets] = received_packets;
+        }
+        if (requests[i].type == channel::MessageType::kLookupFlow) {
+          end_->counters()->flow_lookup = flow_lookup;
+          end_->counters()->flow_lookup.flow_hash = requests[i].body.lookup_flow.source_port.host();
         }
         if (requests[i].type == channel::MessageType::kCommit && refuse_commits > 0) {
           --refuse_commits;
