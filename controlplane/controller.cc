@@ -18,6 +18,8 @@
 #include "controlplane/compiler/egress.h"
 #include "controlplane/compiler/pool_queue.h"
 #include "controlplane/drain_deadlines.h"
+#include "controlplane/events.h"
+#include "controlplane/explain.h"
 #include "controlplane/health/prober.h"
 #include "controlplane/health/settling.h"
 #include "controlplane/passive_health.h"
@@ -69,7 +71,7 @@ class Controller::Impl {
               probe_statistics_.Record(key, outcome, took);
             }),
         resolver_(loop, [this] { RecompileSoon(); }),
-        session_(loop, options_.dataplane_socket, [this] { Recompile().IgnoreError(); }),
+        session_(loop, options_.dataplane_socket, [this] { OnDataplane(); }),
         commit_(loop) {
     session_.set_on_outcome([this](uint64_t ticket, const absl::Status& outcome) {
       // Not within the session's own doings.
@@ -77,6 +79,7 @@ class Controller::Impl {
         if (*alive) OnOutcome(ticket, outcome);
       });
     });
+    session_.set_on_lost([this] { events_.OnDataplane(false, session_.problem()); });
   }
   ~Impl() {
     *alive_ = false;
@@ -89,7 +92,9 @@ class Controller::Impl {
   void SetConfig(const v1::Config& config, CommitDone done);
   void StopWaiting() { commit_.Stop(); }
   void ReadStats(bool by_vip, std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done);
+  void Explain(const FlowKey& flow, ExplainDone done);
   StateReport Report() const;
+  Events& events() { return events_; }
   absl::StatusOr<PoolImpact> Compare(const v1::Config& before, const v1::Config& after) const {
     return ComparePool(MakeInput(), before, after, /*flows=*/nullptr);
   }
@@ -108,6 +113,7 @@ class Controller::Impl {
   HealthState HealthOf(const std::string& key) const;
   ResolvedNextHop NextHopOf(const IpAddress& backend) const;
   void OnHealth(const std::string& key);
+  void OnDataplane();
   void SetProbes();
   void SetDestinations();
   bool UpdateSettling();
@@ -128,6 +134,7 @@ class Controller::Impl {
   const Options options_;
   // Posted closures hold it: false once this object is gone.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  Events events_;
   bool has_config_ = false;
   v1::Config config_;  // drains that are over: disabled
   absl::Time next_drain_end_ = absl::InfiniteFuture();
@@ -203,6 +210,7 @@ void Controller::Impl::OnOutcome(uint64_t ticket, const absl::Status& outcome) {
   if (outcome.ok()) {
     retry_backoff_ = kFirstMemoryRetry;
     update_latency_.InForce(ticket, loop_->Now());
+    events_.OnTables(session_.generation());
   }
   if (commit_.OnOutcome(ticket, outcome) || outcome.ok()) return;
   // Nobody's change but a turn of health or next hops; newer tables are a try of their own.
@@ -267,6 +275,7 @@ void Controller::Impl::OnHealth(const std::string& key) {
   LOG(INFO) << "backend " << key << " is "
             << (health->state() == HealthState::kHealthy ? "healthy" : "unhealthy") << ": "
             << health->reason();
+  events_.OnHealth(key, *health);
   const auto found = pool_of_key_.find(key);
   if (found == pool_of_key_.end()) return;
   const std::string& pool = found->second;
@@ -275,6 +284,11 @@ void Controller::Impl::OnHealth(const std::string& key) {
   health_changed_.Add(pool);
   update_latency_.Changed(pool, loop_->Now());
   RecompileSoon(/*health_only=*/true);
+}
+
+void Controller::Impl::OnDataplane() {
+  events_.OnDataplane(true, "");
+  Recompile().IgnoreError();
 }
 
 // All that happens in one turn of the event loop is one recompilation, right after it.
@@ -426,6 +440,14 @@ void Controller::Impl::ReadStats(bool by_vip,
   });
 }
 
+void Controller::Impl::Explain(const FlowKey& flow, ExplainDone done) {
+  session_.LookupFlow(flow, [this, flow, done = std::move(done)](const auto& lookup) {
+    v1::GetStateResponse state;
+    Report().FillState(&state);
+    done(guideway::ExplainFlow(flow, {config_, compiled_, registry_, state}, lookup));
+  });
+}
+
 StateReport Controller::Impl::Report() const {
   return StateReport{.config = config_,
                      .compiled = compiled_,
@@ -448,6 +470,9 @@ Controller::~Controller() = default;
 absl::Status Controller::Start() { return impl_->Start(); }
 void Controller::SetConfig(const v1::Config& config, CommitDone done) {
   impl_->SetConfig(config, std::move(done));
+}
+void Controller::set_on_event(std::function<void(v1::WatchEvent)> on_event) {
+  impl_->events().set_sink(std::move(on_event));
 }
 void Controller::StopWaiting() { impl_->StopWaiting(); }
 absl::StatusOr<PoolImpact> Controller::Compare(const v1::Config& before,
@@ -476,6 +501,10 @@ void Controller::FillStatusAfter(const StateCursor& cursor, v1::GetStatusRespons
 }
 void Controller::FillObservations(Observations* observations) const {
   impl_->FillObservations(observations);
+}
+void Controller::ExplainFlow(const v1::ExplainFlowRequest& request, ExplainDone done) {
+  const absl::StatusOr<FlowKey> flow = ParseFlow(request);
+  flow.ok() ? impl_->Explain(*flow, std::move(done)) : done(flow.status());
 }
 
 }  // namespace guideway

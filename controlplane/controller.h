@@ -43,6 +43,8 @@ class Controller {
   // once, later: when the data plane has taken or refused the tables, at once if it has to wait for
   // a data plane or for settling, after 2 s at the latest.
   void SetConfig(const v1::Config& config, CommitDone done = nullptr);
+  // Told of changes of health, tables in force and the data plane's connection. Not to call back.
+  void set_on_event(std::function<void(v1::WatchEvent)> on_event);
   // No outcome is awaited any more; whoever awaits one is told so. Before the API's server ends.
   void StopWaiting();
 
@@ -56,6 +58,10 @@ class Controller {
   void FillStatus(v1::GetStatusResponse* status) const;
   // Asks the data plane for fresh counters, then calls `done` (or with an error after 1 s).
   void ReadStats(std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done);
+  // Asks the data plane what it knows of the flow, then calls `done`; at once with
+  // INVALID_ARGUMENT.
+  void ExplainFlow(const v1::ExplainFlowRequest& request,
+                   std::function<void(absl::StatusOr<v1::ExplainFlowResponse>)> done);
 
   // For metrics: as ReadStats(), without VIPs, which FillStatePart() then has as fresh.
   void ReadTotals(std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done);

@@ -7,6 +7,7 @@
 
 #include <iostream>
 
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "controlplane/audit_log.h"
 #include "controlplane/config_changer.h"
@@ -33,6 +34,19 @@ DEFINE_uint32(probe_mark, guideway::Controller::kProbeMark,
               "mark (SO_MARK) of probes through tunnels; nothing else on the host may use it");
 DEFINE_uint32(probe_table, guideway::Controller::kProbeTable,
               "number of the routing table for probes through tunnels");
+DEFINE_string(listen, "", "ADDRESS:PORT of the API over TCP, with TLS on both sides; empty: none");
+DEFINE_string(tls_cert, "", "with --listen: PEM file of the certificate of this control plane");
+DEFINE_string(tls_key, "", "with --listen: PEM file of its key");
+DEFINE_string(tls_client_ca, "", "with --listen: PEM file of who signs clients' certificates");
+DEFINE_string(
+    tls_read_names, "",
+    "with --listen: names in certificates whose clients may look on, with commas between");
+DEFINE_string(tls_write_names, "", "with --listen: names whose clients may change things as well");
+DEFINE_string(
+    read_group, "",
+    "Unix group that may look on over --socket; with this or the next flag nobody but root "
+    "and these groups may use it");
+DEFINE_string(write_group, "", "Unix group that may change things as well");
 DEFINE_string(state_directory, "/var/lib/guideway", "what must outlast a restart is kept here");
 
 namespace guideway {
@@ -87,6 +101,9 @@ ServiceHooks MakeHooks(EventLoop* loop, ConfigChanger* changer, Controller* cont
   };
   hooks.fill_state = [controller](v1::GetStateResponse* state) { controller->FillState(state); };
   hooks.read_stats = [controller](auto done) { controller->ReadStats(std::move(done)); };
+  hooks.explain_flow = [controller](const v1::ExplainFlowRequest& request, auto done) {
+    controller->ExplainFlow(request, std::move(done));
+  };
   return hooks;
 }
 
@@ -116,6 +133,23 @@ absl::StatusOr<std::unique_ptr<WatchServer>> StartWatchServer(EventLoop* loop, W
   return std::make_unique<WatchServer>(loop, *address, std::move(hooks));
 }
 
+v1::WatchEvent ConfigEvent(uint64_t version) {
+  v1::WatchEvent event;
+  event.mutable_config()->set_version(version);
+  return event;
+}
+
+ApiOptions MakeApiOptions() {
+  return {.listen = FLAGS_listen,
+          .tls_cert = FLAGS_tls_cert,
+          .tls_key = FLAGS_tls_key,
+          .tls_client_ca = FLAGS_tls_client_ca,
+          .access = {.read_group = FLAGS_read_group,
+                     .write_group = FLAGS_write_group,
+                     .read_names = absl::StrSplit(FLAGS_tls_read_names, ',', absl::SkipEmpty()),
+                     .write_names = absl::StrSplit(FLAGS_tls_write_names, ',', absl::SkipEmpty())}};
+}
+
 absl::Status Run() {
   if (FLAGS_config.empty()) return absl::InvalidArgumentError("--config: FILE is missing");
   const UniqueFd signals = BlockSignals();
@@ -135,6 +169,7 @@ absl::Status Run() {
   store->SetCapacityCheck(
       [&](const v1::Config& config) { return controller.BeyondCapacity(config); });
   AuditLog audit(FLAGS_state_directory + "/audit.log");
+  std::unique_ptr<ApiServer> server;
   // Also what FILE changed while nothing ran, and a rollback whose time was up.
   audit.Append({absl::Now(),
                 PeerIdentity::System(),
@@ -145,6 +180,7 @@ absl::Status Run() {
   ConfigChanger changer(
       store.get(),
       [&](const v1::Config& config, CommitDone done) {
+        if (server != nullptr) server->Publish(ConfigEvent(store->version()));
         controller.SetConfig(config, std::move(done));
       },
       &audit);
@@ -157,8 +193,9 @@ absl::Status Run() {
     if (!audit.problem().empty()) status->add_state_problems(audit.problem());
     if (watch && !watch->problem().empty()) status->add_state_problems(watch->problem());
   };
-  GW_ASSIGN_OR_RETURN(std::unique_ptr<ApiServer> server,
-                      ApiServer::Start(FLAGS_socket, store.get(), std::move(hooks)));
+  GW_ASSIGN_OR_RETURN(
+      server, ApiServer::Start(FLAGS_socket, store.get(), std::move(hooks), MakeApiOptions()));
+  controller.set_on_event([&](v1::WatchEvent event) { server->Publish(std::move(event)); });
   loop.Watch(signals.get(), EPOLLIN,
              [&](uint32_t) { HandleSignals(signals.get(), &loop, &changer); });
   LOG(INFO) << "guideway-controlplane " GUIDEWAY_VERSION " ready, API on " << FLAGS_socket;
@@ -166,6 +203,7 @@ absl::Status Run() {
   loop.Unwatch(signals.get());
   controller.StopWaiting();
   watch.reset();
+  controller.set_on_event(nullptr);
   server.reset();
   return absl::OkStatus();
 }

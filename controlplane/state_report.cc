@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "controlplane/events.h"
 #include "google/protobuf/util/field_mask_util.h"
 
 namespace guideway {
@@ -64,20 +65,6 @@ void FillVips(const channel::CountersRegion& counters, const std::map<std::strin
   }
   Fill(counters.former_vips, stats->mutable_no_vip()->mutable_traffic());
   Fill(counters.no_vip, stats->mutable_no_vip()->mutable_others());
-}
-
-v1::Health HealthOf(const HealthStateMachine& health) {
-  switch (health.state()) {
-    case HealthState::kUnknown:
-      return v1::HEALTH_UNKNOWN;
-    case HealthState::kHealthy:
-      return v1::HEALTH_HEALTHY;
-    case HealthState::kUnhealthy:
-      return v1::HEALTH_UNHEALTHY;
-    case HealthState::kUnprobed:
-      return v1::HEALTH_UNPROBED;
-  }
-  return v1::HEALTH_UNKNOWN;
 }
 
 // What bears on a backend's flows beside its own health.
@@ -173,7 +160,7 @@ void StateReport::FillBackend(const v1::Pool& pool, const v1::Backend& backend,
   const HealthStateMachine* health = prober.Find(key);
   std::string reason;
   if (health != nullptr) {
-    state->set_health(HealthOf(*health));
+    state->set_health(ToProto(health->state()));
     state->set_health_age_ms(static_cast<uint64_t>(
         std::max<int64_t>(0, absl::ToInt64Milliseconds(now - health->since()))));
     reason = health->reason();

@@ -26,6 +26,9 @@ inline constexpr char kBackendType[] = "BACKEND";  // of the POOL before it
 inline constexpr char kVipType[] = "VIP";
 inline constexpr char kFileType[] = "FILE";
 
+// The group of the program's options that stand without a command.
+inline constexpr char kProgramOnly[] = "Without a command";
+
 class Cli {
  public:
   // Both borrowed.
@@ -33,9 +36,19 @@ class Cli {
 
   // Parses, runs, and reports; the process's exit code. `arguments` without the program's name.
   int Run(std::vector<std::string> arguments);
+  // Runs another command line with the same daemon and output format, unless it names others.
+  // `place`
+  // ("FILE:3") stands in front of error messages; empty: none.
+  int RunNested(std::vector<std::string> arguments, const std::string& place);
 
   CLI::App& app() { return app_; }
   std::ostream& out() { return *out_; }
+  std::ostream& err() { return *err_; }
+  // Whether what is printed goes to a terminal, and keys come from it.
+  bool on_terminal() const;
+  bool nested() const { return nested_; }
+  // For an action that has reported its errors itself.
+  void set_exit_code(int code) { exit_code_ = code; }
   bool json() const { return output_ == "json"; }
   Client& client();
 
@@ -50,14 +63,22 @@ class Cli {
 
  private:
   ExitCode ReportUsage(const CLI::ParseError& error);
+  int RunAction();
+  // "guideway: FILE:3: "
+  std::string Prefix() const;
 
   std::ostream* const out_;
   std::ostream* const err_;
   CLI::App app_;
   std::string socket_ = "/run/guideway/controlplane.sock";
   std::string output_ = "table";
-  std::unique_ptr<Client> client_;
+  std::string file_;  // of command lines; empty: none
+  bool keep_going_ = false;
+  bool nested_ = false;
+  std::string place_;
+  std::shared_ptr<Client> client_;  // one connection for all nested lines
   Action action_;
+  int exit_code_ = kDone;
 };
 
 void AddVipCommands(Cli* cli);
@@ -68,6 +89,10 @@ void AddConfigCommands(Cli* cli);
 void AddVersionCommands(Cli* cli);
 void AddStatusCommands(Cli* cli);
 void AddCompletionCommands(Cli* cli);
+void AddExplainCommands(Cli* cli);
+void AddTopCommands(Cli* cli);
+void AddShellCommands(Cli* cli);
+void AddWatchCommands(Cli* cli);
 
 }  // namespace guideway::cli
 

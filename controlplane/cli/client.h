@@ -15,6 +15,7 @@ namespace guideway::cli {
 class Client {
  public:
   explicit Client(std::string socket_path) : socket_path_(std::move(socket_path)) {}
+  const std::string& socket_path() const { return socket_path_; }
 
   // UNAVAILABLE if the daemon cannot be reached or does not answer in time, with the reason and the
   // socket; else what the daemon says.
@@ -28,6 +29,25 @@ class Client {
     SetDeadline(&context);
     const grpc::Status status = (stub_.get()->*method)(&context, request, response);
     return Convert(status, context);
+  }
+
+  // Reads a stream until it ends, which is an error, or until `take` returns false.
+  template <typename Request, typename Response, typename Take>
+  absl::Status Stream(std::unique_ptr<grpc::ClientReader<Response>> (v1::Guideway::Stub::*method)(
+                          grpc::ClientContext*, const Request&),
+                      const Request& request, Take take) {
+    const absl::Status connected = Connect();
+    if (!connected.ok()) return connected;
+    grpc::ClientContext context;
+    const auto reader = (stub_.get()->*method)(&context, request);
+    Response response;
+    while (reader->Read(&response)) {
+      if (take(response)) continue;
+      context.TryCancel();
+      reader->Finish().IgnoreError();
+      return absl::OkStatus();
+    }
+    return Convert(reader->Finish(), context);
   }
 
  private:

@@ -2,7 +2,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "controlplane/cli/cli.h"
-#include "controlplane/cli/state.h"
+#include "controlplane/cli/complete.h"
+#include "controlplane/cli/names.h"
 #include "controlplane/cli/tree.h"
 #include "lib/base/status.h"
 
@@ -36,6 +37,7 @@ _guideway() {
   if [[ -z "$kind" ]]; then
     if [[ "$cur" == -* ]]; then
       words="${_guideway_flags["$path"]} ${_guideway_flags["guideway"]}"
+      if [[ "$path" == guideway ]]; then words+=" $_guideway_program_flags"; fi
       COMPREPLY=($(compgen -W "$words" -- "$cur"))
       return
     fi
@@ -58,30 +60,71 @@ _guideway() {
 complete -o filenames -F _guideway guideway
 )bash";
 
-absl::Status PrintNames(Cli* cli, const std::string& kind, const std::string& pool_name) {
-  GW_ASSIGN_OR_RETURN(const v1::GetStateResponse state, FetchState(&cli->client()));
-  if (kind == kVipType) {
-    for (const v1::VipState& vip : state.vips()) cli->out() << vip.vip().name() << "\n";
-  } else if (kind == kPoolType) {
-    for (const v1::PoolState& pool : state.pools()) cli->out() << pool.pool().name() << "\n";
-  } else {
-    GW_ASSIGN_OR_RETURN(const v1::PoolState* pool, FindPool(state, pool_name));
-    for (const auto& backend : pool->backends()) cli->out() << backend.backend().name() << "\n";
-  }
+// Both ask `guideway complete`, which knows the tree: a word a line, or ":file" for a path.
+constexpr char kZshScript[] = R"zsh(#compdef guideway
+# zsh completion for guideway, made by `guideway completion zsh`
+_guideway() {
+  local -a found
+  found=("${(@f)$(${words[1]} complete -- "${(@)words[2,CURRENT]}" 2>/dev/null)}")
+  if [[ "${found[1]}" == ":file" ]]; then
+    _files
+  else
+    compadd -- ${(@)found:#}
+  fi
+}
+compdef _guideway guideway
+)zsh";
+
+constexpr char kFishScript[] =
+    R"fish(# fish completion for guideway, made by `guideway completion fish`
+function __guideway_complete
+    set -l words (commandline -opc)
+    set -l typed (commandline -ct)
+    set -l found ($words[1] complete -- $words[2..-1] "$typed" 2>/dev/null)
+    if test "$found[1]" = ":file"
+        __fish_complete_path "$typed"
+    else if test (count $found) -gt 0
+        printf '%s\n' $found
+    end
+end
+complete -c guideway -f -a '(__guideway_complete)'
+)fish";
+
+absl::Status PrintNames(Cli* cli, const std::string& kind, const std::string& pool) {
+  GW_ASSIGN_OR_RETURN(const std::vector<std::string> names, FetchNames(&cli->client(), kind, pool));
+  for (const std::string& name : names) cli->out() << name << "\n";
+  return absl::OkStatus();
+}
+
+absl::Status PrintCompletion(Cli* cli, const std::vector<std::string>& words) {
+  if (words.empty()) return absl::OkStatus();
+  const Completion completion = Complete(cli->app(), words);
+  if (completion.files) cli->out() << ":file\n";
+  for (const std::string& word : completion.words) cli->out() << word << "\n";
+  if (completion.names_of.empty()) return absl::OkStatus();
+  Client other(completion.socket);
+  GW_ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                      FetchNames(completion.socket.empty() ? &cli->client() : &other,
+                                 completion.names_of, completion.names_pool));
+  for (const std::string& name : WithPrefix(names, words.back())) cli->out() << name << "\n";
   return absl::OkStatus();
 }
 
 }  // namespace
 
 std::string BashCompletion(const CLI::App& app) {
-  std::string children, flags, options, positionals;
+  std::string children, flags, options, positionals, program_flags;
   for (const CommandInfo& command : ReadTree(app)) {
     // Bash has no empty keys, so paths start with the program.
     const std::string path =
         absl::StrCat("guideway", command.path.empty() ? "" : " ", command.path);
     std::vector<std::string> spellings = {"--help"};
     for (const OptionInfo& option : command.options) {
-      spellings.insert(spellings.end(), option.spellings.begin(), option.spellings.end());
+      if (option.program_only) {
+        absl::StrAppend(&program_flags, " ", absl::StrJoin(option.spellings, " "));
+      } else {
+        spellings.insert(spellings.end(), option.spellings.begin(), option.spellings.end());
+      }
       if (option.type.empty() || option.value_optional) continue;
       for (const std::string& spelling : option.spellings) {
         absl::StrAppend(&options, "  [\"", path, ":", spelling, "\"]=\"", option.type, "\"\n");
@@ -94,11 +137,11 @@ std::string BashCompletion(const CLI::App& app) {
     absl::StrAppend(&flags, key, absl::StrJoin(spellings, " "), "\"\n");
     absl::StrAppend(&positionals, key, absl::StrJoin(types, " "), "\"\n");
   }
-  return absl::StrCat("# bash completion for guideway, made by `guideway completion bash`\n",
-                      "declare -gA _guideway_children=(\n", children,
-                      ")\ndeclare -gA _guideway_flags=(\n", flags,
-                      ")\ndeclare -gA _guideway_options=(\n", options,
-                      ")\ndeclare -gA _guideway_positionals=(\n", positionals, ")\n", kScript);
+  return absl::StrCat(
+      "# bash completion for guideway, made by `guideway completion bash`\n",
+      "declare -gA _guideway_children=(\n", children, ")\ndeclare -gA _guideway_flags=(\n", flags,
+      ")\ndeclare -gA _guideway_options=(\n", options, ")\ndeclare -gA _guideway_positionals=(\n",
+      positionals, ")\n_guideway_program_flags=\"", program_flags, "\"\n", kScript);
 }
 
 void AddCompletionCommands(Cli* cli) {
@@ -108,6 +151,21 @@ void AddCompletionCommands(Cli* cli) {
                     cli->out() << BashCompletion(cli->app());
                     return absl::OkStatus();
                   });
+  cli->AddCommand(noun, "zsh", "Print the script for zsh: eval \"$(guideway completion zsh)\"",
+                  [cli]() -> absl::Status {
+                    cli->out() << kZshScript;
+                    return absl::OkStatus();
+                  });
+  cli->AddCommand(noun, "fish", "Print the script for fish: guideway completion fish | source",
+                  [cli]() -> absl::Status {
+                    cli->out() << kFishScript;
+                    return absl::OkStatus();
+                  });
+  const auto words = std::make_shared<std::vector<std::string>>();
+  CLI::App* complete = cli->AddCommand(&cli->app(), "complete", "What a command line goes on with",
+                                       [=] { return PrintCompletion(cli, *words); });
+  complete->group("");  // hidden
+  complete->add_option("words", *words)->expected(1, -1);
   struct Options {
     std::string kind;
     std::string pool;

@@ -18,6 +18,7 @@ class Json {
   static Json Text(const std::string& text);
   static Json Number(uint64_t value);
   static Json Fraction(double value);  // finite
+  static Json Null() { return Json(Kind::kRaw, "null"); }
   static Json Bool(bool value) { return Json(Kind::kRaw, value ? "true" : "false"); }
   // Every field under its name in the schema, absent ones too; enum values and durations as in
   // YAML.

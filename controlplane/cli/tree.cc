@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "controlplane/cli/cli.h"
 
 namespace guideway::cli {
 
@@ -25,6 +26,7 @@ OptionInfo ReadOption(const CLI::Option& option) {
   }
   info.help = option.get_description();
   info.default_value = option.get_default_str();
+  info.program_only = option.get_group() == kProgramOnly;
   info.required = option.get_required();
   info.value_optional = option.get_items_expected_max() > 0 && option.get_items_expected_min() == 0;
   return info;
@@ -71,9 +73,10 @@ std::string Usage(const CommandInfo& command) {
   return usage;
 }
 
-std::string Rows(const std::vector<OptionInfo>& options) {
+std::string Rows(const std::vector<OptionInfo>& options, bool program_only = false) {
   std::string text;
   for (const OptionInfo& option : options) {
+    if (option.program_only != program_only) continue;
     const std::string name =
         option.spellings.empty() ? option.type : absl::StrJoin(option.spellings, ", ");
     absl::StrAppend(&text, "- `", name, "`: ", option.help);
@@ -98,9 +101,20 @@ Exit codes: 0 done; 1 refused or failed, with the reason on standard error; 2 wr
 control plane is not reachable or does not answer within 10 s.
 
 `eval "$(guideway completion bash)"` completes commands, options, and names of VIPs, pools and
-backends.
+backends; zsh and fish have scripts of their own. `guideway shell` completes as well.
 
 Options of every command:
+
+)page";
+
+constexpr char kFiles[] = R"page(
+## Command lines from a file
+
+    guideway -f FILE [--keep-going]
+
+Runs the lines of a file, each as it would stand behind `guideway`; every message names the file and
+the line. Quotes keep blanks in a word; what follows a # is a comment. Exit code: that of the first
+line that failed.
 
 )page";
 
@@ -115,7 +129,8 @@ std::vector<CommandInfo> ReadTree(const CLI::App& app) {
 std::string DocsPage(const CLI::App& app) {
   const std::vector<CommandInfo> commands = ReadTree(app);
   std::string page = absl::StrCat(kIntroduction, "- `-h, --help`: Print help and exit.\n",
-                                  Rows(commands[0].options));
+                                  Rows(commands[0].options), kFiles,
+                                  Rows(commands[0].options, /*program_only=*/true));
   for (const CommandInfo& command : commands) {
     if (command.path.empty()) continue;
     if (!command.children.empty()) {

@@ -17,6 +17,7 @@ struct OptionInfo {
   std::string default_value;
   bool required = false;
   bool value_optional = false;
+  bool program_only = false;  // stands without a command
 };
 
 struct CommandInfo {

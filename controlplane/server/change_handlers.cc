@@ -54,6 +54,8 @@ uint64_t ConfirmWithinMs(const ConfigStore& store) {
 
 grpc::Status GuidewayService::Apply(Context* context, const v1::ApplyRequest* request,
                                     v1::ApplyResponse* response) {
+  const grpc::Status allowed = Allow(context, request->dry_run() ? Role::kRead : Role::kWrite);
+  if (!allowed.ok()) return allowed;
   ConfigStore::ReplaceOptions options{request->force(), request->dry_run(),
                                       FromProto(request->confirm_within())};
   ChangeOrigin origin = OriginOf(context, *request);
@@ -101,6 +103,8 @@ grpc::Status GuidewayService::FillImpacts(v1::Config wanted, v1::ApplyResponse* 
 
 grpc::Status GuidewayService::Rollback(Context* context, const v1::RollbackRequest* request,
                                        v1::ApplyResponse* response) {
+  const grpc::Status allowed = Allow(context, Role::kWrite);
+  if (!allowed.ok()) return allowed;
   ConfigStore::ReplaceOptions options{request->force(), false,
                                       FromProto(request->confirm_within())};
   return Change(
@@ -113,6 +117,8 @@ grpc::Status GuidewayService::Rollback(Context* context, const v1::RollbackReque
 
 grpc::Status GuidewayService::Confirm(Context* context, const v1::ConfirmRequest* request,
                                       v1::ConfirmResponse* response) {
+  const grpc::Status allowed = Allow(context, Role::kWrite);
+  if (!allowed.ok()) return allowed;
   v1::ApplyResponse result;
   const grpc::Status status = Change(
       OriginOf(context, *request), [](ConfigStore* store) { return store->Confirm(); }, &result);
@@ -120,8 +126,10 @@ grpc::Status GuidewayService::Confirm(Context* context, const v1::ConfirmRequest
   return status;
 }
 
-grpc::Status GuidewayService::GetHistory(Context*, const v1::GetHistoryRequest*,
+grpc::Status GuidewayService::GetHistory(Context* context, const v1::GetHistoryRequest*,
                                          v1::GetHistoryResponse* response) {
+  const grpc::Status allowed = Allow(context, Role::kRead);
+  if (!allowed.ok()) return allowed;
   return OnLoop([&] {
     for (const auto& [version, info] : store_->History()) {
       v1::ConfigVersion* out = response->add_versions();

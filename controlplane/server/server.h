@@ -15,23 +15,40 @@ namespace guideway {
 // Largest message either way; a configuration of the largest size fits.
 inline constexpr int kMaxApiMessageBytes = 16 << 20;
 
+// Beyond the Unix socket.
+struct ApiOptions {
+  // "ADDRESS:PORT", "[ADDRESS]:PORT"; empty: no TCP. The three PEM files are needed with it.
+  std::string listen = {};
+  std::string tls_cert = {};
+  std::string tls_key = {};
+  std::string tls_client_ca = {};  // who signs clients' certificates
+  AccessRules access = {};
+};
+
 class ApiServer {
  public:
   // Listens on `socket_path` (mode 0660; its directory is created). The socket of a dead process is
   // replaced; one that answers is refused, naming the process. `store` is borrowed.
   // Call it while the process has no thread that creates files: it sets the umask for a moment.
   static absl::StatusOr<std::unique_ptr<ApiServer>> Start(const std::string& socket_path,
-                                                          ConfigStore* store, ServiceHooks hooks);
+                                                          ConfigStore* store, ServiceHooks hooks,
+                                                          const ApiOptions& options = {});
   // Ends running calls within a second and removes the socket. The loop must have stopped or still
   // be running, so that handlers that wait for it come back.
   ~ApiServer();
 
+  int tcp_port() const { return tcp_port_; }  // 0: no TCP
+  // Tells watchers of an event. Loop thread.
+  void Publish(v1::WatchEvent event) { service_.watch_hub()->Publish(std::move(event)); }
+
  private:
-  ApiServer(ConfigStore* store, ServiceHooks hooks);
+  ApiServer(ConfigStore* store, ServiceHooks hooks, Access access);
   // On the listener's thread.
   void Serve(UniqueFd connection);
 
   UnixPeers peers_;
+  const Access access_;
+  int tcp_port_ = 0;
   GuidewayService service_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<UnixListener> listener_;

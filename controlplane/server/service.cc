@@ -11,6 +11,7 @@
 #include "controlplane/server/change_handlers.h"
 #include "controlplane/server/edits.h"
 #include "lib/base/status.h"
+#include "lib/config/secrets.h"
 
 namespace guideway {
 
@@ -38,8 +39,13 @@ struct Pending {
 
 }  // namespace
 
-GuidewayService::GuidewayService(ConfigStore* store, const UnixPeers* peers, ServiceHooks hooks)
-    : store_(store), peers_(peers), hooks_(std::move(hooks)), started_(absl::Now()) {}
+GuidewayService::GuidewayService(ConfigStore* store, const UnixPeers* peers, const Access* access,
+                                 ServiceHooks hooks)
+    : store_(store),
+      peers_(peers),
+      access_(access),
+      hooks_(std::move(hooks)),
+      started_(absl::Now()) {}
 
 grpc::Status GuidewayService::OnLoop(const std::function<absl::Status()>& work) {
   absl::Status result;
@@ -83,6 +89,8 @@ grpc::Status GuidewayService::Change(ChangeOrigin origin, ConfigChanger::Edit ed
 template <typename Request>
 grpc::Status GuidewayService::Edit(Context* context, const Request& request,
                                    v1::ApplyResponse* response) {
+  const grpc::Status allowed = Allow(context, Role::kWrite);
+  if (!allowed.ok()) return allowed;
   return Change(
       OriginOf(context, request),
       [request](ConfigStore* store) -> absl::StatusOr<ConfigStore::Change> {
@@ -94,10 +102,15 @@ grpc::Status GuidewayService::Edit(Context* context, const Request& request,
       response);
 }
 
-grpc::Status GuidewayService::GetConfig(Context*, const v1::GetConfigRequest*,
+// Whoever may not change the configuration learns no secret by which flows could be aimed.
+grpc::Status GuidewayService::GetConfig(Context* context, const v1::GetConfigRequest*,
                                         v1::GetConfigResponse* response) {
+  const grpc::Status allowed = Allow(context, Role::kRead);
+  if (!allowed.ok()) return allowed;
+  const bool may_write = Allow(context, Role::kWrite).ok();
   return OnLoop([&] {
     *response->mutable_config() = store_->config();
+    if (!may_write) HideSecrets(response->mutable_config());
     response->set_version(store_->version());
     return absl::OkStatus();
   });
@@ -129,39 +142,65 @@ grpc::Status GuidewayService::SwitchVip(Context* context, const v1::SwitchVipReq
   return Edit(context, *request, response);
 }
 
-grpc::Status GuidewayService::GetState(Context*, const v1::GetStateRequest*,
+grpc::Status GuidewayService::GetState(Context* context, const v1::GetStateRequest*,
                                        v1::GetStateResponse* response) {
+  const grpc::Status allowed = Allow(context, Role::kRead);
+  if (!allowed.ok()) return allowed;
   return OnLoop([&] {
     hooks_.fill_state(response);
+    for (v1::VipState& vip : *response->mutable_vips()) HideSecrets(vip.mutable_vip());
     return absl::OkStatus();
   });
 }
 
-grpc::Status GuidewayService::GetStatus(Context*, const v1::GetStatusRequest*,
+void GuidewayService::FillStatus(v1::GetStatusResponse* response) {
+  response->set_version(GUIDEWAY_VERSION);
+  response->set_uptime_ms(static_cast<uint64_t>(absl::ToInt64Milliseconds(absl::Now() - started_)));
+  response->set_config_version(store_->version());
+  response->set_config_source(store_->source());
+  hooks_.fill_status(response);
+  for (const std::string& problem : store_->Problems()) response->add_state_problems(problem);
+  response->set_confirm_within_ms(ConfirmWithinMs(*store_));
+  if (store_->unconfirmed().has_value()) {
+    response->set_confirm_rollback_to(store_->unconfirmed()->rollback_to);
+  }
+  response->set_last_rollback(store_->last_rollback());
+}
+
+grpc::Status GuidewayService::GetStatus(Context* context, const v1::GetStatusRequest*,
                                         v1::GetStatusResponse* response) {
+  const grpc::Status allowed = Allow(context, Role::kRead);
+  if (!allowed.ok()) return allowed;
   return OnLoop([&] {
-    response->set_version(GUIDEWAY_VERSION);
-    response->set_uptime_ms(
-        static_cast<uint64_t>(absl::ToInt64Milliseconds(absl::Now() - started_)));
-    response->set_config_version(store_->version());
-    response->set_config_source(store_->source());
-    hooks_.fill_status(response);
-    for (const std::string& problem : store_->Problems()) response->add_state_problems(problem);
-    response->set_confirm_within_ms(ConfirmWithinMs(*store_));
-    if (store_->unconfirmed().has_value()) {
-      response->set_confirm_rollback_to(store_->unconfirmed()->rollback_to);
-    }
-    response->set_last_rollback(store_->last_rollback());
+    FillStatus(response);
     return absl::OkStatus();
   });
 }
 
-grpc::Status GuidewayService::GetStats(Context*, const v1::GetStatsRequest*,
-                                       v1::GetStatsResponse* response) {
-  // Shared: the answer may come after this handler has lost patience.
-  const auto pending = std::make_shared<Pending<v1::GetStatsResponse>>();
+WatchHub::Reactor* GuidewayService::Watch(grpc::CallbackServerContext* context,
+                                          const v1::WatchRequest*) {
+  const grpc::Status allowed = Allow(context, Role::kRead);
+  if (!allowed.ok()) return WatchHub::Refuse(allowed);
+  WatchHub::Reactor* watcher = nullptr;
+  // On the loop, where events come from: none is missed and none told twice.
   const grpc::Status status = OnLoop([&] {
-    hooks_.read_stats([pending](absl::StatusOr<v1::GetStatsResponse> result) {
+    v1::WatchEvent start;
+    FillStatus(start.mutable_start()->mutable_status());
+    v1::GetStateResponse* state = start.mutable_start()->mutable_state();
+    hooks_.fill_state(state);
+    for (v1::VipState& vip : *state->mutable_vips()) HideSecrets(vip.mutable_vip());
+    watcher = watch_hub_.Add(std::move(start));
+    return absl::OkStatus();
+  });
+  return status.ok() ? watcher : WatchHub::Refuse(status);
+}
+
+template <typename Response, typename F>
+grpc::Status GuidewayService::Ask(F ask, Response* response) {
+  // Shared: the answer may come after this handler has lost patience.
+  const auto pending = std::make_shared<Pending<Response>>();
+  const grpc::Status status = OnLoop([&] {
+    ask([pending](absl::StatusOr<Response> result) {
       pending->result = std::move(result);
       pending->done.Notify();
     });
@@ -171,6 +210,7 @@ grpc::Status GuidewayService::GetStats(Context*, const v1::GetStatsRequest*,
   if (!pending->done.WaitForNotificationWithTimeout(kStatsPatience)) {
     return grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "the data plane does not answer");
   }
+  if (absl::IsInvalidArgument(pending->result.status())) return ToGrpc(pending->result.status());
   if (!pending->result.ok()) {
     // For a client UNAVAILABLE means that this process is not there, but it is.
     return grpc::Status(grpc::StatusCode::FAILED_PRECONDITION,
@@ -178,6 +218,23 @@ grpc::Status GuidewayService::GetStats(Context*, const v1::GetStatsRequest*,
   }
   *response = *std::move(pending->result);
   return grpc::Status::OK;
+}
+
+grpc::Status GuidewayService::GetStats(Context* context, const v1::GetStatsRequest*,
+                                       v1::GetStatsResponse* response) {
+  const grpc::Status allowed = Allow(context, Role::kRead);
+  if (!allowed.ok()) return allowed;
+  return Ask([&](auto done) { hooks_.read_stats(std::move(done)); }, response);
+}
+
+grpc::Status GuidewayService::ExplainFlow(Context* context, const v1::ExplainFlowRequest* request,
+                                          v1::ExplainFlowResponse* response) {
+  const grpc::Status allowed = Allow(context, Role::kRead);
+  if (!allowed.ok()) return allowed;
+  const grpc::Status status =
+      Ask([&](auto done) { hooks_.explain_flow(*request, std::move(done)); }, response);
+  if (response->has_vip()) HideSecrets(response->mutable_vip()->mutable_vip());
+  return status;
 }
 
 }  // namespace guideway

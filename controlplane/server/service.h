@@ -12,7 +12,9 @@
 #include "controlplane/compiler/impact.h"
 #include "controlplane/config_changer.h"
 #include "controlplane/config_store.h"
+#include "controlplane/server/access.h"
 #include "controlplane/server/peer.h"
+#include "controlplane/server/watch_hub.h"
 
 namespace guideway {
 
@@ -31,12 +33,19 @@ struct ServiceHooks {
   std::function<void(v1::GetStatusResponse*)> fill_status;
   // Calls back once, at once or later, on the loop's thread.
   std::function<void(std::function<void(absl::StatusOr<v1::GetStatsResponse>)>)> read_stats;
+  // The same.
+  std::function<void(const v1::ExplainFlowRequest&,
+                     std::function<void(absl::StatusOr<v1::ExplainFlowResponse>)>)>
+      explain_flow;
 };
 
-class GuidewayService final : public v1::Guideway::Service {
+// Watch is served by gRPC's callbacks: it keeps no thread waiting.
+class GuidewayService final : public v1::Guideway::WithCallbackMethod_Watch<v1::Guideway::Service> {
  public:
-  // `store` and `peers` are borrowed; `store` is used on the loop's thread only.
-  GuidewayService(ConfigStore* store, const UnixPeers* peers, ServiceHooks hooks);
+  // The pointers are borrowed; `store` is used on the loop's thread only.
+  GuidewayService(ConfigStore* store, const UnixPeers* peers, const Access* access,
+                  ServiceHooks hooks);
+  WatchHub* watch_hub() { return &watch_hub_; }
 
  private:
   using Context = grpc::ServerContext;
@@ -51,6 +60,9 @@ class GuidewayService final : public v1::Guideway::Service {
   grpc::Status GetState(Context*, const v1::GetStateRequest*, v1::GetStateResponse*) override;
   grpc::Status GetStatus(Context*, const v1::GetStatusRequest*, v1::GetStatusResponse*) override;
   grpc::Status GetStats(Context*, const v1::GetStatsRequest*, v1::GetStatsResponse*) override;
+  grpc::Status ExplainFlow(Context*, const v1::ExplainFlowRequest*,
+                           v1::ExplainFlowResponse*) override;
+  WatchHub::Reactor* Watch(grpc::CallbackServerContext*, const v1::WatchRequest*) override;
   // Change safety, see change_handlers.cc.
   grpc::Status Confirm(Context*, const v1::ConfirmRequest*, v1::ConfirmResponse*) override;
   grpc::Status GetHistory(Context*, const v1::GetHistoryRequest*, v1::GetHistoryResponse*) override;
@@ -61,6 +73,14 @@ class GuidewayService final : public v1::Guideway::Service {
 
   // Runs `work`, which returns a status, on the loop's thread.
   grpc::Status OnLoop(const std::function<absl::Status()>& work);
+  // Every handler asks first. OK if the caller has the role.
+  grpc::Status Allow(const grpc::ServerContextBase* context, Role role) const {
+    return access_->Check(*context, *peers_, role);
+  }
+  void FillStatus(v1::GetStatusResponse* response);  // on the loop
+  // Calls `ask(done)` on the loop and waits for what `done` is called with.
+  template <typename Response, typename F>
+  grpc::Status Ask(F ask, Response* response);
   template <typename Request>
   grpc::Status Edit(Context* context, const Request& request, v1::ApplyResponse* response);
   // Who makes this call, and what it is: named by the request's type without "Request".
@@ -70,8 +90,10 @@ class GuidewayService final : public v1::Guideway::Service {
 
   ConfigStore* const store_;
   const UnixPeers* const peers_;
+  const Access* const access_;
   const ServiceHooks hooks_;
   const absl::Time started_;
+  WatchHub watch_hub_;
 };
 
 }  // namespace guideway

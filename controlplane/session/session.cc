@@ -26,7 +26,8 @@ Session::Session(EventLoop* loop, std::string socket_path, std::function<void()>
       path_(std::move(socket_path)),
       on_ready_(std::move(on_ready)),
       backoff_(kFirstRetry),
-      problem_("not connected yet") {}
+      problem_("not connected yet"),
+      flow_lookups_(loop) {}
 
 Session::~Session() {
   loop_->Cancel(retry_timer_);
@@ -125,6 +126,15 @@ void Session::ReadCounters(CountersDone done) {
   Pump();
 }
 
+void Session::LookupFlow(const FlowKey& flow, FlowLookups::Done done) {
+  if (!ready()) {
+    done(absl::UnavailableError(absl::StrCat("data plane: ", problem_)));
+    return;
+  }
+  flow_lookups_.Add(flow, std::move(done));
+  Pump();
+}
+
 void Session::Pump() {
   if (!ready()) return;
   absl::Status status;
@@ -134,6 +144,11 @@ void Session::Pump() {
     const auto put = Put(request, nullptr);
     status = put.status();
     counters_asked_ = put.ok() && *put;
+  }
+  if (const auto request = flow_lookups_.Next(); request && !transaction_ && status.ok()) {
+    const auto put = Put(*request, nullptr);
+    status = put.status();
+    if (put.ok() && *put) flow_lookups_.Sent();
   }
   if (!transaction_) StartTransaction();
   if (status.ok() && transaction_) status = PumpTransaction();
@@ -237,6 +252,10 @@ void Session::OnResponse(const channel::Response& response) {
     FinishCounters();
     return;
   }
+  if (request.type == channel::MessageType::kLookupFlow) {
+    flow_lookups_.Answered(response, end_->ReadFlowLookup());
+    return;
+  }
   transaction_->Answered(response);
   if (transaction_->finished()) FinishTransaction();
 }
@@ -299,6 +318,7 @@ void Session::Lose(const absl::Status& why) {
   const std::string text(why.message());
   if (problem_ != text) LOG(WARNING) << "data plane: " << text;
   problem_ = text;
+  const bool was_ready = ready();
   if (end_ != nullptr) {
     loop_->Unwatch(end_->socket_fd());
     if (end_->ready()) loop_->Unwatch(end_->doorbell_fd());
@@ -323,6 +343,8 @@ void Session::Lose(const absl::Status& why) {
   retry_timer_ = loop_->After(backoff_, [this] { Connect(); });
   backoff_ = std::min(backoff_ * 2, kLongestRetry);
   FailCounters(absl::UnavailableError(absl::StrCat("data plane: ", text)));
+  flow_lookups_.FailAll(absl::UnavailableError(absl::StrCat("data plane: ", text)));
+  if (was_ready && on_lost_) on_lost_();
 }
 
 }  // namespace guideway

@@ -20,6 +20,7 @@
 #include "absl/status/statusor.h"
 #include "controlplane/compiler/tables.h"
 #include "controlplane/event_loop.h"
+#include "controlplane/session/flow_lookups.h"
 #include "controlplane/session/transaction.h"
 #include "lib/channel/controlplane_end.h"
 #include "lib/channel/layout.h"
@@ -45,6 +46,8 @@ class Session {
 
   void Start();
   void set_on_outcome(OnOutcome on_outcome) { on_outcome_ = std::move(on_outcome); }
+  // Called when the connection breaks that was ready, after problem() says why.
+  void set_on_lost(std::function<void()> on_lost) { on_lost_ = std::move(on_lost); }
   // The tables that should be in force. Sent at once if nothing is in flight. `ticket` is what the
   // outcome handler is told.
   void SetWanted(std::shared_ptr<const Tables> tables, uint64_t ticket = 0);
@@ -52,6 +55,8 @@ class Session {
   void ClearWanted();
   // Fails with Unavailable (not connected) or DeadlineExceeded (after 1 s).
   void ReadCounters(CountersDone done);
+  // What the data plane's flow tables know of a flow. Fails like ReadCounters().
+  void LookupFlow(const FlowKey& flow, FlowLookups::Done done);
 
   bool ready() const { return end_ != nullptr && end_->ready(); }
   // What the data plane said at the last handshake; zeros before the first.
@@ -113,6 +118,7 @@ class Session {
   std::unique_ptr<Transaction> transaction_;
   uint64_t transaction_ticket_ = 0;
   OnOutcome on_outcome_;
+  std::function<void()> on_lost_;
   InForce in_force_;
   InForce attempted_;  // whose commit was sent and not answered when the connection broke
   uint64_t reported_generation_ = 0;
@@ -127,6 +133,7 @@ class Session {
   uint64_t next_waiter_id_ = 1;
   bool counters_asked_ = false;
   std::map<std::string, DurationHistogram> response_times_;
+  FlowLookups flow_lookups_;
 };
 
 }  // namespace guideway

@@ -90,6 +90,8 @@ std::string NameOf(MessageType type) {
       return "kSetQuicLb";
     case MessageType::kDeleteQuicLb:
       return "kDeleteQuicLb";
+    case MessageType::kLookupFlow:
+      return "kLookupFlow";
   }
   return absl::StrCat("message type ", static_cast<uint32_t>(type));
 }

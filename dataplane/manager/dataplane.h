@@ -38,6 +38,8 @@ class Dataplane {
   TableMemory* table_memory() { return &table_memory_; }
   const std::vector<std::unique_ptr<Port>>& ports() const { return ports_; }
   const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
+  // By worker. Theirs to write, anybody's to look into.
+  const std::vector<std::unique_ptr<FlowTable>>& flow_tables() const { return flow_tables_; }
   // Flows that all tables together can hold.
   uint64_t flow_capacity() const;
 

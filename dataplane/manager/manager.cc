@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "dataplane/manager/counters_region.h"
+#include "dataplane/manager/flow_lookup.h"
 #include "lib/base/status.h"
 
 namespace guideway {
@@ -137,7 +138,13 @@ channel::Response Manager::Handle(const channel::Request& request) {
   if (request.type == channel::MessageType::kReadCounters && !draft_->in_transaction()) {
     WriteCounters();
   }
-  return draft_->Apply(request, channel_->arena());
+  const channel::Response response = draft_->Apply(request, channel_->arena());
+  if (request.type == channel::MessageType::kLookupFlow &&
+      response.code == channel::ResponseCode::kOk && channel_->counters() != nullptr) {
+    LookUpFlow(request.body.lookup_flow, draft_->committed(), dataplane_->flow_tables(),
+               &channel_->counters()->flow_lookup);
+  }
+  return response;
 }
 
 absl::Status Manager::Publish(const TableState& tables) {

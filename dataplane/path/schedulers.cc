@@ -23,10 +23,6 @@ bool StartsFlow(const Packet& packet) {
   return packet.key.protocol == IpProtocol::kUdp || IsSyn(packet);
 }
 
-Be32 Masked(Be32 word, uint32_t bits) {
-  return Be32(bits == 0 ? 0 : word.host() & 0xffffffffu << (32 - std::min(bits, 32u)));
-}
-
 // How loaded a backend would be with one flow more, as a fraction.
 struct Load {
   uint64_t flows;
@@ -105,23 +101,6 @@ uint64_t NextHash(uint64_t hash) {
   hash = (hash ^ hash >> 30) * 0xbf58476d1ce4e5b9;
   hash = (hash ^ hash >> 27) * 0x94d049bb133111eb;
   return hash ^ hash >> 31;
-}
-
-uint64_t SourceHash(const FlowHashKey& key, const IpAddress& source, const Pool& pool) {
-  FlowKey client;
-  client.protocol = IpProtocol{};
-  if (source.IsIpv4()) {
-    client.source = IpAddress::FromIpv4(Masked(source.ipv4(), pool.source_bits_ipv4));
-  } else {
-    auto words = std::bit_cast<std::array<Be32, 4>>(source);
-    for (uint32_t i = 0; i < words.size(); ++i) {
-      const uint32_t before = 32 * i;
-      words[i] =
-          Masked(words[i], pool.source_bits_ipv6 > before ? pool.source_bits_ipv6 - before : 0);
-    }
-    client.source = std::bit_cast<IpAddress>(words);
-  }
-  return FlowHash(key, client);
 }
 
 const Backend* Schedule(const Packet& packet, const Backend* by_hash, const Snapshot& tables,

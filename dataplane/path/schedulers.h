@@ -15,15 +15,17 @@
 #define GUIDEWAY_DATAPLANE_PATH_SCHEDULERS_H_
 
 #include "dataplane/path/packet.h"
+#include "lib/hash/flow_hash.h"
 
 namespace guideway {
 
 // Bounds what a new flow costs in a large pool.
 inline constexpr uint32_t kMostCompared = 128;
 
-// The hash of a client's address cut to the pool's length: FlowHash() of a FlowKey that is 0
-// otherwise, ports and protocol included.
-uint64_t SourceHash(const FlowHashKey& key, const IpAddress& source, const Pool& pool);
+// The hash of a client's address cut to the pool's length.
+inline uint64_t SourceHash(const FlowHashKey& key, const IpAddress& source, const Pool& pool) {
+  return SourceHash(key, source, pool.source_bits_ipv4, pool.source_bits_ipv6);
+}
 
 // Another hash of what this one is of.
 uint64_t NextHash(uint64_t hash);

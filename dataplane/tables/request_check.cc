@@ -279,6 +279,12 @@ Refusal CheckNextHop(const NextHopBody& body, uint32_t port_count) {
       .result();
 }
 
+Refusal CheckLookupFlow(const LookupFlowBody& body) {
+  const bool known_protocol = body.protocol == static_cast<uint8_t>(IpProtocol::kTcp) ||
+                              body.protocol == static_cast<uint8_t>(IpProtocol::kUdp);
+  return FieldCheck("lookup_flow").Require(known_protocol, "protocol", body.protocol).result();
+}
+
 Refusal CheckDelete(MessageType type, uint32_t index) {
   switch (type) {
     case MessageType::kDeleteVip:

@@ -29,6 +29,7 @@ Refusal CheckPool(const channel::PoolBody& body, const channel::ArenaView& arena
 Refusal CheckBackend(const channel::BackendBody& body);
 Refusal CheckQuicLb(const channel::QuicLbBody& body);
 Refusal CheckNextHop(const channel::NextHopBody& body, uint32_t port_count);
+Refusal CheckLookupFlow(const channel::LookupFlowBody& body);
 // `type` is one of the kDelete*.
 Refusal CheckDelete(channel::MessageType type, uint32_t index);
 

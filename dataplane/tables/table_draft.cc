@@ -47,7 +47,7 @@ TableDraft::TableDraft(TableMemory* memory, uint32_t port_count, Publish publish
 
 Response TableDraft::Apply(const Request& request, const ArenaView& arena) {
   const Refusal refusal = Dispatch(request, arena);
-  // kReadCounters and unknown messages outside a transaction break nothing; a refused kBegin does,
+  // Questions and unknown messages outside a transaction break nothing; a refused kBegin does,
   // because what follows it was meant for its transaction.
   if (!refusal.ok() && (phase_ != Phase::kIdle || request.type == MessageType::kBegin)) {
     phase_ = Phase::kBroken;
@@ -72,8 +72,8 @@ Refusal TableDraft::Dispatch(const Request& request, const ArenaView& arena) {
     return {};
   }
   const bool table_change = IsTableChange(type);
-  if (!table_change && type != MessageType::kBegin && type != MessageType::kCommit &&
-      type != MessageType::kReadCounters) {
+  const bool question = type == MessageType::kReadCounters || type == MessageType::kLookupFlow;
+  if (!table_change && type != MessageType::kBegin && type != MessageType::kCommit && !question) {
     return refuse(ResponseCode::kUnknownType);
   }
   if (type == MessageType::kBegin) {
@@ -81,8 +81,9 @@ Refusal TableDraft::Dispatch(const Request& request, const ArenaView& arena) {
     return Begin(request.body.begin);
   }
   if (phase_ == Phase::kBroken) return refuse(ResponseCode::kTransactionBroken);
-  if (type == MessageType::kReadCounters) {
-    return phase_ == Phase::kOpen ? refuse(ResponseCode::kInsideTransaction) : Refusal{};
+  if (question) {
+    if (phase_ == Phase::kOpen) return refuse(ResponseCode::kInsideTransaction);
+    return type == MessageType::kLookupFlow ? CheckLookupFlow(request.body.lookup_flow) : Refusal{};
   }
   if (phase_ == Phase::kIdle) return refuse(ResponseCode::kOutsideTransaction);
   if (type == MessageType::kCommit) return Commit(request.body.commit.generation);

@@ -35,7 +35,8 @@ class TableDraft {
   TableDraft(TableMemory* memory, uint32_t port_count, Publish publish);
 
   // Applies a request, which must be a private copy. kReadCounters outside a transaction is
-  // answered kOk: the caller writes the counters before it sends that.
+  // answered kOk, kLookupFlow with a good body as well: the caller writes what was asked for before
+  // it sends that.
   channel::Response Apply(const channel::Request& request, const channel::ArenaView& arena);
 
   // As kAbort: for a control plane that is gone.

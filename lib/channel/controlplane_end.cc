@@ -182,4 +182,10 @@ std::unique_ptr<CountersRegion> ControlplaneEnd::ReadCounters() const {
   return copy;
 }
 
+FlowLookup ControlplaneEnd::ReadFlowLookup() const {
+  FlowLookup copy;
+  if (ready_) std::memcpy(&copy, &memory_.counters()->flow_lookup, sizeof(copy));
+  return copy;
+}
+
 }  // namespace guideway::channel

@@ -70,6 +70,8 @@ class ControlplaneEnd {
   absl::Span<MaglevSlot> arena_slot(uint32_t slot) const { return memory_.arena_slot(slot); }
   // A copy of the counters, as of the last answered kReadCounters. After the handshake only.
   std::unique_ptr<CountersRegion> ReadCounters() const;
+  // A copy of what the last answered kLookupFlow found. After the handshake only.
+  FlowLookup ReadFlowLookup() const;
 
  private:
   ControlplaneEnd() = default;

@@ -86,6 +86,18 @@ struct OtherVerdictValues {
   uint64_t drops[kDropReasonCount] = {};
 };
 
+// What the workers' flow tables know of one flow. Written by the data plane on kLookupFlow before
+// it answers; read by the control plane.
+struct FlowLookup {
+  uint64_t flow_hash = 0;     // by the key in force
+  uint32_t worker_count = 0;  // entries that mean something
+  struct Entry {
+    uint32_t backend = 0;         // index in the low 16 bits, incarnation in the high 16
+    uint32_t times_out_in_s = 0;  // if no packet comes
+    uint8_t state = 0;            // FlowState; 0: the worker does not know the flow
+  } workers[kMaxWorkers];
+};
+
 // Written by the data plane on kReadCounters before it answers; read by the control plane.
 struct CountersRegion {
   uint64_t generation = 0;
@@ -109,6 +121,7 @@ struct CountersRegion {
   TrafficValues backends[kMaxBackends];
   uint64_t worker_busy_ns[kMaxWorkers] = {};  // time of rounds in which there were packets
   BackendFlowValues backend_flows[kMaxBackends];
+  FlowLookup flow_lookup;  // on kLookupFlow
 };
 
 }  // namespace guideway::channel

@@ -94,6 +94,7 @@ enum class MessageType : uint32_t {
   kReadCounters = 13,  // outside transactions: copy the counters into the counters region
   kSetQuicLb = 14,
   kDeleteQuicLb = 15,
+  kLookupFlow = 16,  // outside transactions: write what the flow tables know of it into the region
 };
 
 struct BeginBody {
@@ -173,6 +174,14 @@ struct QuicLbBody {
 struct IndexBody {
   uint32_t index;
 };
+// A flow, as in FlowKey.
+struct LookupFlowBody {
+  IpAddress source;
+  IpAddress destination;
+  Be16 source_port;
+  Be16 destination_port;
+  uint8_t protocol;  // IpProtocol: kTcp or kUdp
+};
 struct CommitBody {
   uint64_t generation;  // of the new tables; above the current one, by at most kMaxGenerationStep
 };
@@ -192,6 +201,7 @@ struct Request {
     QuicLbBody quic_lb;
     IndexBody index;
     CommitBody commit;
+    LookupFlowBody lookup_flow;
     uint8_t bytes[120];
   } body = {.bytes = {}};
 };
@@ -201,7 +211,7 @@ enum class ResponseCode : uint32_t {
   kOk = 0,
   kUnknownType = 1,
   kOutsideTransaction = 2,   // kSet*/kCommit without kBegin
-  kInsideTransaction = 3,    // kBegin or kReadCounters within a transaction
+  kInsideTransaction = 3,    // kBegin, kReadCounters or kLookupFlow within a transaction
   kStaleBase = 4,            // base_generation is not the current generation
   kStaleGeneration = 5,      // kCommit's generation is not above the current one
   kOutOfRange = 6,           // a field is outside its range

@@ -44,6 +44,13 @@ struct FlowTimeouts {
   }
 };
 
+// A live entry, as somebody who only looks sees it.
+struct FlowView {
+  BackendId backend = 0;
+  FlowState state = FlowState::kFree;
+  uint32_t times_out_in_s = 0;
+};
+
 // Written by the worker, read by anyone. `expiry` is 0 while the other two change, so that neither
 // a reader nor a restarted process takes half an entry for a flow.
 struct FlowEntry {

@@ -1,4 +1,5 @@
-// HOT PATH (Find, Peek, Touch, Insert): no allocation, lock, log, system call or exception.
+// HOT PATH (Find, Peek, Inspect, Touch, Insert): no allocation, lock, log, system call or
+// exception.
 #include "lib/flow/flow_table.h"
 
 namespace guideway {
@@ -99,6 +100,11 @@ FlowEntry* FlowTable::Find(uint64_t flow_hash, uint32_t now_s) {
 }
 
 std::optional<BackendId> FlowTable::Peek(uint64_t flow_hash, uint32_t now_s) const {
+  const auto flow = Inspect(flow_hash, now_s);
+  return flow.has_value() ? std::optional<BackendId>(flow->backend) : std::nullopt;
+}
+
+std::optional<FlowView> FlowTable::Inspect(uint64_t flow_hash, uint32_t now_s) const {
   for (const FlowBucket* bucket : {&BucketOf(flow_hash), &NeighbourOf(flow_hash)}) {
     for (const FlowEntry& entry : bucket->entries) {
       const uint32_t expiry = entry.expiry.load(std::memory_order_acquire);
@@ -107,7 +113,9 @@ std::optional<BackendId> FlowTable::Peek(uint64_t flow_hash, uint32_t now_s) con
       std::atomic_thread_fence(std::memory_order_acquire);
       // As in ForEach: whoever rewrites the entry sets `expiry` to 0 first, and then another tag.
       if (entry.expiry.load(std::memory_order_acquire) == 0 || TagOf(entry) != flow_hash) continue;
-      if (IsLive(expiry, now_s)) return backend;
+      if (IsLive(expiry, now_s)) {
+        return FlowView{backend, StateOf(expiry), SecondsLeft(expiry, now_s)};
+      }
     }
   }
   return std::nullopt;

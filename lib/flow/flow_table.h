@@ -2,8 +2,8 @@
 //
 // Fixed size, allocated by the owner as one block of memory that may outlive the process (named
 // memory with a layout version); 16 bytes a flow, four flows in a 64-byte bucket, one cache line a
-// lookup. Single writer: the worker calls everything below; Peek, ForEach and CountOf may be
-// called by any thread.
+// lookup. Single writer: the worker calls everything below; Peek, Inspect, ForEach and CountOf may
+// be called by any thread.
 //
 // Where a flow stands: in the bucket of its hash's low bits, or, entered while that one was full,
 // in the neighbour (index ^ 1). Entries are overwritten, never freed, so a bucket that is full
@@ -74,6 +74,8 @@ class FlowTable {
   // Any thread: the backend of the flow's live entry, if it has one. Writes nothing. An entry that
   // changes meanwhile may be missed.
   std::optional<BackendId> Peek(uint64_t flow_hash, uint32_t now_s) const;
+  // Any thread: the same with state and time.
+  std::optional<FlowView> Inspect(uint64_t flow_hash, uint32_t now_s) const;
   // Records a packet of a found flow: `timeouts` are those of its VIP.
   static void Touch(FlowEntry* entry, FlowState state, uint32_t now_s,
                     const FlowTimeouts& timeouts);

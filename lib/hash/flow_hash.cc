@@ -1,6 +1,8 @@
-// HOT PATH (FlowHash only): no allocation, lock, log, system call or exception.
+// HOT PATH (FlowHash and SourceHash): no allocation, lock, log, system call or exception.
 #include "lib/hash/flow_hash.h"
 
+#include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "lib/hash/siphash.h"
@@ -25,6 +27,10 @@ uint64_t LoadWord(const uint8_t* at) {
   return LittleEndian(word);
 }
 
+Be32 Masked(Be32 word, uint32_t bits) {
+  return Be32(bits == 0 ? 0 : word.host() & 0xffffffffu << (32 - std::min(bits, 32u)));
+}
+
 }  // namespace
 
 FlowHashKey FlowHashKey::FromSecret(const std::string& secret) {
@@ -43,6 +49,23 @@ uint64_t FlowHash(const FlowHashKey& key, const FlowKey& flow) {
   const uint64_t ports = LoadWord(bytes + 32);
   const uint64_t hash = FoldedMultiply(source ^ ports ^ k[4], destination ^ k[5]);
   return hash != 0 ? hash : 1;
+}
+
+uint64_t SourceHash(const FlowHashKey& key, const IpAddress& source, uint32_t bits_ipv4,
+                    uint32_t bits_ipv6) {
+  FlowKey client;
+  client.protocol = IpProtocol{};
+  if (source.IsIpv4()) {
+    client.source = IpAddress::FromIpv4(Masked(source.ipv4(), bits_ipv4));
+  } else {
+    auto words = std::bit_cast<std::array<Be32, 4>>(source);
+    for (uint32_t i = 0; i < words.size(); ++i) {
+      const uint32_t before = 32 * i;
+      words[i] = Masked(words[i], bits_ipv6 > before ? bits_ipv6 - before : 0);
+    }
+    client.source = std::bit_cast<IpAddress>(words);
+  }
+  return FlowHash(key, client);
 }
 
 }  // namespace guideway

@@ -28,6 +28,11 @@ struct FlowHashKey {
 // Never 0, so that 0 can mean "no flow".
 uint64_t FlowHash(const FlowHashKey& key, const FlowKey& flow);
 
+// The hash of a client: FlowHash() of a FlowKey that has only its address, cut to so many leading
+// bits (0..32 for IPv4, 0..128 for IPv6), and is 0 otherwise, ports and protocol included.
+uint64_t SourceHash(const FlowHashKey& key, const IpAddress& source, uint32_t bits_ipv4,
+                    uint32_t bits_ipv6);
+
 // Maps a flow hash onto [0, slot_count) without division (the high half of the product).
 inline uint32_t SlotOf(uint64_t flow_hash, uint32_t slot_count) {
   return static_cast<uint32_t>((static_cast<Uint128>(flow_hash) * slot_count) >> 64);

@@ -47,7 +47,7 @@ TEST_CASE("exit codes") {
         {"backend", "weight", "web", "web-1", "4294967296"},
         {"stats", "--watch", "0"},
         {"backend", "add", "web", "x", "10.0.0.9", "--state", "down"},
-        {"completion", "fish"}}) {
+        {"completion", "tcsh"}}) {
     const Result result = daemon.Run(usage);
     CAPTURE(usage);
     CHECK(result.exit_code == 2);

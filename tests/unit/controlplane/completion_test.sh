@@ -36,7 +36,7 @@ expect "table json" guideway -o ""
 expect "--state" guideway backend add web --st
 expect "--socket" guideway backend add web --so
 expect "enabled" guideway backend add web x 10.0.0.1 --state e
-expect "bash" guideway completion ""
+expect "bash zsh fish" guideway completion ""
 expect "" guideway pool show ""  # no daemon: no names, no error
 
 # Names come from the program itself; this one answers as if a daemon were there.

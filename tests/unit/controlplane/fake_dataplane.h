@@ -56,6 +56,7 @@ class FakeDataplane {
   int refuse_commits = 0;              // so many commits fail for lack of memory
   channel::TrafficValues backends[4];  // what they say of the first backends
   channel::BackendFlowValues backend_flows[4];
+  channel::FlowLookup flow_lookup;  // the answer, but for the hash: that is the flow's source port
 
  private:
   void Work() {
@@ -75,6 +76,10 @@ class FakeDataplane {
           std::copy(std::begin(backends), std::end(backends), end_->counters()->backends);
           std::copy(std::begin(backend_flows), std::end(backend_flows),
                     end_->counters()->backend_flows);
+        }
+        if (requests[i].type == channel::MessageType::kLookupFlow) {
+          end_->counters()->flow_lookup = flow_lookup;
+          end_->counters()->flow_lookup.flow_hash = requests[i].body.lookup_flow.source_port.host();
         }
         if (requests[i].type == channel::MessageType::kCommit && refuse_commits > 0) {
           --refuse_commits;

@@ -247,5 +247,47 @@ TEST_CASE("counters: read, not connected, no answer") {
   CHECK(absl::IsUnavailable(status));
 }
 
+TEST_CASE("lookups of flows are answered in order, and fail when the data plane goes") {
+  Bench bench;
+  REQUIRE(bench.thread.Await([&] { return bench.session->ready(); }));
+  std::vector<uint64_t> hashes;
+  std::vector<absl::Status> failures;
+  const auto ask = [&](uint16_t port) {
+    FlowKey flow;
+    flow.source_port = Be16(port);
+    bench.session->LookupFlow(flow, [&](const absl::StatusOr<channel::FlowLookup>& found) {
+      if (!found.ok()) return failures.push_back(found.status());
+      CHECK(found->workers[1].times_out_in_s == 17);
+      hashes.push_back(found->flow_hash);
+    });
+  };
+  bench.thread.On([&] {
+    bench.dataplane->flow_lookup.workers[1].times_out_in_s = 17;
+    for (uint16_t port = 1; port <= 3; ++port) ask(port);
+  });
+  CHECK(bench.thread.Await([&] { return hashes.size() == 3; }));
+  CHECK(hashes == std::vector<uint64_t>{1, 2, 3});
+  bench.thread.On([&] {
+    bench.dataplane->Pause();
+    ask(4);
+    ask(5);
+  });
+  CHECK(bench.thread.Await([&] { return failures.size() == 2; }));  // after a second
+  CHECK(absl::IsDeadlineExceeded(failures[0]));
+  bench.thread.On([&] {
+    bench.dataplane->Resume();
+    ask(6);  // the answer to 4 is not taken for this one's
+  });
+  CHECK(bench.thread.Await([&] { return hashes.size() == 4; }));
+  CHECK(hashes.back() == 6);
+  bench.thread.On([&] {
+    bench.dataplane->Pause();
+    ask(7);
+    bench.dataplane.reset();
+  });
+  CHECK(bench.thread.Await([&] { return failures.size() == 3; }));
+  CHECK(absl::IsUnavailable(failures[2]));
+}
+
 }  // namespace
 }  // namespace guideway

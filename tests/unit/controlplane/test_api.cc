@@ -51,7 +51,7 @@ vips:
 )";
 }
 
-TestApi::TestApi(const std::string& yaml) {
+TestApi::TestApi(const std::string& yaml, ApiOptions options) : options_(std::move(options)) {
   socket_ = directory_.File("run/api.sock");
   directory_.Write("config.yaml", yaml);
   Start();
@@ -63,7 +63,7 @@ void TestApi::Start() {
   CHECK(store.ok()) << store.status();
   store_ = *std::move(store);
   store_->SetCapacityCheck([this](const v1::Config&) { return beyond_capacity; });
-  auto server = ApiServer::Start(socket_, store_.get(), Hooks());
+  auto server = ApiServer::Start(socket_, store_.get(), Hooks(), options_);
   CHECK(server.ok()) << server.status();
   server_ = *std::move(server);
 }
@@ -96,7 +96,8 @@ void TestApi::FillState(v1::GetStateResponse* state) {
       b->set_share(0.25);
       b->set_unreachable(web_1_unreachable && backend.name() == "web-1");
       b->set_next_hop(b->unreachable() ? "no route" : "eth1 02:00:00:00:00:01");
-      b->mutable_traffic()->set_packets(7);
+      const auto factor = static_cast<uint64_t>(backend.name().back() - '0');
+      b->mutable_traffic()->set_packets(7 + readings_ * packets_a_reading * factor);
       b->mutable_flows()->set_active_flows(5);
       b->mutable_flows()->set_syn_retransmissions(11);
       if (backend.name() != "web-1") continue;
@@ -110,8 +111,41 @@ void TestApi::FillState(v1::GetStateResponse* state) {
   for (const v1::Vip& vip : store_->config().vips()) {
     v1::VipState* out = state->add_vips();
     *out->mutable_vip() = vip;
-    out->mutable_traffic()->set_packets(28);
+    out->mutable_traffic()->set_packets(28 + readings_ * packets_a_reading);
   }
+}
+
+v1::ExplainFlowResponse TestApi::Explain(const v1::ExplainFlowRequest& request) {
+  v1::ExplainFlowResponse flow;
+  if (request.destination() != "192.0.2.1") return flow;
+  v1::GetStateResponse state;
+  FillState(&state);
+  *flow.mutable_vip() = state.vips(0);
+  flow.set_scheduler(v1::MAGLEV);
+  flow.set_flow_hash("0123456789abcdef");
+  flow.set_slot(17);
+  flow.set_slot_count(65537);
+  flow.mutable_current()->set_pool("web");
+  *flow.mutable_current()->mutable_backend() = state.pools(0).backends(0);
+  flow.mutable_owner()->set_pool("web");
+  *flow.mutable_owner()->mutable_backend() = state.pools(0).backends(1);
+  v1::FlowEntryState* entry = flow.add_entries();
+  *entry->mutable_owner() = flow.owner();
+  entry->set_worker(1);
+  entry->set_state("established");
+  entry->set_idle_ms(3000);
+  entry->set_times_out_in_ms(3597000);
+  entry->set_holds(true);
+  flow.set_decided_by("the flow table of worker 1");
+  v1::FlowDelivery* delivery = flow.mutable_delivery();
+  delivery->set_encapsulation(v1::GUE);
+  delivery->set_next_hop("eth1 02:00:00:00:00:01");
+  delivery->set_outer_source("10.0.0.9");
+  delivery->set_outer_source_port(51234);
+  delivery->set_outer_destination("10.0.0.2");
+  delivery->set_outer_destination_port(6080);
+  flow.add_notes("a note");
+  return flow;
 }
 
 ServiceHooks TestApi::Hooks() {
@@ -147,7 +181,11 @@ ServiceHooks TestApi::Hooks() {
     status->set_wanted_generation(3);
     status->set_workers(2);
   };
+  hooks.explain_flow = [this](const v1::ExplainFlowRequest& request, auto done) {
+    done(Explain(request));
+  };
   hooks.read_stats = [this](auto done) {
+    ++readings_;
     if (stats_fail) {
       done(absl::UnavailableError("the data plane is not connected"));
       return;

@@ -34,7 +34,7 @@ std::string TestYaml();
 
 class TestApi {
  public:
-  explicit TestApi(const std::string& yaml = TestYaml());
+  explicit TestApi(const std::string& yaml = TestYaml(), ApiOptions options = {});
 
   // What the controller would say; change before the call.
   CommitOutcome commit_outcome;  // of the next configuration; those after it are in force
@@ -44,6 +44,7 @@ class TestApi {
   bool loop_runs = true;
   bool web_1_unhealthy = false;
   bool web_1_unreachable = false;
+  uint64_t packets_a_reading = 0;  // by how much the counters grow; backend N's N times as much
   std::vector<uint64_t> web_1_flows = {
       5};  // one after the other, the last one stays; empty: no count
   bool web_1_deadline_passed = false;
@@ -51,6 +52,7 @@ class TestApi {
   const std::string& socket() const { return socket_; }
   const TestDirectory& directory() const { return directory_; }
   ConfigStore& store() { return *store_; }
+  ApiServer& server() { return *server_; }
   ConfigChanger& changer() { return *changer_; }
   std::string AuditFile() const { return directory_.File("audit.log"); }
   int configs_set() const { return configs_set_; }
@@ -70,9 +72,12 @@ class TestApi {
   void Start();
   ServiceHooks Hooks();
   void FillState(v1::GetStateResponse* state);
+  v1::ExplainFlowResponse Explain(const v1::ExplainFlowRequest& request);
 
+  const ApiOptions options_;
   TestDirectory directory_;
   std::string socket_;
+  uint64_t readings_ = 0;
   AuditLog audit_{AuditFile()};
   std::mutex loop_;  // stands for the loop's thread: one closure at a time
   int configs_set_ = 0;

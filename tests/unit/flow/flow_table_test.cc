@@ -307,5 +307,19 @@ TEST_CASE("another thread never sees half an entry") {
   CHECK(torn == 0);
 }
 
+TEST_CASE("who only looks sees backend, state and time left, and changes nothing") {
+  Table t(1000);
+  CHECK_FALSE(t.table.Inspect(42, kNow).has_value());
+  t.Insert(42, FlowState::kHalfOpen, kNow, 0x00030009);
+  const auto seen = t.table.Inspect(42, kNow + 10);
+  REQUIRE(seen.has_value());
+  CHECK(seen->backend == 0x00030009);
+  CHECK(seen->state == FlowState::kHalfOpen);
+  CHECK(seen->times_out_in_s == kTimeouts.half_open_s - 10);
+  CHECK(t.table.Peek(42, kNow + 10) == BackendId{0x00030009});
+  CHECK(FlowTable::TimesOutAt(*t.Find(42)) == kNow + kTimeouts.half_open_s);
+  CHECK_FALSE(t.table.Inspect(42, kNow + kTimeouts.half_open_s).has_value());
+}
+
 }  // namespace
 }  // namespace guideway

@@ -326,5 +326,26 @@ TEST_CASE("slots may name backends below the capacity, or nobody") {
   }
 }
 
+TEST_CASE("lookups of flows are for TCP and UDP, outside transactions, and break nothing") {
+  HeapTableMemory memory(1 << 20);
+  TableDraft draft(&memory, 1, [](const TableState&) { return absl::OkStatus(); });
+  Request lookup;
+  lookup.type = MessageType::kLookupFlow;
+  lookup.body.lookup_flow.protocol = 6;
+  CHECK(draft.Apply(lookup, {}).code == ResponseCode::kOk);
+  lookup.body.lookup_flow.protocol = 1;
+  const Response refused = draft.Apply(lookup, {});
+  CHECK(refused.code == ResponseCode::kOutOfRange);
+  CHECK(std::string(refused.field) == "lookup_flow.protocol");
+  CHECK(refused.value == 1);
+  CHECK_FALSE(draft.in_transaction());
+  Request begin;
+  begin.type = MessageType::kBegin;
+  begin.body.begin = {.base_generation = 0, .full = 1};
+  REQUIRE(draft.Apply(begin, {}).code == ResponseCode::kOk);
+  lookup.body.lookup_flow.protocol = 17;
+  CHECK(draft.Apply(lookup, {}).code == ResponseCode::kInsideTransaction);
+}
+
 }  // namespace
 }  // namespace guideway

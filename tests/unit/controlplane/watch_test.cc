@@ -1,0 +1,197 @@
+// The API's streams and its description of itself: Watch, reflection, comments.
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/descriptor.pb.h>
+#include <grpcpp/generic/generic_stub.h>
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "controlplane/server/watch_hub.h"
+#include "tests/unit/controlplane/test_api.h"
+
+namespace guideway {
+namespace {
+
+std::shared_ptr<grpc::Channel> ChannelTo(const TestApi& daemon) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  return grpc::CreateCustomChannel("unix:" + daemon.socket(), grpc::InsecureChannelCredentials(),
+                                   arguments);
+}
+
+void SetDeadline(grpc::ClientContext* context) {
+  context->set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+}
+
+struct Watching {
+  explicit Watching(const TestApi& daemon) : stub(v1::Guideway::NewStub(ChannelTo(daemon))) {
+    SetDeadline(&context);
+    reader = stub->Watch(&context, {});
+  }
+  v1::WatchEvent Read() {
+    v1::WatchEvent event;
+    REQUIRE(reader->Read(&event));
+    return event;
+  }
+  std::unique_ptr<v1::Guideway::Stub> stub;
+  grpc::ClientContext context;
+  std::unique_ptr<grpc::ClientReader<v1::WatchEvent>> reader;
+};
+
+v1::WatchEvent Tables(uint64_t generation) {
+  v1::WatchEvent event;
+  event.mutable_tables()->set_generation(generation);
+  return event;
+}
+
+TEST_CASE("watchers learn what is so and then what changes") {
+  TestApi daemon;
+  Watching one(daemon);
+  const v1::WatchEvent start = one.Read();
+  CHECK(start.start().status().config_version() == 1);
+  CHECK(start.start().state().pools_size() == 2);
+  CHECK(start.time_unix_ms() > 1'600'000'000'000);
+  Watching two(daemon);
+  CHECK(two.Read().has_start());
+  for (uint64_t i = 1; i <= 3; ++i) daemon.server().Publish(Tables(i));
+  for (Watching* watching : {&one, &two}) {
+    for (uint64_t i = 1; i <= 3; ++i) {
+      const v1::WatchEvent event = watching->Read();
+      CHECK(event.tables().generation() == i);
+      CHECK(event.sequence() == i);
+    }
+  }
+  Watching late(daemon);
+  CHECK(late.Read().sequence() == 3);
+  CHECK(daemon.Run({"watch", "--count", "1"}).exit_code == 0);
+  CHECK(absl::StrContains(daemon.Run({"watch", "--count", "1"}).out,
+                          "watching: configuration version 1, generation 3 in force"));
+  daemon.Stop();
+  v1::WatchEvent event;
+  CHECK_FALSE(one.reader->Read(&event));
+  CHECK(one.reader->Finish().error_code() == grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_CASE("a watcher that does not read is dropped, and the others are not") {
+  TestApi daemon;
+  Watching slow(daemon);
+  CHECK(slow.Read().has_start());
+  Watching quick(daemon);
+  CHECK(quick.Read().has_start());
+  // More than the connection's windows and the queue can hold.
+  v1::WatchEvent big;
+  big.mutable_health()->set_reason(std::string(60'000, 'x'));
+  constexpr int kEvents = 2000;
+  for (int i = 0; i < kEvents; ++i) {
+    daemon.server().Publish(big);
+    REQUIRE(quick.Read().has_health());
+  }
+  v1::WatchEvent event;
+  int got = 0;
+  while (slow.reader->Read(&event)) ++got;
+  const grpc::Status end = slow.reader->Finish();
+  CHECK(end.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED);
+  CHECK(end.error_message() == "too slow: 256 events were waiting; watch again");
+  CHECK(got < kEvents);
+  daemon.server().Publish(Tables(7));
+  CHECK(quick.Read().tables().generation() == 7);
+}
+
+TEST_CASE("there are so many watchers and no more; those that go make room") {
+  TestApi daemon;
+  std::vector<std::unique_ptr<Watching>> watching;
+  for (size_t i = 0; i < WatchHub::kMaxWatchers; ++i) {
+    watching.push_back(std::make_unique<Watching>(daemon));
+    CHECK(watching.back()->Read().has_start());
+  }
+  Watching refused(daemon);
+  v1::WatchEvent event;
+  CHECK_FALSE(refused.reader->Read(&event));
+  CHECK(refused.reader->Finish().error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED);
+  // 64 streams, and still threads for other calls.
+  CHECK(daemon.Run({"status"}).exit_code == 0);
+  watching.pop_back();
+  for (;;) {  // until the server has noticed; the deadline ends it otherwise
+    Watching again(daemon);
+    if (again.reader->Read(&event)) break;
+    REQUIRE(again.reader->Finish().error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED);
+  }
+}
+
+TEST_CASE("the server describes itself by reflection") {
+  TestApi daemon;
+  grpc::GenericStub stub(ChannelTo(daemon));
+  grpc::ClientContext context;
+  SetDeadline(&context);
+  grpc::CompletionQueue queue;
+  const auto call = stub.PrepareCall(
+      &context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
+  const auto next = [&] {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue.Next(&tag, &ok) && ok;
+  };
+  call->StartCall(nullptr);
+  REQUIRE(next());
+  // ServerReflectionRequest.list_services, field 7, set to "*".
+  const grpc::Slice request("\x3a\x01*", 3);
+  call->Write(grpc::ByteBuffer(&request, 1), nullptr);
+  REQUIRE(next());
+  grpc::ByteBuffer response;
+  call->Read(&response, nullptr);
+  REQUIRE(next());
+  std::vector<grpc::Slice> slices;
+  REQUIRE(response.Dump(&slices).ok());
+  std::string text;
+  for (const grpc::Slice& slice : slices) {
+    text.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  }
+  CHECK(absl::StrContains(text, "guideway.v1.Guideway"));
+  context.TryCancel();
+  queue.Shutdown();
+  void* tag = nullptr;
+  bool ok = false;
+  while (queue.Next(&tag, &ok)) continue;
+}
+
+// Names what has no comment; comments on the same line count.
+template <typename Descriptor>
+void Check(const Descriptor& descriptor, std::vector<std::string>* bare) {
+  google::protobuf::SourceLocation location;
+  const bool has = descriptor.GetSourceLocation(&location) &&
+                   !(location.leading_comments.empty() && location.trailing_comments.empty());
+  if (!has) bare->push_back(descriptor.full_name());
+}
+
+TEST_CASE("every call, message, field and value of the API has a comment") {
+  google::protobuf::FileDescriptorSet set;
+  REQUIRE(set.ParseFromString(ReadWhole(getenv("API_DESCRIPTORS"))));
+  google::protobuf::DescriptorPool pool;
+  for (const auto& each : set.file()) pool.BuildFile(each);
+  const auto* file = pool.FindFileByName("controlplane/api/guideway_service.proto");
+  REQUIRE(file != nullptr);
+  std::vector<std::string> bare;
+  for (int i = 0; i < file->service_count(); ++i) {
+    Check(*file->service(i), &bare);
+    for (int k = 0; k < file->service(i)->method_count(); ++k) {
+      Check(*file->service(i)->method(k), &bare);
+    }
+  }
+  for (int i = 0; i < file->message_type_count(); ++i) {
+    const auto& message = *file->message_type(i);
+    Check(message, &bare);
+    for (int k = 0; k < message.field_count(); ++k) Check(*message.field(k), &bare);
+  }
+  for (int i = 0; i < file->enum_type_count(); ++i) {
+    Check(*file->enum_type(i), &bare);
+    for (int k = 0; k < file->enum_type(i)->value_count(); ++k) {
+      Check(*file->enum_type(i)->value(k), &bare);
+    }
+  }
+  CHECK(bare == std::vector<std::string>{});
+}
+
+}  // namespace
+}  // namespace guideway
