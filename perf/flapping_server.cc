@@ -7,7 +7,6 @@
 // flap: a listener closes once it has been probed, and opens again 150 ms later, so that every
 // other probe at an interval of 100 ms finds it closed. "down N" closes the first N and opens the
 // others.
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -24,6 +23,9 @@
 #include <string>
 #include <vector>
 
+#include "controlplane/health/socket_address.h"
+
+namespace guideway {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -34,15 +36,12 @@ constexpr auto kClosedFor = std::chrono::milliseconds(150);
   exit(1);
 }
 
-int Listen(uint32_t address, uint16_t port) {
+int Listen(const IpAddress& address, uint16_t port) {
   const int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   const int one = 1;
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-  sockaddr_in place = {};
-  place.sin_family = AF_INET;
-  place.sin_addr.s_addr = htonl(address);
-  place.sin_port = htons(port);
-  if (bind(listener, reinterpret_cast<const sockaddr*>(&place), sizeof(place)) != 0) Die("bind");
+  SocketAddress place(address, port);
+  if (bind(listener, place.get(), place.size()) != 0) Die("bind");
   if (listen(listener, 1024) != 0) Die("listen");
   return listener;
 }
@@ -59,7 +58,7 @@ int OpenControl(const char* path) {
 
 class Server {
  public:
-  Server(uint32_t first_address, uint16_t port, size_t count)
+  Server(const IpAddress& first_address, uint16_t port, size_t count)
       : first_address_(first_address), port_(port), listeners_(count, -1) {
     for (size_t i = 0; i < count; ++i) Open(i);
   }
@@ -107,7 +106,8 @@ class Server {
     }
   }
   void Open(size_t which) {
-    listeners_[which] = Listen(first_address_ + static_cast<uint32_t>(which), port_);
+    const Be32 address(first_address_.ipv4().host() + static_cast<uint32_t>(which));
+    listeners_[which] = Listen(IpAddress::FromIpv4(address), port_);
     Add(listeners_[which], which);
   }
   void Shut(size_t which) {
@@ -136,7 +136,7 @@ class Server {
   }
 
   const int epoll_ = epoll_create1(EPOLL_CLOEXEC);
-  const uint32_t first_address_;
+  const IpAddress first_address_;
   const uint16_t port_;
   size_t flapping_ = 0;
   size_t down_ = 0;
@@ -145,10 +145,11 @@ class Server {
 };
 
 }  // namespace
+}  // namespace guideway
 
 int main(int argc, char** argv) {
-  in_addr first = {};
-  if (argc != 6 || inet_pton(AF_INET, argv[4], &first) != 1) {
+  const auto first = guideway::IpAddress::Parse(argc == 6 ? argv[4] : "");
+  if (!first.ok() || !first->IsIpv4()) {
     fprintf(stderr, "usage: %s CONTROL_SOCKET STEADY_PORT FLAPPING_PORT FIRST_ADDRESS COUNT\n",
             argv[0]);
     return 1;
@@ -156,9 +157,10 @@ int main(int argc, char** argv) {
   const rlimit files = {.rlim_cur = 65536, .rlim_max = 65536};
   setrlimit(RLIMIT_NOFILE, &files);
   const auto port = [](const char* text) { return static_cast<uint16_t>(atoi(text)); };
-  const int control = OpenControl(argv[1]);
-  Server server(ntohl(first.s_addr), port(argv[3]), static_cast<size_t>(atoi(argv[5])));
-  const int steady = Listen(INADDR_ANY, port(argv[2]));
+  const int control = guideway::OpenControl(argv[1]);
+  guideway::Server server(*first, port(argv[3]), static_cast<size_t>(atoi(argv[5])));
+  const int steady =
+      guideway::Listen(guideway::IpAddress::FromIpv4(guideway::Be32(0)), port(argv[2]));
   puts("ready");
   fflush(stdout);
   server.Run(steady, control);

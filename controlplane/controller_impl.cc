@@ -1,0 +1,331 @@
+// Wiring: configuration, probes, resolver -> tables -> session.
+#include "controlplane/controller_impl.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "controlplane/compiler/egress.h"
+#include "glog/logging.h"
+#include "lib/base/status.h"
+#include "lib/config/schema.h"
+
+namespace guideway {
+namespace {
+
+// How old the traffic figures in FillState() may be.
+constexpr absl::Duration kCountersInterval = absl::Seconds(1);
+
+// How long tables in force wait after a start for the kernel to say where the next hops are.
+constexpr absl::Duration kNextHopPatience = absl::Seconds(2);
+// How long pools are compiled in one turn of the event loop, one pool at least.
+constexpr absl::Duration kCompileTurn = absl::Milliseconds(5);
+// The wall clock may be set while the end of a drain is awaited: so often it is looked at.
+constexpr absl::Duration kDrainCheck = absl::Seconds(60);
+// What was refused for lack of memory is tried again.
+constexpr absl::Duration kFirstMemoryRetry = absl::Seconds(1);
+constexpr absl::Duration kLongestMemoryRetry = absl::Seconds(60);
+
+}  // namespace
+
+Controller::Impl::Impl(EventLoop* loop, Options options)
+    : loop_(loop),
+      options_(std::move(options)),
+      tables_(options_.state_directory + "/backend-indices"),
+      probe_tunnel_(loop, {options_.probe_mark, options_.probe_table},
+                    [this](const IpAddress& backend) { return NextHopOf(backend); }),
+      prober_(
+          loop, [this](const std::string& key) { OnHealth(key); },
+          [this](const std::string& key, ProbeResult::Outcome outcome, absl::Duration took) {
+            probe_statistics_.Record(key, outcome, took);
+          }),
+      resolver_(loop, [this] { RecompileSoon(); }),
+      session_(loop, options_.dataplane_socket, [this] { OnDataplane(); }),
+      commit_(loop),
+      retry_backoff_(kFirstMemoryRetry) {
+  session_.set_on_outcome([this](uint64_t ticket, const absl::Status& outcome) {
+    // Not within the session's own doings.
+    loop_->Post([this, alive = alive_, ticket, outcome] {
+      if (*alive) OnOutcome(ticket, outcome);
+    });
+  });
+  session_.set_on_lost([this] { events_.OnDataplane(false, session_.problem()); });
+}
+Controller::Impl::~Impl() {
+  *alive_ = false;
+  for (EventLoop::TimerId timer : {deadline_timer_, counters_timer_, retry_timer_}) {
+    loop_->Cancel(timer);
+  }
+}
+
+absl::Status Controller::Impl::Start() {
+  if (mkdir(options_.state_directory.c_str(), 0750) != 0 && errno != EEXIST) {
+    return ErrnoStatus(errno, absl::StrCat("make directory ", options_.state_directory));
+  }
+  GW_RETURN_IF_ERROR(tables_.Load());
+  session_.Start();
+  KeepCountersFresh();
+  return absl::OkStatus();
+}
+
+HealthState Controller::Impl::HealthOf(const std::string& key) const {
+  const HealthStateMachine* health = prober_.Find(key);
+  return health != nullptr ? health->state() : HealthState::kUnprobed;
+}
+
+void Controller::Impl::SetConfig(const v1::Config& config, CommitDone done) {
+  const uint64_t first_ticket = last_ticket_ + 1;
+  if (!has_config_) next_hop_deadline_ = loop_->Now() + kNextHopPatience;
+  config_ = config;
+  next_drain_end_ = ApplyDrainDeadlines(absl::Now(), &config_);
+  tables_.ConfigChanged(config_);
+  ++config_epoch_;
+  has_config_ = true;
+  passive_.SetConfig(config_);
+  SetProbes();
+  // Next hops for all that is in the tables: also of those backends that begin to linger now.
+  Recompile().IgnoreError();
+  SetDestinations();
+  const absl::Status sent = Recompile();
+  commit_.Begin(std::move(done), first_ticket, last_ticket_, sent);
+}
+
+void Controller::Impl::OnOutcome(uint64_t ticket, const absl::Status& outcome) {
+  if (outcome.ok()) {
+    retry_backoff_ = kFirstMemoryRetry;
+    tables_.latency()->InForce(ticket, loop_->Now());
+    events_.OnTables(session_.generation());
+  }
+  if (commit_.OnOutcome(ticket, outcome) || outcome.ok()) return;
+  // Nobody's change but a turn of health or next hops; newer tables are a try of their own.
+  if (!absl::IsResourceExhausted(outcome) || ticket != last_ticket_ || retry_timer_ != 0) return;
+  retry_timer_ = loop_->After(retry_backoff_, [this] {
+    retry_timer_ = 0;
+    Recompile().IgnoreError();
+  });
+  retry_backoff_ = std::min(retry_backoff_ * 2, kLongestMemoryRetry);
+}
+
+void Controller::Impl::SetProbes() {
+  ProbePlan plan = MakeProbePlan(
+      config_, [this](const TunnelTarget& target) { return probe_tunnel_.MakePath(target); });
+  pool_of_key_ = std::move(plan.pool_of_key);
+  probe_statistics_.SetPools(pool_of_key_);
+  probe_tunnel_.SetInUse(plan.uses_tunnel);
+  prober_.SetTargets(plan.targets);
+  settling_.SetPools(plan.keys_by_pool, FromProto(config_.settle_time()), loop_->Now());
+  UpdateSettling();
+}
+
+void Controller::Impl::SetDestinations() {
+  std::set<IpAddress> destinations;
+  if (StaticGatewayPort(config_) == nullptr) {
+    for (const auto& [key, record] : tables_.registry().records())
+      destinations.insert(record.address);
+    if (!resolver_started_) {
+      const absl::Status started = resolver_.Start();
+      resolver_started_ = started.ok();
+      if (!started.ok()) LOG(ERROR) << "next hops: " << started.message();
+    }
+  }
+  resolver_.SetDestinations(destinations);
+}
+
+// As a kernel interface, for probes through the tunnel.
+ResolvedNextHop Controller::Impl::NextHopOf(const IpAddress& backend) const {
+  if (const v1::Port* port = StaticGatewayPort(config_)) {
+    const channel::Welcome& welcome = session_.welcome();
+    return OnKernelInterface(StaticNextHop(*port, backend),
+                             absl::MakeConstSpan(welcome.ports, welcome.port_count));
+  }
+  const auto found = resolver_.next_hops().find(backend);
+  return found == resolver_.next_hops().end() ? ResolvedNextHop{} : found->second;
+}
+
+bool Controller::Impl::UpdateSettling() {
+  return settling_.Update(
+      [this](const std::string& key) { return HealthOf(key) != HealthState::kUnknown; },
+      loop_->Now());
+}
+
+bool Controller::Impl::AwaitsNextHops() {
+  next_hops_known_ = next_hops_known_ || StaticGatewayPort(config_) != nullptr ||
+                     loop_->Now() >= next_hop_deadline_ ||
+                     (resolver_started_ && !resolver_.AnyBeingResolved());
+  return !next_hops_known_;
+}
+
+void Controller::Impl::OnHealth(const std::string& key) {
+  const HealthStateMachine* health = prober_.Find(key);
+  LOG(INFO) << "backend " << key << " is "
+            << (health->state() == HealthState::kHealthy ? "healthy" : "unhealthy") << ": "
+            << health->reason();
+  events_.OnHealth(key, *health);
+  const auto found = pool_of_key_.find(key);
+  if (found == pool_of_key_.end()) return;
+  const std::string& pool = found->second;
+  // While its pool settles, a backend's health changes no table.
+  if (!settling_.OnVerdict(pool, key) && settling_.IsSettling(pool)) return;
+  tables_.HealthChanged(pool, loop_->Now());
+  UpdateSoon();
+}
+
+void Controller::Impl::OnDataplane() {
+  events_.OnDataplane(true, "");
+  Recompile().IgnoreError();
+}
+
+// All that happens in one turn of the event loop is one update, right after it.
+void Controller::Impl::UpdateSoon() {
+  if (update_posted_) return;
+  update_posted_ = true;
+  loop_->Post([this, alive = alive_] {
+    if (!*alive) return;
+    update_posted_ = false;
+    if (tables_.changed()) Update().IgnoreError();
+  });
+}
+
+// What the tables are made from, now.
+CompilerInput Controller::Impl::MakeInput() const {
+  const channel::Welcome& welcome = session_.welcome();
+  CompilerInput input;
+  input.config = &config_;
+  input.health = [this](const std::string& key) { return HealthOf(key); };
+  input.is_settling = [this](const std::string& pool) { return settling_.IsSettling(pool); };
+  input.is_ejected = [this](const std::string& key) { return passive_.IsEjected(key); };
+  input.next_hops = &resolver_.next_hops();
+  input.ports = absl::MakeConstSpan(welcome.ports, welcome.port_count);
+  input.now = absl::Now();
+  input.steady_now = loop_->Now();
+  return input;
+}
+
+absl::Status Controller::Impl::Update() {
+  if (!has_config_) return absl::UnavailableError("no configuration yet");
+  const bool all = tables_.all_changed();
+  const absl::Duration step = tables_.compiled().next_step;
+  const absl::Duration end = loop_->Now() + kCompileTurn;
+  const absl::Status updated =
+      tables_.Update(MakeInput(), [this, end] { return loop_->Now() >= end; });
+  if (!updated.ok()) {
+    LOG(ERROR) << "tables not built: " << updated.message();
+    return absl::FailedPreconditionError(updated.message());
+  }
+  if (tables_.changed()) UpdateSoon();  // the rest, so that no probe's answer waits long
+  if (all || tables_.compiled().next_step != step) SetDeadlineTimer();
+  if (!session_.ready()) {
+    tables_.latency()->Forget();
+    return absl::UnavailableError(absl::StrCat("no data plane: ", session_.problem()));
+  }
+  // After a restart of the control plane the tables that the data plane has are better than a guess
+  // made without any health or next hops: they stay until all pools have settled.
+  if (session_.dataplane_has_foreign_tables() && (settling_.AnySettling() || AwaitsNextHops())) {
+    session_.ClearWanted();
+    return absl::UnavailableError("the first probes or next hop lookups are not over");
+  }
+  tables_.latency()->Sent(++last_ticket_);
+  session_.SetWanted(std::make_shared<Tables>(tables_.compiled().tables), last_ticket_);
+  return absl::OkStatus();
+}
+
+void Controller::Impl::EndDrains() {
+  if (absl::Now() < next_drain_end_) return;
+  next_drain_end_ = ApplyDrainDeadlines(absl::Now(), &config_);
+  SetProbes();
+}
+
+// For what happens by the passing of time alone: the end of settling, of lingering, of drains, and
+// the steps of slow starts.
+void Controller::Impl::SetDeadlineTimer() {
+  loop_->Cancel(deadline_timer_);
+  deadline_timer_ = 0;
+  const absl::Duration settle = settling_.NextDeadline() - loop_->Now();
+  const absl::Duration linger = tables_.registry().NextExpiry(LingerTime(config_)) - absl::Now();
+  const absl::Duration hops =
+      AwaitsNextHops() ? next_hop_deadline_ - loop_->Now() : absl::InfiniteDuration();
+  const absl::Duration step = tables_.compiled().next_step - loop_->Now();
+  absl::Duration drain = next_drain_end_ - absl::Now();
+  if (drain != absl::InfiniteDuration()) drain = std::min(drain, kDrainCheck);
+  const absl::Duration wait = std::min({settle, linger, hops, step, drain});
+  if (wait == absl::InfiniteDuration()) return;
+  // A clock that is set must not make this a busy loop.
+  deadline_timer_ = loop_->After(std::max(wait, absl::Milliseconds(10)), [this] {
+    deadline_timer_ = 0;
+    EndDrains();
+    UpdateSettling();
+    Recompile().IgnoreError();
+    SetDestinations();
+  });
+}
+
+void Controller::Impl::KeepCountersFresh() {
+  counters_timer_ = loop_->After(kCountersInterval, [this] {
+    if (passive_.Return(loop_->Now())) RecompileSoon();
+    if (session_.ready()) {
+      session_.ReadCounters([this](const auto& counters) {
+        if (!counters.ok()) return;
+        counters_ = *counters;
+        ObserveFlows();
+      });
+    }
+    KeepCountersFresh();
+  });
+}
+
+void Controller::Impl::ObserveFlows() {
+  const PassiveHealth::Input input{
+      .config = config_,
+      .compiled = tables_.compiled(),
+      .counters = *counters_,
+      .health = [this](const std::string& key) { return HealthOf(key); },
+      .is_settling = [this](const std::string& pool) { return settling_.IsSettling(pool); }};
+  if (passive_.Observe(input, loop_->Now())) RecompileSoon();
+}
+
+void Controller::Impl::ReadStats(bool by_vip,
+                                 std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done) {
+  session_.ReadCounters([this, by_vip, done = std::move(done)](const auto& counters) {
+    if (!counters.ok()) {
+      done(counters.status());
+      return;
+    }
+    counters_ = *counters;
+    static const auto* const no_vips = new std::map<std::string, uint32_t>;
+    done(MakeStats(**counters, session_.welcome(),
+                   by_vip ? tables_.compiled().vip_indices : *no_vips));
+  });
+}
+
+void Controller::Impl::Explain(const FlowKey& flow, ExplainDone done) {
+  session_.LookupFlow(flow, [this, flow, done = std::move(done)](const auto& lookup) {
+    v1::GetStateResponse state;
+    Report().FillState(&state);
+    done(guideway::ExplainFlow(flow, {config_, tables_.compiled(), tables_.registry(), state},
+                               lookup));
+  });
+}
+
+StateReport Controller::Impl::Report() const {
+  return StateReport{.config = config_,
+                     .compiled = tables_.compiled(),
+                     .prober = prober_,
+                     .probe_statistics = probe_statistics_,
+                     .settling = settling_,
+                     .passive = passive_,
+                     .session = session_,
+                     .counters = counters_.get(),
+                     .keep_problem = tables_.problem(),
+                     .probe_problem = probe_tunnel_.problem(),
+                     .update_latency = tables_.latency(),
+                     .now = loop_->Now(),
+                     .config_epoch = config_epoch_};
+}
+
+}  // namespace guideway

@@ -1,0 +1,116 @@
+// What a Controller is made of; see controller.h. Included by its two source files only.
+#ifndef GUIDEWAY_CONTROLPLANE_CONTROLLER_IMPL_H_
+#define GUIDEWAY_CONTROLPLANE_CONTROLLER_IMPL_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "controlplane/capacity.h"
+#include "controlplane/commit_wait.h"
+#include "controlplane/compiler/compiler.h"
+#include "controlplane/controller.h"
+#include "controlplane/drain_deadlines.h"
+#include "controlplane/events.h"
+#include "controlplane/explain.h"
+#include "controlplane/health/prober.h"
+#include "controlplane/health/settling.h"
+#include "controlplane/passive_health.h"
+#include "controlplane/probe_plan.h"
+#include "controlplane/resolver/resolver.h"
+#include "controlplane/session/session.h"
+#include "controlplane/state_report.h"
+#include "controlplane/table_keeper.h"
+#include "controlplane/tunnel/probe_tunnel.h"
+
+namespace guideway {
+
+class Controller::Impl {
+ public:
+  Impl(EventLoop* loop, Options options);
+  ~Impl();
+
+  absl::Status Start();
+  void SetConfig(const v1::Config& config, CommitDone done);
+  void StopWaiting() { commit_.Stop(); }
+  void ReadStats(bool by_vip, std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done);
+  void Explain(const FlowKey& flow, ExplainDone done);
+  StateReport Report() const;
+  Events& events() { return events_; }
+  absl::StatusOr<PoolImpact> Compare(const v1::Config& before, const v1::Config& after) const {
+    return ComparePool(MakeInput(), before, after, /*flows=*/nullptr);
+  }
+  std::vector<std::string> BeyondCapacity(const v1::Config& config) const {
+    if (!session_.ready()) return {};
+    return BeyondCapacityOf(session_.welcome(), config);
+  }
+  void FillObservations(Observations* observations) const {
+    observations->probes = probe_statistics_.pools();
+    observations->channel = session_.response_times();
+  }
+
+ private:
+  void OnOutcome(uint64_t ticket, const absl::Status& outcome);
+  HealthState HealthOf(const std::string& key) const;
+  ResolvedNextHop NextHopOf(const IpAddress& backend) const;
+  void OnHealth(const std::string& key);
+  void OnDataplane();
+  void SetProbes();
+  void SetDestinations();
+  bool UpdateSettling();
+  bool AwaitsNextHops();
+  void UpdateSoon();
+  void RecompileSoon() {
+    tables_.AllChanged();
+    UpdateSoon();
+  }
+  // Brings the tables up to date with what is noted as changed. Why they are not on their way to
+  // the data plane; ok if they are.
+  absl::Status Update();
+  absl::Status Recompile() {
+    tables_.AllChanged();
+    return Update();
+  }
+  CompilerInput MakeInput() const;
+  void EndDrains();
+  void SetDeadlineTimer();
+  void KeepCountersFresh();
+  void ObserveFlows();
+
+  EventLoop* loop_;
+  const Options options_;
+  // Posted closures hold it: false once this object is gone.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  Events events_;
+  bool has_config_ = false;
+  v1::Config config_;  // drains that are over: disabled
+  absl::Time next_drain_end_ = absl::InfiniteFuture();
+  uint64_t config_epoch_ = 1;
+  TableKeeper tables_;
+  Settling settling_;
+  PassiveHealth passive_;
+  ProbeTunnel probe_tunnel_;
+  ProbeStatistics probe_statistics_;
+  Prober prober_;
+  std::map<std::string, std::string> pool_of_key_;
+  Resolver resolver_;
+  bool resolver_started_ = false;
+  bool next_hops_known_ = false;  // once after the start, or not within kNextHopPatience
+  absl::Duration next_hop_deadline_;
+  Session session_;
+  std::shared_ptr<const channel::CountersRegion> counters_;
+  bool update_posted_ = false;
+  uint64_t last_ticket_ = 0;  // of the tables given to the session last
+  CommitWait commit_;
+  absl::Duration retry_backoff_;
+  EventLoop::TimerId retry_timer_ = 0;
+  EventLoop::TimerId deadline_timer_ = 0;
+  EventLoop::TimerId counters_timer_ = 0;
+};
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_CONTROLPLANE_CONTROLLER_IMPL_H_

@@ -1,0 +1,68 @@
+// See table_keeper.h.
+#include "controlplane/table_keeper.h"
+
+#include <random>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "glog/logging.h"
+#include "lib/base/status.h"
+
+namespace guideway {
+namespace {
+
+uint16_t RandomIncarnation() {
+  std::random_device random;
+  return static_cast<uint16_t>(random() % 0xffff + 1);
+}
+
+}  // namespace
+
+TableKeeper::TableKeeper(std::string index_file)
+    : index_file_(std::move(index_file)), registry_(RandomIncarnation()), compiler_(&registry_) {}
+
+absl::Status TableKeeper::Load() {
+  const absl::Status loaded = registry_.Load(index_file_);
+  if (!absl::IsInvalidArgument(loaded)) return loaded;
+  LOG(ERROR) << loaded.message() << "; backends get new indices, known flows are selected anew";
+  return absl::OkStatus();
+}
+
+void TableKeeper::ConfigChanged(const v1::Config& config) {
+  all_changed_ = true;
+  pool_positions_.clear();
+  for (int i = 0; i < config.pools_size(); ++i) pool_positions_[config.pools(i).name()] = i;
+}
+
+void TableKeeper::HealthChanged(const std::string& pool, absl::Duration now) {
+  health_changed_.Add(pool);
+  latency_.Changed(pool, now);
+}
+
+absl::Status TableKeeper::Update(const CompilerInput& input,
+                                 const std::function<bool()>& time_is_up) {
+  if (all_changed_) return CompileAll(input);
+  while (!health_changed_.empty()) {
+    const v1::Pool& pool = input.config->pools(pool_positions_.at(health_changed_.Take()));
+    const absl::Status updated = compiler_.UpdateHealth(input, pool, &compiled_);
+    all_changed_ = !updated.ok();
+    GW_RETURN_IF_ERROR(updated);
+    latency_.Compiled(pool.name());
+    if (time_is_up()) break;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TableKeeper::CompileAll(const CompilerInput& input) {
+  GW_ASSIGN_OR_RETURN(compiled_, compiler_.Compile(input));
+  // Before the tables go out: an index in use must never be forgotten.
+  const absl::Status saved = registry_.Save(index_file_);
+  problem_ = saved.ok() ? "" : absl::StrCat("backend indices not kept: ", saved.message());
+  if (!saved.ok()) LOG(ERROR) << problem_;
+  health_changed_.Clear();
+  latency_.CompiledAll();
+  all_changed_ = false;
+  return absl::OkStatus();
+}
+
+}  // namespace guideway
