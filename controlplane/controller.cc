@@ -17,6 +17,7 @@
 #include "controlplane/compiler/egress.h"
 #include "controlplane/health/prober.h"
 #include "controlplane/health/settling.h"
+#include "controlplane/health_guards.h"
 #include "controlplane/probe_plan.h"
 #include "controlplane/resolver/resolver.h"
 #include "controlplane/session/session.h"
@@ -55,6 +56,7 @@ class Controller::Impl {
         probe_tunnel_(loop, {options_.probe_mark, options_.probe_table},
                       [this](const IpAddress& backend) { return NextHopOf(backend); }),
         prober_(loop, [this](const std::string& key) { OnHealth(key); }),
+        guards_(&prober_, options_.state_directory),
         resolver_(loop, [this] { RecompileSoon(); }),
         session_(loop, options_.dataplane_socket, [this] { Recompile().IgnoreError(); }),
         commit_(loop) {
@@ -77,6 +79,8 @@ class Controller::Impl {
   void StopWaiting() { commit_.Stop(); }
   void ReadStats(std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done);
   StateReport Report() const;
+  absl::Status ForceHealth(const v1::ForceHealthRequest& request, std::string* change);
+  absl::Status PauseProbes(const v1::PauseProbesRequest& request, std::string* change);
 
  private:
   void OnOutcome(uint64_t ticket, const absl::Status& outcome);
@@ -105,6 +109,7 @@ class Controller::Impl {
   Settling settling_;
   ProbeTunnel probe_tunnel_;
   Prober prober_;
+  HealthGuards guards_;
   std::map<std::string, std::string> pool_of_key_;
   Resolver resolver_;
   bool resolver_started_ = false;
@@ -133,14 +138,29 @@ absl::Status Controller::Impl::Start() {
   } else if (!loaded.ok()) {
     return loaded;
   }
+  guards_.Load();
   session_.Start();
   KeepCountersFresh();
   return absl::OkStatus();
 }
 
 HealthState Controller::Impl::HealthOf(const std::string& key) const {
-  const HealthStateMachine* health = prober_.Find(key);
-  return health != nullptr ? health->state() : HealthState::kUnprobed;
+  return guards_.HealthOf(key);
+}
+
+absl::Status Controller::Impl::ForceHealth(const v1::ForceHealthRequest& request,
+                                           std::string* change) {
+  const absl::Status forced = guards_.Force(config_, request, change);
+  UpdateSettling();
+  RecompileSoon();
+  return forced;
+}
+
+absl::Status Controller::Impl::PauseProbes(const v1::PauseProbesRequest& request,
+                                           std::string* change) {
+  const absl::Status paused = guards_.Pause(config_, request, change);
+  if (!change->empty()) SetProbes();
+  return paused;
 }
 
 void Controller::Impl::SetConfig(const v1::Config& config, CommitDone done) {
@@ -170,10 +190,12 @@ void Controller::Impl::OnOutcome(uint64_t ticket, const absl::Status& outcome) {
 
 void Controller::Impl::SetProbes() {
   ProbePlan plan = MakeProbePlan(
-      config_, [this](const TunnelTarget& target) { return probe_tunnel_.MakePath(target); });
+      config_, [this](const TunnelTarget& target) { return probe_tunnel_.MakePath(target); },
+      [this](const std::string& pool) { return guards_.IsPaused(pool); });
   pool_of_key_ = std::move(plan.pool_of_key);
   probe_tunnel_.SetInUse(plan.uses_tunnel);
   prober_.SetTargets(plan.targets);
+  guards_.SetConfig(config_);
   settling_.SetPools(plan.keys_by_pool, FromProto(config_.settle_time()), loop_->Now());
   UpdateSettling();
 }
@@ -216,7 +238,8 @@ bool Controller::Impl::AwaitsNextHops() {
 }
 
 void Controller::Impl::OnHealth(const std::string& key) {
-  const HealthStateMachine* health = prober_.Find(key);
+  const BackendHealth* health = prober_.Find(key);
+  if (health == nullptr) return;
   LOG(INFO) << "backend " << key << " is "
             << (health->state() == HealthState::kHealthy ? "healthy" : "unhealthy") << ": "
             << health->reason();
@@ -241,10 +264,12 @@ void Controller::Impl::RecompileSoon() {
 absl::Status Controller::Impl::Recompile() {
   if (!has_config_) return absl::UnavailableError("no configuration yet");
   const channel::Welcome& welcome = session_.welcome();
+  const auto is_settling = [this](const std::string& pool) { return settling_.IsSettling(pool); };
+  guards_.Update(config_, is_settling, loop_->Now());
   CompilerInput input;
   input.config = &config_;
   input.health = [this](const std::string& key) { return HealthOf(key); };
-  input.is_settling = [this](const std::string& pool) { return settling_.IsSettling(pool); };
+  input.is_settling = is_settling;
   input.next_hops = &resolver_.next_hops();
   input.ports = absl::MakeConstSpan(welcome.ports, welcome.port_count);
   input.now = absl::Now();
@@ -280,7 +305,8 @@ void Controller::Impl::SetDeadlineTimer() {
   const absl::Duration linger = registry_.NextExpiry(LingerTime(config_)) - absl::Now();
   const absl::Duration hops =
       AwaitsNextHops() ? next_hop_deadline_ - loop_->Now() : absl::InfiniteDuration();
-  const absl::Duration wait = std::min({settle, linger, hops});
+  const absl::Duration guards = guards_.NextUpdate() - loop_->Now();
+  const absl::Duration wait = std::min({settle, linger, hops, guards});
   if (wait == absl::InfiniteDuration()) return;
   // A clock that is set must not make this a busy loop.
   deadline_timer_ = loop_->After(std::max(wait, absl::Milliseconds(10)), [this] {
@@ -318,6 +344,7 @@ StateReport Controller::Impl::Report() const {
                      .compiled = compiled_,
                      .prober = prober_,
                      .settling = settling_,
+                     .guards = guards_,
                      .session = session_,
                      .counters = counters_.get(),
                      .keep_problem = keep_problem_,
@@ -339,6 +366,12 @@ void Controller::FillStatus(v1::GetStatusResponse* status) const {
 }
 void Controller::ReadStats(std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done) {
   impl_->ReadStats(std::move(done));
+}
+absl::Status Controller::ForceHealth(const v1::ForceHealthRequest& request, std::string* change) {
+  return impl_->ForceHealth(request, change);
+}
+absl::Status Controller::PauseProbes(const v1::PauseProbesRequest& request, std::string* change) {
+  return impl_->PauseProbes(request, change);
 }
 
 }  // namespace guideway

@@ -47,6 +47,9 @@ class Controller {
   void FillStatus(v1::GetStatusResponse* status) const;
   // Asks the data plane for fresh counters, then calls `done` (or with an error after 1 s).
   void ReadStats(std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done);
+  // Orders over the heads of the probes; see HealthGuards for errors and `change`.
+  absl::Status ForceHealth(const v1::ForceHealthRequest& request, std::string* change);
+  absl::Status PauseProbes(const v1::PauseProbesRequest& request, std::string* change);
 
  private:
   class Impl;

@@ -3,6 +3,7 @@
 #include <glog/logging.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 
 #include <iostream>
@@ -76,13 +77,29 @@ ServiceHooks MakeHooks(EventLoop* loop, ConfigChanger* changer, Controller* cont
   };
   hooks.fill_state = [controller](v1::GetStateResponse* state) { controller->FillState(state); };
   hooks.fill_status = [controller](v1::GetStatusResponse* s) { controller->FillStatus(s); };
+  hooks.force_health = [controller](const auto& request, std::string* change) {
+    return controller->ForceHealth(request, change);
+  };
+  hooks.pause_probes = [controller](const auto& request, std::string* change) {
+    return controller->PauseProbes(request, change);
+  };
   hooks.read_stats = [controller](auto done) { controller->ReadStats(std::move(done)); };
   return hooks;
+}
+
+// A probe that waits for a backend has a descriptor; the usual soft limit of 1024 is for programs
+// that use select().
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) PLOG(WARNING) << "setrlimit of descriptors";
 }
 
 absl::Status Run() {
   if (FLAGS_config.empty()) return absl::InvalidArgumentError("--config: FILE is missing");
   const UniqueFd signals = BlockSignals();
+  RaiseDescriptorLimit();
   GW_ASSIGN_OR_RETURN(const std::unique_ptr<ConfigStore> store,
                       ConfigStore::Open({FLAGS_config, FLAGS_state_directory, FLAGS_force_config}));
   EventLoop loop;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "lib/config/pool_probes.h"
 
 namespace guideway {
 namespace {
@@ -50,7 +51,7 @@ void FillVips(const channel::CountersRegion& counters, const std::map<std::strin
   Fill(counters.no_vip, stats->mutable_no_vip()->mutable_others());
 }
 
-v1::Health HealthOf(const HealthStateMachine& health) {
+v1::Health HealthOf(const BackendHealth& health) {
   switch (health.state()) {
     case HealthState::kUnknown:
       return v1::HEALTH_UNKNOWN;
@@ -77,14 +78,16 @@ void StateReport::FillState(v1::GetStateResponse* state) const {
       pool_state->set_table_digest(
           absl::StrCat(absl::Hex(compiled_pool->second.digest, absl::kZeroPad16)));
     }
+    pool_state->set_failed_open(known && compiled_pool->second.failed_open);
+    pool_state->set_probes_paused(guards.IsPaused(pool.name()));
     for (const v1::Backend& backend : pool.backends()) {
-      FillBackend(pool, backend, known && compiled_pool->second.failed_open,
-                  pool_state->add_backends());
+      FillBackend(pool, backend, pool_state->failed_open(), pool_state->add_backends());
     }
   }
   for (const v1::Vip& vip : config.vips()) {
     v1::VipState* vip_state = state->add_vips();
     *vip_state->mutable_vip() = vip;
+    guards.FillVip(config, vip, vip_state);
     const auto index = compiled.vip_indices.find(vip.name());
     v1::Traffic* traffic = vip_state->mutable_traffic();
     if (counters != nullptr && index != compiled.vip_indices.end()) {
@@ -98,25 +101,29 @@ void StateReport::FillBackend(const v1::Pool& pool, const v1::Backend& backend, 
                               v1::BackendState* state) const {
   *state->mutable_backend() = backend;
   const std::string key = BackendKey(pool.name(), backend.name(), backend.address());
-  const HealthStateMachine* health = prober.Find(key);
+  const BackendHealth* health = prober.Find(key);
   std::string reason;
   if (health != nullptr) {
     state->set_health(HealthOf(*health));
     state->set_health_age_ms(static_cast<uint64_t>(
         std::max<int64_t>(0, absl::ToInt64Milliseconds(now - health->since()))));
     reason = health->reason();
-  } else if (pool.has_probe() && backend.state() == v1::DISABLED) {
+  } else if (HasProbes(pool) && backend.state() == v1::DISABLED) {
     state->set_health(v1::HEALTH_UNKNOWN);
     reason = "not probed while disabled";
   } else {
     state->set_health(v1::HEALTH_UNPROBED);
-    if (pool.has_probe()) reason = "not probed while no VIP leads to the pool";
-  }
-  if (failed_open && backend.state() == v1::ENABLED) {
-    absl::StrAppend(&reason, reason.empty() ? "" : "; ",
-                    "no backend of the pool is healthy: all get flows");
+    if (HasProbes(pool)) reason = "not probed while no VIP leads to the pool";
   }
   state->set_health_reason(reason);
+  guards.FillBackend(pool, backend, state);
+  if (failed_open && backend.state() == v1::ENABLED) {
+    absl::StrAppend(state->mutable_health_reason(), state->health_reason().empty() ? "" : "; ",
+                    pool.fail_open_below() == 0
+                        ? "no backend of the pool is healthy: all get flows"
+                        : absl::StrCat("fewer than ", pool.fail_open_below(),
+                                       " % of the pool are healthy: all get flows"));
+  }
   v1::Traffic* traffic = state->mutable_traffic();
   const auto found = compiled.backends.find(key);
   if (found == compiled.backends.end()) return;
@@ -131,7 +138,7 @@ std::string StateReport::NotProbed() const {
   std::string first;
   for (const v1::Pool& pool : config.pools()) {
     for (const v1::Backend& backend : pool.backends()) {
-      const HealthStateMachine* health =
+      const BackendHealth* health =
           prober.Find(BackendKey(pool.name(), backend.name(), backend.address()));
       if (health == nullptr || !health->not_run()) continue;
       if (count++ == 0)
@@ -150,6 +157,7 @@ void StateReport::FillStatus(v1::GetStatusResponse* status) const {
   if (!keep_problem.empty()) status->add_state_problems(keep_problem);
   const std::string not_probed = probe_problem.empty() ? NotProbed() : probe_problem;
   if (!not_probed.empty()) status->add_state_problems(not_probed);
+  guards.FillStatus(status);
   status->set_settling(settling.AnySettling());
   status->set_wanted_generation(session.wanted_generation());
   status->set_dataplane_generation(session.generation());

@@ -6,6 +6,7 @@
 #include "controlplane/compiler/compiler.h"
 #include "controlplane/health/prober.h"
 #include "controlplane/health/settling.h"
+#include "controlplane/health_guards.h"
 #include "controlplane/session/session.h"
 
 namespace guideway {
@@ -16,6 +17,7 @@ struct StateReport {
   const Compiled& compiled;
   const Prober& prober;
   const Settling& settling;
+  const HealthGuards& guards;
   const Session& session;
   const channel::CountersRegion* counters;  // null: none read yet
   const std::string& keep_problem;          // of the backend indices; empty: none

@@ -1,5 +1,6 @@
 // guideway backend ...
 #include "controlplane/cli/cli.h"
+#include "controlplane/cli/health_orders.h"
 #include "controlplane/cli/state.h"
 #include "lib/base/status.h"
 #include "lib/config/schema.h"
@@ -138,6 +139,7 @@ void AddBackendCommands(Cli* cli) {
          [=] { return SetState(cli, *options, v1::ENABLED); });
   AddOne(cli, noun, options, "disable", "Take nothing; its flows are selected anew",
          [=] { return SetState(cli, *options, v1::DISABLED); });
+  AddForceHealth(cli, noun);
 }
 
 }  // namespace guideway::cli

@@ -96,6 +96,7 @@ absl::Status ShowStatus(Cli* cli) {
   }
   for (const std::string& problem : status.state_problems())
     cli->out() << "problem: " << problem << "\n";
+  for (const std::string& order : status.overrides()) cli->out() << "note: " << order << "\n";
   const std::string generation = absl::StrCat(status.dataplane_generation(), " in force, ",
                                               status.wanted_generation(), " sent");
   cli->out() << "\n"

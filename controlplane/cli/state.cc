@@ -80,7 +80,9 @@ Json BackendJson(const std::string& pool, const v1::BackendState& backend) {
       .Set("health_age_ms", Json::Number(backend.health_age_ms()))
       .Set("share", Json::Fraction(backend.share()))
       .Set("next_hop", backend.next_hop())
-      .Set("unreachable", Json::Bool(backend.unreachable()));
+      .Set("unreachable", Json::Bool(backend.unreachable()))
+      .Set("health_forced", Json::Bool(backend.health_forced()))
+      .Set("ejection_held", Json::Bool(backend.ejection_held()));
   SetTraffic(backend.traffic(), &json);
   return json;
 }

@@ -235,15 +235,22 @@ absl::Status Compiler::CompilePool(const CompilerInput& input, const v1::Pool& p
     return settling || health == HealthState::kHealthy || health == HealthState::kUnprobed;
   };
   bool any_enabled = false;
-  bool anybody = false;
+  uint64_t healthy = 0, unhealthy = 0;
   for (const v1::Backend& backend : pool.backends()) {
     if (backend.state() != v1::ENABLED || backend.weight() == 0) continue;
     any_enabled = true;
-    anybody = anybody || counts_as_healthy(input.health(KeyOf(pool, backend)));
+    const HealthState health = input.health(KeyOf(pool, backend));
+    if (counts_as_healthy(health)) {
+      ++healthy;
+    } else if (health == HealthState::kUnhealthy) {
+      ++unhealthy;
+    }
   }
   CompiledPool& compiled = result->pools[pool.name()];
   compiled.index = pool_indices_.Use(pool.name());
-  compiled.failed_open = any_enabled && !anybody;
+  // Of those that wait for their first verdict nothing is known, so they do not count.
+  compiled.failed_open = any_enabled && (healthy == 0 || healthy * 100 < pool.fail_open_below() *
+                                                                             (healthy + unhealthy));
 
   std::vector<MaglevBackend> takers;
   for (const v1::Backend& backend : pool.backends()) {

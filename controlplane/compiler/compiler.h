@@ -2,12 +2,13 @@
 //
 // Who takes new flows of a pool (is in its Maglev table): backends that are enabled, have a weight
 // above 0, and are healthy or unprobed. While the pool settles every state counts as healthy; later
-// an unknown backend (one just added) waits for its first verdict. If that leaves nobody, the pool
-// fails open: all enabled backends count as healthy. A pool with a table of its own per node would
-// break the fleet, so next hops play no part in it.
-// Who keeps known flows: everybody but disabled and unhealthy ones (unless the pool settles or
-// fails open), and removed backends while they linger: for the longest flow timeout, but at least
-// 5 minutes. A lingering one has no server ID any more: another backend may have it.
+// an unknown backend (one just added) waits for its first verdict. If that leaves nobody, or of
+// those with a verdict fewer than fail_open_below percent are healthy, the pool fails open: all
+// enabled backends count as healthy. A pool with a table of its own per node would break the fleet,
+// so next hops play no part in it. Who keeps known flows: everybody but disabled and unhealthy ones
+// (unless the pool settles or fails open), and removed backends while they linger: for the longest
+// flow timeout, but at least 5 minutes. A lingering one has no server ID any more: another backend
+// may have it.
 //
 // Indices: backends' come from the registry; VIPs', pools' and next hops' are stable within the
 // process. Thread safety: one thread.

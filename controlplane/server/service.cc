@@ -168,4 +168,24 @@ grpc::Status GuidewayService::GetStats(Context*, const v1::GetStatsRequest*,
   return grpc::Status::OK;
 }
 
+grpc::Status GuidewayService::ForceHealth(Context*, const v1::ForceHealthRequest* request,
+                                          v1::HealthOrderResponse* response) {
+  return OnLoop([&] {
+    std::string change;
+    const absl::Status status = hooks_.force_health(*request, &change);
+    if (!change.empty()) response->add_changes(change);
+    return status;
+  });
+}
+
+grpc::Status GuidewayService::PauseProbes(Context*, const v1::PauseProbesRequest* request,
+                                          v1::HealthOrderResponse* response) {
+  return OnLoop([&] {
+    std::string change;
+    const absl::Status status = hooks_.pause_probes(*request, &change);
+    if (!change.empty()) response->add_changes(change);
+    return status;
+  });
+}
+
 }  // namespace guideway

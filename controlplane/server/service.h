@@ -26,6 +26,9 @@ struct ServiceHooks {
   std::function<void(v1::GetStatusResponse*)> fill_status;
   // Calls back once, at once or later, on the loop's thread.
   std::function<void(std::function<void(absl::StatusOr<v1::GetStatsResponse>)>)> read_stats;
+  // Set `change` to what they did in words, or leave it empty.
+  std::function<absl::Status(const v1::ForceHealthRequest&, std::string* change)> force_health;
+  std::function<absl::Status(const v1::PauseProbesRequest&, std::string* change)> pause_probes;
 };
 
 class GuidewayService final : public v1::Guideway::Service {
@@ -46,6 +49,11 @@ class GuidewayService final : public v1::Guideway::Service {
   grpc::Status GetState(Context*, const v1::GetStateRequest*, v1::GetStateResponse*) override;
   grpc::Status GetStatus(Context*, const v1::GetStatusRequest*, v1::GetStatusResponse*) override;
   grpc::Status GetStats(Context*, const v1::GetStatsRequest*, v1::GetStatsResponse*) override;
+
+  grpc::Status ForceHealth(Context*, const v1::ForceHealthRequest*,
+                           v1::HealthOrderResponse*) override;
+  grpc::Status PauseProbes(Context*, const v1::PauseProbesRequest*,
+                           v1::HealthOrderResponse*) override;
 
   template <typename F>
   grpc::Status OnLoop(F work);

@@ -4,12 +4,17 @@
 
 #include <string>
 
+#include "absl/status/statusor.h"
+
 namespace guideway {
 
 // `format` must be one that guideway.proto uses; checked when the program starts to use it.
 bool MatchesFormat(const std::string& format, const std::string& text);
 // What a format takes, in words, to follow "must be".
 std::string FormatText(const std::string& format);
+
+// The bytes that a text of format "probe-bytes" stands for.
+absl::StatusOr<std::string> ParseProbeBytes(const std::string& text);
 
 // No control characters, and well-formed UTF-8.
 bool IsPrintableUtf8(const std::string& text);
