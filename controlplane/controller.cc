@@ -43,6 +43,12 @@ void Controller::FillStatusAfter(const StateCursor& cursor, v1::GetStatusRespons
 void Controller::FillObservations(Observations* observations) const {
   impl_->FillObservations(observations);
 }
+absl::Status Controller::ForceHealth(const v1::ForceHealthRequest& request, std::string* change) {
+  return impl_->ForceHealth(request, change);
+}
+absl::Status Controller::PauseProbes(const v1::PauseProbesRequest& request, std::string* change) {
+  return impl_->PauseProbes(request, change);
+}
 void Controller::ExplainFlow(const v1::ExplainFlowRequest& request, ExplainDone done) {
   const absl::StatusOr<FlowKey> flow = ParseFlow(request);
   flow.ok() ? impl_->Explain(*flow, std::move(done)) : done(flow.status());

@@ -71,6 +71,9 @@ class Controller {
   // As FillStatus(), after FillStatePart() has been through all with this cursor.
   void FillStatusAfter(const StateCursor& cursor, v1::GetStatusResponse* status) const;
   void FillObservations(Observations* observations) const;
+  // Orders over the heads of the probes; see HealthGuards for errors and `change`.
+  absl::Status ForceHealth(const v1::ForceHealthRequest& request, std::string* change);
+  absl::Status PauseProbes(const v1::PauseProbesRequest& request, std::string* change);
 
  private:
   class Impl;

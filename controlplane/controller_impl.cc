@@ -45,6 +45,7 @@ Controller::Impl::Impl(EventLoop* loop, Options options)
           [this](const std::string& key, ProbeResult::Outcome outcome, absl::Duration took) {
             probe_statistics_.Record(key, outcome, took);
           }),
+      guards_(&prober_, options_.state_directory),
       resolver_(loop, [this] { RecompileSoon(); }),
       session_(loop, options_.dataplane_socket, [this] { OnDataplane(); }),
       commit_(loop),
@@ -69,14 +70,25 @@ absl::Status Controller::Impl::Start() {
     return ErrnoStatus(errno, absl::StrCat("make directory ", options_.state_directory));
   }
   GW_RETURN_IF_ERROR(tables_.Load());
+  guards_.Load();
   session_.Start();
   KeepCountersFresh();
   return absl::OkStatus();
 }
 
-HealthState Controller::Impl::HealthOf(const std::string& key) const {
-  const HealthStateMachine* health = prober_.Find(key);
-  return health != nullptr ? health->state() : HealthState::kUnprobed;
+absl::Status Controller::Impl::ForceHealth(const v1::ForceHealthRequest& request,
+                                           std::string* change) {
+  const absl::Status forced = guards_.Force(config_, request, change);
+  UpdateSettling();
+  RecompileSoon();
+  return forced;
+}
+
+absl::Status Controller::Impl::PauseProbes(const v1::PauseProbesRequest& request,
+                                           std::string* change) {
+  const absl::Status paused = guards_.Pause(config_, request, change);
+  if (!change->empty()) SetProbes();
+  return paused;
 }
 
 void Controller::Impl::SetConfig(const v1::Config& config, CommitDone done) {
@@ -114,11 +126,13 @@ void Controller::Impl::OnOutcome(uint64_t ticket, const absl::Status& outcome) {
 
 void Controller::Impl::SetProbes() {
   ProbePlan plan = MakeProbePlan(
-      config_, [this](const TunnelTarget& target) { return probe_tunnel_.MakePath(target); });
+      config_, [this](const TunnelTarget& target) { return probe_tunnel_.MakePath(target); },
+      [this](const std::string& pool) { return guards_.IsPaused(pool); });
   pool_of_key_ = std::move(plan.pool_of_key);
   probe_statistics_.SetPools(pool_of_key_);
   probe_tunnel_.SetInUse(plan.uses_tunnel);
   prober_.SetTargets(plan.targets);
+  guards_.SetConfig(config_);
   settling_.SetPools(plan.keys_by_pool, FromProto(config_.settle_time()), loop_->Now());
   UpdateSettling();
 }
@@ -162,11 +176,12 @@ bool Controller::Impl::AwaitsNextHops() {
 }
 
 void Controller::Impl::OnHealth(const std::string& key) {
-  const HealthStateMachine* health = prober_.Find(key);
+  const BackendHealth* health = prober_.Find(key);
+  if (health == nullptr) return;
   LOG(INFO) << "backend " << key << " is "
             << (health->state() == HealthState::kHealthy ? "healthy" : "unhealthy") << ": "
             << health->reason();
-  events_.OnHealth(key, *health);
+  events_.OnHealth(key, health->state(), health->reason());
   const auto found = pool_of_key_.find(key);
   if (found == pool_of_key_.end()) return;
   const std::string& pool = found->second;
@@ -211,15 +226,22 @@ absl::Status Controller::Impl::Update() {
   if (!has_config_) return absl::UnavailableError("no configuration yet");
   const bool all = tables_.all_changed();
   const absl::Duration step = tables_.compiled().next_step;
+  const absl::Duration guards = guards_.NextUpdate();
   const absl::Duration end = loop_->Now() + kCompileTurn;
+  guards_.Update(loop_->Now());
+  const auto prepare = [this](const v1::Pool& pool) {
+    if (!settling_.IsSettling(pool.name())) guards_.UpdateVips(pool);
+  };
   const absl::Status updated =
-      tables_.Update(MakeInput(), [this, end] { return loop_->Now() >= end; });
+      tables_.Update(MakeInput(), prepare, [this, end] { return loop_->Now() >= end; });
   if (!updated.ok()) {
     LOG(ERROR) << "tables not built: " << updated.message();
     return absl::FailedPreconditionError(updated.message());
   }
   if (tables_.changed()) UpdateSoon();  // the rest, so that no probe's answer waits long
-  if (all || tables_.compiled().next_step != step) SetDeadlineTimer();
+  if (all || tables_.compiled().next_step != step || guards_.NextUpdate() != guards) {
+    SetDeadlineTimer();
+  }
   if (!session_.ready()) {
     tables_.latency()->Forget();
     return absl::UnavailableError(absl::StrCat("no data plane: ", session_.problem()));
@@ -253,7 +275,8 @@ void Controller::Impl::SetDeadlineTimer() {
   const absl::Duration step = tables_.compiled().next_step - loop_->Now();
   absl::Duration drain = next_drain_end_ - absl::Now();
   if (drain != absl::InfiniteDuration()) drain = std::min(drain, kDrainCheck);
-  const absl::Duration wait = std::min({settle, linger, hops, step, drain});
+  const absl::Duration guards = guards_.NextUpdate() - loop_->Now();
+  const absl::Duration wait = std::min({settle, linger, hops, step, drain, guards});
   if (wait == absl::InfiniteDuration()) return;
   // A clock that is set must not make this a busy loop.
   deadline_timer_ = loop_->After(std::max(wait, absl::Milliseconds(10)), [this] {
@@ -319,6 +342,7 @@ StateReport Controller::Impl::Report() const {
                      .probe_statistics = probe_statistics_,
                      .settling = settling_,
                      .passive = passive_,
+                     .guards = guards_,
                      .session = session_,
                      .counters = counters_.get(),
                      .keep_problem = tables_.problem(),

@@ -18,6 +18,7 @@
 #include "controlplane/explain.h"
 #include "controlplane/health/prober.h"
 #include "controlplane/health/settling.h"
+#include "controlplane/health_guards.h"
 #include "controlplane/passive_health.h"
 #include "controlplane/probe_plan.h"
 #include "controlplane/resolver/resolver.h"
@@ -38,6 +39,8 @@ class Controller::Impl {
   void StopWaiting() { commit_.Stop(); }
   void ReadStats(bool by_vip, std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done);
   void Explain(const FlowKey& flow, ExplainDone done);
+  absl::Status ForceHealth(const v1::ForceHealthRequest& request, std::string* change);
+  absl::Status PauseProbes(const v1::PauseProbesRequest& request, std::string* change);
   StateReport Report() const;
   Events& events() { return events_; }
   absl::StatusOr<PoolImpact> Compare(const v1::Config& before, const v1::Config& after) const {
@@ -54,7 +57,7 @@ class Controller::Impl {
 
  private:
   void OnOutcome(uint64_t ticket, const absl::Status& outcome);
-  HealthState HealthOf(const std::string& key) const;
+  HealthState HealthOf(const std::string& key) const { return guards_.HealthOf(key); }
   ResolvedNextHop NextHopOf(const IpAddress& backend) const;
   void OnHealth(const std::string& key);
   void OnDataplane();
@@ -95,6 +98,7 @@ class Controller::Impl {
   ProbeTunnel probe_tunnel_;
   ProbeStatistics probe_statistics_;
   Prober prober_;
+  HealthGuards guards_;
   std::map<std::string, std::string> pool_of_key_;
   Resolver resolver_;
   bool resolver_started_ = false;

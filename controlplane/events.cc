@@ -22,14 +22,14 @@ v1::Health ToProto(HealthState state) {
   return v1::HEALTH_UNKNOWN;
 }
 
-void Events::OnHealth(const std::string& key, const HealthStateMachine& health) {
+void Events::OnHealth(const std::string& key, HealthState health, const std::string& reason) {
   const std::vector<std::string> parts = absl::StrSplit(key, '/');
   v1::WatchEvent event;
   v1::HealthChange* change = event.mutable_health();
   change->set_pool(parts[0]);
   if (parts.size() > 1) change->set_backend(parts[1]);
-  change->set_health(ToProto(health.state()));
-  change->set_reason(health.reason());
+  change->set_health(ToProto(health));
+  change->set_reason(reason);
   Send(std::move(event));
 }
 

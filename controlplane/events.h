@@ -22,7 +22,7 @@ class Events {
   void set_sink(Sink sink) { sink_ = std::move(sink); }
 
   // `key` as of BackendKey().
-  void OnHealth(const std::string& key, const HealthStateMachine& health);
+  void OnHealth(const std::string& key, HealthState health, const std::string& reason);
   // Tables of this generation are in force; told once.
   void OnTables(uint64_t generation);
   // Told if it is not what was told last.

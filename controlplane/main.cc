@@ -3,6 +3,7 @@
 #include <glog/logging.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 
 #include <iostream>
@@ -100,6 +101,12 @@ ServiceHooks MakeHooks(EventLoop* loop, ConfigChanger* changer, Controller* cont
     return controller->Compare(before, after);
   };
   hooks.fill_state = [controller](v1::GetStateResponse* state) { controller->FillState(state); };
+  hooks.force_health = [controller](const auto& request, std::string* change) {
+    return controller->ForceHealth(request, change);
+  };
+  hooks.pause_probes = [controller](const auto& request, std::string* change) {
+    return controller->PauseProbes(request, change);
+  };
   hooks.read_stats = [controller](auto done) { controller->ReadStats(std::move(done)); };
   hooks.explain_flow = [controller](const v1::ExplainFlowRequest& request, auto done) {
     controller->ExplainFlow(request, std::move(done));
@@ -150,9 +157,19 @@ ApiOptions MakeApiOptions() {
                      .write_names = absl::StrSplit(FLAGS_tls_write_names, ',', absl::SkipEmpty())}};
 }
 
+// A probe that waits for a backend has a descriptor; the usual soft limit of 1024 is for programs
+// that use select().
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) PLOG(WARNING) << "setrlimit of descriptors";
+}
+
 absl::Status Run() {
   if (FLAGS_config.empty()) return absl::InvalidArgumentError("--config: FILE is missing");
   const UniqueFd signals = BlockSignals();
+  RaiseDescriptorLimit();
   GW_ASSIGN_OR_RETURN(const std::unique_ptr<ConfigStore> store,
                       ConfigStore::Open({.config_file = FLAGS_config,
                                          .state_directory = FLAGS_state_directory,

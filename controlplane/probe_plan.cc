@@ -5,6 +5,8 @@
 
 #include "controlplane/compiler/compiler.h"
 #include "controlplane/compiler/delivery.h"
+#include "lib/config/formats.h"
+#include "lib/config/pool_probes.h"
 #include "lib/config/schema.h"
 
 namespace guideway {
@@ -34,18 +36,54 @@ std::map<std::string, ProbedVips> VipsByPool(const v1::Config& config) {
   return vips;
 }
 
+ProbeKind KindOf(v1::ProbeType type) {
+  switch (type) {
+    case v1::HTTP_GET:
+      return ProbeKind::kHttp;
+    case v1::HTTPS_GET:
+      return ProbeKind::kHttps;
+    case v1::UDP_EXCHANGE:
+      return ProbeKind::kUdp;
+    case v1::ICMP_ECHO:
+      return ProbeKind::kIcmp;
+    case v1::GRPC_HEALTH:
+      return ProbeKind::kGrpc;
+    case v1::GRPCS_HEALTH:
+      return ProbeKind::kGrpcs;
+    case v1::EXEC_PROGRAM:
+      return ProbeKind::kExec;
+    default:
+      return ProbeKind::kTcp;
+  }
+}
+
 // Straight to the backend.
 ProbeTarget MakeTarget(const v1::Probe& probe, const IpAddress& address) {
   ProbeTarget target;
-  target.request.address = address;
-  target.request.port = static_cast<uint16_t>(probe.port());
-  target.request.timeout = FromProto(probe.timeout());
-  target.request.http = probe.type() == v1::HTTP_GET;
-  target.request.path = probe.path();
-  target.request.host = probe.host();
-  target.request.status_min = probe.status_min();
-  target.request.status_max = probe.status_max();
+  ProbeRequest& request = target.request;
+  request.kind = KindOf(probe.type());
+  request.address = address;
+  request.port = static_cast<uint16_t>(probe.port());
+  request.timeout = FromProto(probe.timeout());
+  request.path = probe.path();
+  request.host = probe.host();
+  request.status_min = probe.status_min();
+  request.status_max = probe.status_max();
+  const auto source =
+      IpAddress::Parse(address.IsIpv4() ? probe.source_ipv4() : probe.source_ipv6());
+  if (source.ok()) request.source = *source;
+  request.tls_name = probe.tls_name();
+  request.tls_verify = probe.tls_verify();
+  request.tls_ca_file = probe.tls_ca_file();
+  // Valid, or the configuration would not be.
+  request.send = ParseProbeBytes(probe.send()).value_or("");
+  request.expect = ParseProbeBytes(probe.expect()).value_or("");
+  request.silent = probe.silent();
+  request.grpc_service = probe.grpc_service();
+  request.command = {probe.command().begin(), probe.command().end()};
+  request.environment = {probe.environment().begin(), probe.environment().end()};
   target.interval = FromProto(probe.interval());
+  target.jitter = probe.jitter_percent() / 100.0;
   target.rise = probe.rise();
   target.fall = probe.fall();
   return target;
@@ -55,27 +93,34 @@ ProbeTarget MakeTarget(const v1::Probe& probe, const IpAddress& address) {
 
 ProbePlan MakeProbePlan(
     const v1::Config& config,
-    const std::function<std::shared_ptr<ProbePath>(const TunnelTarget&)>& make_path) {
+    const std::function<std::shared_ptr<ProbePath>(const TunnelTarget&)>& make_path,
+    const std::function<bool(const std::string& pool)>& is_paused) {
   ProbePlan plan;
   std::map<std::string, ProbedVips> vips = VipsByPool(config);
   for (const v1::Pool& pool : config.pools()) {
     std::set<std::string>& probed = plan.keys_by_pool[pool.name()];
-    if (!pool.has_probe()) continue;
-    const bool tunnel = pool.probe().via() == v1::PROBE_TUNNEL;
+    const std::vector<const v1::Probe*> probes = ProbesOf(pool);
     for (const v1::Backend& backend : pool.backends()) {
       const auto address = IpAddress::Parse(backend.address());
       if (!address.ok() || backend.state() == v1::DISABLED) continue;
-      ProbeTarget target = MakeTarget(pool.probe(), *address);
-      if (tunnel) {
-        const std::optional<IpAddress> vip = vips[pool.name()].For(*address);
-        if (!vip.has_value()) break;
-        target.request.address = *vip;
-        target.request.via = make_path(
-            {.backend = *address, .vip = *vip, .delivery = DeliveryTo(*address, pool, config)});
-        plan.uses_tunnel = true;
+      const std::optional<IpAddress> vip = vips[pool.name()].For(*address);
+      BackendProbes targets;
+      targets.any_suffices = pool.probes_needed() == v1::ANY_PROBE;
+      targets.paused = is_paused(pool.name());
+      for (const v1::Probe* probe : probes) {
+        ProbeTarget target = MakeTarget(*probe, *address);
+        if (probe->via() == v1::PROBE_TUNNEL) {
+          if (!vip.has_value()) continue;
+          target.request.address = *vip;
+          target.request.via = make_path(
+              {.backend = *address, .vip = *vip, .delivery = DeliveryTo(*address, pool, config)});
+          plan.uses_tunnel = true;
+        }
+        targets.probes.push_back(std::move(target));
       }
+      if (targets.probes.empty()) continue;
       const std::string key = BackendKey(pool.name(), backend.name(), backend.address());
-      plan.targets.emplace(key, std::move(target));
+      plan.targets.emplace(key, std::move(targets));
       plan.pool_of_key[key] = pool.name();
       probed.insert(key);
     }

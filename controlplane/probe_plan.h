@@ -17,7 +17,7 @@
 namespace guideway {
 
 struct ProbePlan {
-  std::map<std::string, ProbeTarget> targets;  // by backend key
+  std::map<std::string, BackendProbes> targets;  // by backend key
   // Every pool, with its probed backends.
   std::map<std::string, std::set<std::string>> keys_by_pool;
   std::map<std::string, std::string> pool_of_key;
@@ -26,10 +26,11 @@ struct ProbePlan {
 
 // `config` is valid and has its defaults. Backends that are disabled are not probed, nor those that
 // would be through the tunnel while no VIP leads to their pool. `make_path` makes the way of a
-// probe through the tunnel.
+// probe through the tunnel; `is_paused` says of which pools probes are paused.
 ProbePlan MakeProbePlan(
     const v1::Config& config,
-    const std::function<std::shared_ptr<ProbePath>(const TunnelTarget&)>& make_path);
+    const std::function<std::shared_ptr<ProbePath>(const TunnelTarget&)>& make_path,
+    const std::function<bool(const std::string& pool)>& is_paused);
 
 }  // namespace guideway
 

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "controlplane/events.h"
 #include "google/protobuf/util/field_mask_util.h"
+#include "lib/config/pool_probes.h"
 
 namespace guideway {
 namespace {
@@ -69,7 +70,7 @@ void FillVips(const channel::CountersRegion& counters, const std::map<std::strin
 
 // What bears on a backend's flows beside its own health.
 std::vector<std::string> RemarksOn(const v1::Backend& backend, const CompiledPool& pool,
-                                   uint32_t slow_start_step) {
+                                   uint32_t fail_open_below, uint32_t slow_start_step) {
   std::vector<std::string> remarks;
   if (!backend.disable_at().empty()) {
     const bool over = backend.state() == v1::DISABLED;
@@ -78,8 +79,11 @@ std::vector<std::string> RemarksOn(const v1::Backend& backend, const CompiledPoo
   }
   if (backend.state() != v1::ENABLED) return remarks;
   if (pool.failed_open) {
+    const std::string why = fail_open_below == 0 ? "no backend of the pool is healthy"
+                                                 : absl::StrCat("fewer than ", fail_open_below,
+                                                                " % of the pool are healthy");
     remarks.push_back(pool.backups_serve == backend.backup()
-                          ? "no backend of the pool is healthy: all get flows"
+                          ? absl::StrCat(why, ": all get flows")
                           : "backup: gets none while the pool has failed open");
   } else if (backend.backup()) {
     remarks.push_back(pool.backups_serve ? "backup: in use, no other backend is healthy"
@@ -138,14 +142,17 @@ void StateReport::FillPool(const v1::Pool& pool, v1::PoolState* state) const {
     return made;
   }();
   google::protobuf::util::FieldMaskUtil::MergeMessageTo(pool, *fields, {}, state->mutable_pool());
+  state->set_probes_paused(guards.IsPaused(pool.name()));
   const auto found = compiled.pools.find(pool.name());
   if (found == compiled.pools.end()) return;
+  state->set_failed_open(found->second.failed_open);
   state->set_backups_serve(found->second.backups_serve);
   state->set_table_digest(absl::StrCat(absl::Hex(found->second.digest->value(), absl::kZeroPad16)));
 }
 
 void StateReport::FillVip(const v1::Vip& vip, v1::VipState* state) const {
   *state->mutable_vip() = vip;
+  guards.FillVip(config, vip, state);
   const auto index = compiled.vip_indices.find(vip.name());
   v1::Traffic* traffic = state->mutable_traffic();
   if (counters == nullptr || index == compiled.vip_indices.end()) return;
@@ -157,27 +164,28 @@ void StateReport::FillBackend(const v1::Pool& pool, const v1::Backend& backend,
                               const std::string& key, const CompiledPool& compiled_pool,
                               v1::BackendState* state) const {
   *state->mutable_backend() = backend;
-  const HealthStateMachine* health = prober.Find(key);
+  const BackendHealth* health = prober.Find(key);
   std::string reason;
   if (health != nullptr) {
     state->set_health(ToProto(health->state()));
     state->set_health_age_ms(static_cast<uint64_t>(
         std::max<int64_t>(0, absl::ToInt64Milliseconds(now - health->since()))));
     reason = health->reason();
-  } else if (pool.has_probe() && backend.state() == v1::DISABLED) {
+  } else if (HasProbes(pool) && backend.state() == v1::DISABLED) {
     state->set_health(v1::HEALTH_UNKNOWN);
     reason = "not probed while disabled";
   } else {
     state->set_health(v1::HEALTH_UNPROBED);
-    if (pool.has_probe()) reason = "not probed while no VIP leads to the pool";
+    if (HasProbes(pool)) reason = "not probed while no VIP leads to the pool";
   }
   const auto found = compiled.backends.find(key);
   const bool known = found != compiled.backends.end();
-  for (const std::string& remark :
-       RemarksOn(backend, compiled_pool, known ? found->second.slow_start_step : 0)) {
+  for (const std::string& remark : RemarksOn(backend, compiled_pool, pool.fail_open_below(),
+                                             known ? found->second.slow_start_step : 0)) {
     absl::StrAppend(&reason, reason.empty() ? "" : "; ", remark);
   }
   state->set_health_reason(reason);
+  guards.FillBackend(pool, backend, state);
   if (const ProbeCounts* probes = probe_statistics.Find(key)) {
     state->set_probes_succeeded(probes->succeeded);
     state->set_probes_failed(probes->failed);
@@ -213,7 +221,7 @@ void StateReport::FillEjection(const std::string& key, v1::BackendState* state) 
 
 void StateReport::CountNotProbed(const v1::Pool& pool, const v1::Backend& backend,
                                  const std::string& key, NotProbed* into) const {
-  const HealthStateMachine* health = prober.Find(key);
+  const BackendHealth* health = prober.Find(key);
   if (health == nullptr || !health->not_run() || into->count++ > 0) return;
   into->first = absl::StrCat(pool.name(), "/", backend.name(), " ", health->reason());
 }
@@ -242,6 +250,7 @@ void StateReport::FillStatus(const NotProbed& not_probed, v1::GetStatusResponse*
   if (!keep_problem.empty()) status->add_state_problems(keep_problem);
   const std::string probes = probe_problem.empty() ? not_probed.ToString() : probe_problem;
   if (!probes.empty()) status->add_state_problems(probes);
+  guards.FillStatus(status);
   status->set_settling(settling.AnySettling());
   status->set_wanted_generation(session.wanted_generation());
   status->set_dataplane_generation(session.generation());

@@ -7,6 +7,7 @@
 #include "controlplane/health/probe_statistics.h"
 #include "controlplane/health/prober.h"
 #include "controlplane/health/settling.h"
+#include "controlplane/health_guards.h"
 #include "controlplane/passive_health.h"
 #include "controlplane/session/session.h"
 #include "controlplane/state_cursor.h"
@@ -22,6 +23,7 @@ struct StateReport {
   const ProbeStatistics& probe_statistics;
   const Settling& settling;
   const PassiveHealth& passive;
+  const HealthGuards& guards;
   const Session& session;
   const channel::CountersRegion* counters;  // null: none read yet
   const std::string& keep_problem;          // of the backend indices; empty: none

@@ -40,10 +40,15 @@ void TableKeeper::HealthChanged(const std::string& pool, absl::Duration now) {
 }
 
 absl::Status TableKeeper::Update(const CompilerInput& input,
+                                 const std::function<void(const v1::Pool&)>& prepare,
                                  const std::function<bool()>& time_is_up) {
-  if (all_changed_) return CompileAll(input);
+  if (all_changed_) {
+    for (const v1::Pool& pool : input.config->pools()) prepare(pool);
+    return CompileAll(input);
+  }
   while (!health_changed_.empty()) {
     const v1::Pool& pool = input.config->pools(pool_positions_.at(health_changed_.Take()));
+    prepare(pool);
     const absl::Status updated = compiler_.UpdateHealth(input, pool, &compiled_);
     all_changed_ = !updated.ok();
     GW_RETURN_IF_ERROR(updated);

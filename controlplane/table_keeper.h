@@ -38,8 +38,10 @@ class TableKeeper {
 
   // Compiles what has changed. Of pools whose health has changed one at least, and more until
   // `time_is_up` says so; changed() tells whether some are left. After an error all counts as
-  // changed.
-  absl::Status Update(const CompilerInput& input, const std::function<bool()>& time_is_up);
+  // changed. `prepare` is called for each pool before it is compiled.
+  absl::Status Update(const CompilerInput& input,
+                      const std::function<void(const v1::Pool&)>& prepare,
+                      const std::function<bool()>& time_is_up);
 
   const Compiled& compiled() const { return compiled_; }
   const BackendRegistry& registry() const { return registry_; }

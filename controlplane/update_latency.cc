@@ -2,6 +2,7 @@
 #include "controlplane/update_latency.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace guideway {
 
@@ -41,7 +42,8 @@ absl::Duration UpdateLatency::Quantile(double share) const {
   if (took_.empty()) return absl::ZeroDuration();
   std::vector<absl::Duration> sorted = took_;
   const size_t last = sorted.size() - 1;
-  const size_t rank = std::min(last, static_cast<size_t>(share * static_cast<double>(last) + 0.5));
+  const size_t rank =
+      std::min(last, static_cast<size_t>(std::lround(share * static_cast<double>(last))));
   std::nth_element(sorted.begin(), sorted.begin() + static_cast<ptrdiff_t>(rank), sorted.end());
   return sorted[rank];
 }

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "controlplane/cli/cli.h"
+#include "controlplane/cli/health_orders.h"
 #include "controlplane/cli/state.h"
 #include "controlplane/cli/table.h"
 #include "lib/base/status.h"
@@ -202,6 +203,7 @@ void AddBackendCommands(Cli* cli) {
          [=] { return SetState(cli, *options, v1::ENABLED); });
   AddOne(cli, noun, options, "disable", "Take nothing; its flows are selected anew",
          [=] { return SetState(cli, *options, v1::DISABLED); });
+  AddForceHealth(cli, noun);
 }
 
 }  // namespace guideway::cli

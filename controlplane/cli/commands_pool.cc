@@ -1,11 +1,13 @@
 // guideway pool ...
 #include "absl/strings/str_cat.h"
 #include "controlplane/cli/cli.h"
+#include "controlplane/cli/health_orders.h"
 #include "controlplane/cli/pool_flags.h"
 #include "controlplane/cli/state.h"
 #include "controlplane/cli/table.h"
 #include "lib/base/status.h"
 #include "lib/config/fields.h"
+#include "lib/config/pool_probes.h"
 #include "lib/config/printer.h"
 #include "lib/config/schema.h"
 
@@ -30,7 +32,12 @@ Json PoolJson(const v1::PoolState& pool) {
   if (pool.pool().has_slow_start()) {
     json.Set("slow_start", absl::FormatDuration(FromProto(pool.pool().slow_start())));
   }
+  json.Set("failed_open", Json::Bool(pool.failed_open()))
+      .Set("probes_paused", Json::Bool(pool.probes_paused()));
   if (pool.pool().has_probe()) json.Set("probe", Json::FromMessage(pool.pool().probe()));
+  Json probes = Json::List();
+  for (const v1::Probe& probe : pool.pool().probes()) probes.Append(Json::FromMessage(probe));
+  if (pool.pool().probes_size() > 0) json.Set("probes", std::move(probes));
   json.Set("backends", std::move(backends));
   return json;
 }
@@ -52,18 +59,39 @@ absl::Status ListPools(Cli* cli) {
   return absl::OkStatus();
 }
 
-// "http port=80 path=/healthz ...": the fields of the probe in one line.
-std::string ProbeText(const v1::Pool& pool) {
-  if (!pool.has_probe()) return "none, every backend is taken as healthy";
+// "http port=80 path=/healthz ...": the fields of a probe in one line.
+std::string ProbeText(const v1::Probe& probe) {
   std::vector<const google::protobuf::FieldDescriptor*> fields;
-  pool.probe().GetReflection()->ListFields(pool.probe(), &fields);
+  probe.GetReflection()->ListFields(probe, &fields);
   std::string text;
   for (const auto* field : fields) {
     absl::StrAppend(&text, text.empty() ? "" : " ",
-                    field->name() == "type" ? "" : field->name() + "=",
-                    ValueText(pool.probe(), *field));
+                    field->name() == "type" ? "" : field->name() + "=", ValueText(probe, *field));
   }
   return text;
+}
+
+// A line for each probe, with what comes of them.
+using Lines = std::vector<std::pair<std::string, std::string>>;
+void AppendProbes(const v1::PoolState& pool, Lines* lines) {
+  const std::vector<const v1::Probe*> probes = ProbesOf(pool.pool());
+  if (probes.empty()) lines->emplace_back("probe", "none, every backend is taken as healthy");
+  for (const v1::Probe* probe : probes) lines->emplace_back("probe", ProbeText(*probe));
+  if (pool.pool().probes_size() > 1) {
+    lines->emplace_back("probes needed", EnumName(pool.pool().probes_needed()));
+  }
+  if (pool.probes_paused()) lines->emplace_back("probes", "paused");
+  if (pool.pool().has_ejection_limit()) {
+    const v1::EjectionLimit& limit = pool.pool().ejection_limit();
+    lines->emplace_back(
+        "ejection limit",
+        absl::StrCat(limit.percent(), " % in ", absl::FormatDuration(FromProto(limit.interval()))));
+  }
+  if (pool.pool().fail_open_below() > 0) {
+    lines->emplace_back("fails open", absl::StrCat("below ", pool.pool().fail_open_below(), " %"));
+  }
+  lines->emplace_back("healthy",
+                      absl::StrCat(HealthyText(pool), pool.failed_open() ? ", failed open" : ""));
 }
 
 std::string SchedulerText(const v1::Pool& pool) {
@@ -91,17 +119,15 @@ absl::Status ShowPool(Cli* cli, const std::string& name) {
     if (vip.vip().pool() == name)
       absl::StrAppend(&vips, vips.empty() ? "" : ", ", vip.vip().name());
   }
-  cli->out() << KeyValues({{"name", name},
-                           {"encapsulation", EnumName(pool->pool().encapsulation())},
-                           {"scheduler", SchedulerText(pool->pool())},
-                           {"slow start", SlowStartText(pool->pool())},
-                           {"table size", absl::StrCat(pool->pool().table_size())},
-                           {"digest", pool->table_digest()},
-                           {"vips", vips},
-                           {"probe", ProbeText(pool->pool())},
-                           {"healthy", HealthyText(*pool)}})
-             << "\n"
-             << BackendTable(state, pool);
+  Lines lines = {{"name", name},
+                 {"encapsulation", EnumName(pool->pool().encapsulation())},
+                 {"scheduler", SchedulerText(pool->pool())},
+                 {"slow start", SlowStartText(pool->pool())},
+                 {"table size", absl::StrCat(pool->pool().table_size())},
+                 {"digest", pool->table_digest()},
+                 {"vips", vips}};
+  AppendProbes(*pool, &lines);
+  cli->out() << KeyValues(lines) << "\n" << BackendTable(state, pool);
   return absl::OkStatus();
 }
 
@@ -157,6 +183,7 @@ void AddPoolCommands(Cli* cli) {
       ->add_option("name", *name, "Name of the pool")
       ->type_name(kPoolType)
       ->required();
+  AddPauseProbes(cli, noun);
 }
 
 }  // namespace guideway::cli

@@ -108,6 +108,7 @@ absl::Status ShowStatus(Cli* cli) {
   for (const std::string& problem : status.state_problems())
     cli->out() << "problem: " << problem << "\n";
   cli->out() << ConfirmationText(status);
+  for (const std::string& order : status.overrides()) cli->out() << "note: " << order << "\n";
   const std::string generation = absl::StrCat(status.dataplane_generation(), " in force, ",
                                               status.wanted_generation(), " sent");
   cli->out() << "\n"

@@ -33,7 +33,8 @@ Json VipJson(const v1::VipState& vip) {
       .Set("protocol", EnumName(vip.vip().protocol()))
       .Set("pool", vip.vip().pool())
       .Set("max_segment_size", Json::Number(vip.vip().max_segment_size()))
-      .Set("quic_lb", QuicLbJson(vip.vip()));
+      .Set("quic_lb", QuicLbJson(vip.vip()))
+      .Set("announced", Json::Bool(vip.announced()));
   SetTraffic(vip.traffic(), &json);
   SetOthers(vip.others(), &json);
   return json;
@@ -110,6 +111,11 @@ absl::Status ShowVip(Cli* cli, const std::string& name) {
         {"bytes", absl::StrCat(vip.traffic().bytes())},
         {"new flows", absl::StrCat(vip.traffic().new_flows())},
         {"dropped", absl::StrCat(vip.others().drop_total())}};
+    if (vip.vip().withdraw_below() > 0) {
+      lines.emplace_back("announced",
+                         absl::StrCat(vip.announced() ? "yes" : "no", ", ", vip.healthy_backends(),
+                                      " of ", vip.enabled_backends(), " healthy"));
+    }
     for (auto& extra : Extras(vip.vip())) lines.push_back(std::move(extra));
     cli->out() << KeyValues(lines);
     cli->out() << OthersTable(vip.others());

@@ -41,8 +41,12 @@ Json Json::FromMessage(const google::protobuf::Message& message) {
         field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && !guideway::IsDuration(field);
     if (field.is_repeated()) {
       Json list = List();
-      for (int k = 0; group && k < reflection->FieldSize(message, &field); ++k) {
-        list.Append(FromMessage(reflection->GetRepeatedMessage(message, &field, k)));
+      for (int k = 0; k < reflection->FieldSize(message, &field); ++k) {
+        if (group) {
+          list.Append(FromMessage(reflection->GetRepeatedMessage(message, &field, k)));
+        } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
+          list.Append(Text(reflection->GetRepeatedString(message, &field, k)));
+        }
       }
       json.Set(field.name(), std::move(list));
     } else if (group) {

@@ -35,6 +35,21 @@ std::string CheckIsNumber(const std::string& text) {
   return absl::SimpleAtoi(text, &number) ? "" : text + " is not a whole number";
 }
 
+// A flag without value; one that is true by default takes a value.
+bool IsSwitch(const FieldDescriptor& field) {
+  return field.cpp_type() == FieldDescriptor::CPPTYPE_BOOL &&
+         RuleOf(field).default_value() != "true";
+}
+
+absl::Status AddTexts(const FieldDescriptor& field, const std::vector<std::string>& texts,
+                      Message* holder) {
+  for (const std::string& text : texts) {
+    GW_RETURN_IF_ERROR(CheckText(field, text));
+    holder->GetReflection()->AddString(holder, &field, text);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status SetDuration(const FieldDescriptor& field, const std::string& text, Message* holder) {
   const auto parsed = ParseDuration(text);
   if (!parsed.ok()) {
@@ -53,6 +68,10 @@ absl::Status SetField(const FieldDescriptor& field, const std::string& text, Mes
     reflection->SetEnum(holder, &field, FindEnumValue(*field.enum_type(), text));
     return absl::OkStatus();
   }
+  if (field.cpp_type() == FieldDescriptor::CPPTYPE_BOOL) {
+    reflection->SetBool(holder, &field, text == "true");
+    return absl::OkStatus();
+  }
   if (field.cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
     // To the API an empty text is an absent field; who gives a flag means a value.
     if (text.empty()) return absl::InvalidArgumentError("must not be empty");
@@ -69,12 +88,20 @@ absl::Status SetField(const FieldDescriptor& field, const std::string& text, Mes
 
 CLI::Option* AddFlag(const PoolFlag& flag, CLI::App* command, PoolFlagValues* values) {
   const FieldDescriptor& field = FieldOf(flag.field);
-  if (field.cpp_type() == FieldDescriptor::CPPTYPE_BOOL) {
+  if (field.is_repeated()) {
+    return command->add_option(flag.flag, values->lists[flag.field], flag.help)
+        ->type_name(flag.type)
+        ->expected(1)
+        ->take_all();
+  }
+  if (IsSwitch(field)) {
     return command->add_flag(flag.flag, values->switches[flag.field], flag.help);
   }
   CLI::Option* option = command->add_option(flag.flag, values->texts[flag.field], flag.help);
   if (field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM) {
     option->check(CLI::IsMember(EnumNames(*field.enum_type())));
+  } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_BOOL) {
+    option->check(CLI::IsMember(std::vector<std::string>{"true", "false"}));
   } else {
     option->type_name(flag.type);
   }
@@ -110,19 +137,47 @@ const std::vector<PoolFlag>& PoolFlags() {
       {"source_prefix_ipv6", "--source-prefix-ipv6", "PREFIX",
        "Tunnels to IPv6 backends come from this prefix, such as 2001:db8::/96"},
       {"probe.type", "--probe", "", "How health is found out; without it, not at all"},
-      {"probe.port", "--probe-port", "PORT", "Port that is probed; needed with --probe"},
-      {"probe.path", "--probe-path", "PATH", "With http: path of the GET"},
+      {"probe.port", "--probe-port", "PORT", "Port that is probed; not with icmp and exec"},
+      {"probe.path", "--probe-path", "PATH", "With http, https: path of the GET"},
       {"probe.host", "--probe-host", "HOST",
-       "With http: Host header of the GET; without it the address that is probed"},
+       "With http, https, grpc, grpcs: Host header; without it the address that is probed"},
       {"probe.status_min", "--probe-status-min", "NUMBER",
-       "With http: smallest status that counts as success"},
+       "With http, https: smallest status that counts as success"},
       {"probe.status_max", "--probe-status-max", "NUMBER",
-       "With http: largest status that counts as success"},
+       "With http, https: largest status that counts as success"},
       {"probe.interval", "--probe-interval", "DURATION", "From one probe to the next"},
       {"probe.timeout", "--probe-timeout", "DURATION",
        "After this a probe has failed; at most the interval"},
       {"probe.rise", "--probe-rise", "NUMBER", "Successes in a row that make a backend healthy"},
       {"probe.fall", "--probe-fall", "NUMBER", "Failures in a row that make a backend unhealthy"},
+      {"probe.jitter_percent", "--probe-jitter", "PERCENT",
+       "By up to so much each interval is longer or shorter"},
+      {"probe.source_ipv4", "--probe-source-ipv4", "ADDRESS",
+       "Address of this host from which IPv4 backends are probed"},
+      {"probe.source_ipv6", "--probe-source-ipv6", "ADDRESS", "The same for IPv6 backends"},
+      {"probe.expect", "--probe-expect", "BYTES",
+       "With http, https, udp, exec: what the answer must hold, text or hex:DIGITS"},
+      {"probe.tls_name", "--probe-tls-name", "HOST",
+       "With https, grpcs: name that the certificate must have, and SNI"},
+      {"probe.tls_verify", "--probe-tls-verify", "",
+       "With https, grpcs: whether a certificate that is not trusted is a failure"},
+      {"probe.tls_ca_file", "--probe-tls-ca-file", "PATH",
+       "With https, grpcs: certificates that are trusted, instead of those of this host"},
+      {"probe.send", "--probe-send", "BYTES", "With udp: the datagram, text or hex:DIGITS"},
+      {"probe.silent", "--probe-silent", "", "With udp: the backend need not answer"},
+      {"probe.grpc_service", "--probe-grpc-service", "NAME",
+       "With grpc, grpcs: the service that is asked for"},
+      {"probe.command", "--probe-command", "ARGUMENT",
+       "With exec: the program by its absolute path; again for each argument"},
+      {"probe.environment", "--probe-environment", "NAME=VALUE",
+       "With exec: its environment; again for each variable"},
+      {"probes_needed", "--probes-needed", "",
+       "Of several probes, which make a backend healthy; they are given with apply"},
+      {"fail_open_below", "--fail-open-below", "PERCENT",
+       "When fewer backends are healthy, all are taken as healthy"},
+      {"ejection_limit.percent", "--ejection-limit", "PERCENT",
+       "At most so many backends turn unhealthy in the interval"},
+      {"ejection_limit.interval", "--ejection-interval", "DURATION", "The interval of that limit"},
       {"probe.via", "--probe-via", "",
        "Which way probes take: straight to the backend, or to a VIP in the pool's encapsulation"},
       {"outlier_detection.window", "--outlier-window", "DURATION",
@@ -160,7 +215,6 @@ void AddPoolFlags(CLI::App* command, PoolFlagValues* values) {
       probe = option;
     } else if (flag.field.starts_with("probe.")) {
       option->needs(probe);
-      if (flag.field == "probe.port") probe->needs(option);
     }
   }
 }
@@ -170,7 +224,11 @@ absl::Status FillPool(const PoolFlagValues& values, const CLI::App& command, v1:
     if (command.get_option(flag.flag)->count() == 0) continue;
     const FieldDescriptor& field = FieldOf(flag.field);
     Message* holder = HolderOf(flag.field, pool);
-    if (field.cpp_type() == FieldDescriptor::CPPTYPE_BOOL) {
+    if (field.is_repeated()) {
+      GW_RETURN_IF_ERROR(Annotate(AddTexts(field, values.lists.at(flag.field), holder), flag.flag));
+      continue;
+    }
+    if (IsSwitch(field)) {
       holder->GetReflection()->SetBool(holder, &field, values.switches.at(flag.field));
       continue;
     }

@@ -1,5 +1,6 @@
-// The flags of `guideway pool create`: one for every field of a pool but its name and its backends.
-// A test compares the list with the schema, so that a new field cannot be forgotten.
+// The flags of `guideway pool create`: one for every field of a pool but its name, its backends,
+// and the list of several probes. A test compares the list with the schema, so that a new field
+// cannot be forgotten.
 //
 // Thread safety: none, one thread.
 #ifndef GUIDEWAY_CONTROLPLANE_CLI_POOL_FLAGS_H_
@@ -27,6 +28,7 @@ const std::vector<PoolFlag>& PoolFlags();
 struct PoolFlagValues {
   std::map<std::string, std::string> texts;
   std::map<std::string, bool> switches;
+  std::map<std::string, std::vector<std::string>> lists;
 };
 
 // Adds all flags to `command`; parsing fills `values`, which must outlive it.

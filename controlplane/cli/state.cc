@@ -110,7 +110,9 @@ Json BackendJson(const std::string& pool, const v1::BackendState& backend) {
       .Set("share", Json::Fraction(backend.share()))
       .Set("slow_start_step", Json::Number(backend.slow_start_step()))
       .Set("next_hop", backend.next_hop())
-      .Set("unreachable", Json::Bool(backend.unreachable()));
+      .Set("unreachable", Json::Bool(backend.unreachable()))
+      .Set("health_forced", Json::Bool(backend.health_forced()))
+      .Set("ejection_held", Json::Bool(backend.ejection_held()));
   SetTraffic(backend.traffic(), &json);
   for (const auto& [name, value] : FlowCountsOf(backend)) json.Set(name, Json::Number(value));
   return json;

@@ -27,6 +27,21 @@ Rank RankOf(const v1::Backend& backend, const BackendCondition& condition, bool 
   return backup ? Rank::kFitBackup : Rank::kFit;
 }
 
+// Whether fewer of those whose turn it is are healthy than the pool wants. Of those that wait for
+// their first verdict nothing is known, so they do not count.
+bool TooFewAreHealthy(const v1::Pool& pool, absl::Span<const Rank> ranks,
+                      absl::Span<const BackendCondition> conditions, bool backups) {
+  uint64_t healthy = 0, unhealthy = 0;
+  for (int i = 0; i < pool.backends_size(); ++i) {
+    const size_t place = static_cast<size_t>(i);
+    if (ranks[place] == Rank::kNever || pool.backends(i).backup() != backups) continue;
+    const bool able_only = ranks[place] == Rank::kAble || ranks[place] == Rank::kAbleBackup;
+    healthy += able_only ? 0 : 1;
+    unhealthy += able_only && conditions[place].health == HealthState::kUnhealthy ? 1 : 0;
+  }
+  return healthy * 100 < pool.fail_open_below() * (healthy + unhealthy);
+}
+
 }  // namespace
 
 PoolRoles AssignRoles(const v1::Pool& pool, absl::Span<const BackendCondition> conditions,
@@ -41,6 +56,8 @@ PoolRoles AssignRoles(const v1::Pool& pool, absl::Span<const BackendCondition> c
   roles.failed_open = best == Rank::kAble || best == Rank::kAbleBackup;
   roles.backups_serve =
       best == Rank::kFitBackup || best == Rank::kEjectedBackup || best == Rank::kAbleBackup;
+  roles.failed_open =
+      roles.failed_open || TooFewAreHealthy(pool, ranks, conditions, roles.backups_serve);
   for (int i = 0; i < pool.backends_size(); ++i) {
     const v1::Backend& backend = pool.backends(i);
     const size_t place = static_cast<size_t>(i);
@@ -48,7 +65,8 @@ PoolRoles AssignRoles(const v1::Pool& pool, absl::Span<const BackendCondition> c
     BackendRole role;
     role.keeps_known_flows = backend.state() != v1::DISABLED &&
                              (open || conditions[place].health != HealthState::kUnhealthy);
-    if (ranks[place] == best && best != Rank::kNever) role.weight = backend.weight();
+    const bool may_take = ranks[place] != Rank::kNever && backend.backup() == roles.backups_serve;
+    if (may_take && (roles.failed_open || ranks[place] == best)) role.weight = backend.weight();
     roles.backends.push_back(role);
   }
   return roles;

@@ -4,7 +4,8 @@
 // backend (one just added) waits for its first verdict. Able to take new flows is who is enabled
 // and has a weight above 0. Who takes them (is in the pool's Maglev table): of those that are able
 // and no backups, the healthy ones that are not ejected; if there are none, such backups; if there
-// are none, ejections do not count; if nobody is healthy the pool fails open: all that are able and
+// are none, ejections do not count; if nobody is healthy, or of those with a verdict whose turn it
+// is fewer than fail_open_below percent, the pool fails open: all of them, or all that are able and
 // no backups, or all backups if there are only these.
 // Who keeps known flows: everybody but disabled and unhealthy ones, unless the pool settles or
 // fails open.

@@ -1,4 +1,4 @@
-// One probe: a TCP connect or an HTTP GET to a backend, on the event loop, without blocking.
+// One probe: a question to a backend, on the event loop, without blocking.
 //
 // A Probe object is one attempt. It calls `done` exactly once, from the event loop and never from
 // its constructor; destroying it before that cancels the attempt. Thread safety: loop thread only.
@@ -8,7 +8,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -40,18 +42,42 @@ class ProbePath {
   virtual std::string Doubt() const { return ""; }
 };
 
+enum class ProbeKind : uint8_t { kTcp, kHttp, kHttps, kUdp, kIcmp, kGrpc, kGrpcs, kExec };
+
+// What is asked, and which answer is a good one. Fields that the kind does not use stay as they
+// are.
 struct ProbeRequest {
+  ProbeKind kind = ProbeKind::kTcp;
   IpAddress address;
-  uint16_t port = 0;
+  uint16_t port = 0;  // 0 with kIcmp and kExec
   absl::Duration timeout;
-  std::shared_ptr<ProbePath> via;  // null: the kernel's routes
-  bool http = false;
-  // HTTP only.
+  std::shared_ptr<ProbePath> via;   // null: the kernel's routes. TCP, HTTP and gRPC only
+  std::optional<IpAddress> source;  // an address of this host; not together with `via`
+  // HTTP.
   std::string path;
-  std::string host;  // Host header; empty: the address
   uint32_t status_min = 200;
   uint32_t status_max = 399;
+  // HTTP and gRPC.
+  std::string host;  // Host header, authority; empty: the address
+  // TLS.
+  std::string tls_name;  // empty: that of `host`, else the address
+  bool tls_verify = true;
+  std::string tls_ca_file;  // empty: those that the host trusts
+  // UDP.
+  std::string send;
+  bool silent = false;  // silence is a good answer
+  // gRPC.
+  std::string grpc_service;
+  // Programs.
+  std::vector<std::string> command, environment;
+  // HTTP, UDP, programs: bytes that the answer must hold; empty: any answer.
+  std::string expect;
 };
+
+// Equal for requests that ask the same in the same way. Requests with a `via` are equal to none.
+std::string IdentityOf(const ProbeRequest& request);
+// "http 80": what tells the probes of a backend apart.
+std::string LabelOf(const ProbeRequest& request);
 
 class Probe {
  public:
@@ -61,12 +87,21 @@ class Probe {
 using ProbeDone = std::function<void(ProbeResult)>;
 
 std::unique_ptr<Probe> StartTcpProbe(EventLoop* loop, const ProbeRequest& request, ProbeDone done);
+// A connected socket: an ICMP error that says nobody listens is a failure at once.
+std::unique_ptr<Probe> StartUdpProbe(EventLoop* loop, const ProbeRequest& request, ProbeDone done);
+// An echo request by a ping socket, or a raw one where the host does not allow those.
+std::unique_ptr<Probe> StartIcmpProbe(EventLoop* loop, const ProbeRequest& request, ProbeDone done);
 
 // What the error of ProbePath::Prepare() is to a probe.
 ProbeResult ResultOfPreparing(const absl::Status& error);
 // The result, unless the packets went another way (`via` may be null): then it says nothing. Adds
 // the doubt to a failure.
 ProbeResult CheckWay(ProbePath* via, ProbeResult result);
+
+// Sets a socket that is not connected yet on its way: via, or from its source. As Prepare().
+absl::Status PrepareSocket(const ProbeRequest& request, int socket);
+// Whether an errno says that this host has not the means: no port, memory or descriptor left.
+bool IsOwnError(int error);
 
 // "timed out after 3 s"
 std::string TimeoutReason(absl::Duration timeout);

@@ -1,16 +1,25 @@
-// Scheduling of probes and bookkeeping of their results.
+// Scheduling of checks and bookkeeping of their results.
 #include "controlplane/health/prober.h"
 
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "glog/logging.h"
 
 namespace guideway {
 namespace {
 // Of the first probe's delay, and of the interval while there is no verdict yet.
 constexpr absl::Duration kFirstRound = absl::Seconds(1);
-constexpr double kJitter = 0.1;
+// But no more than so many: an HTTP probe takes about 100 us of a processor.
+constexpr absl::Duration kForEachUnknown = absl::Microseconds(250);
+
+// Checks with a way of their own are shared by nobody: their key stands for the way.
+std::string IdentityOf(const ProbeTarget& target, const std::string& key) {
+  return absl::StrCat(guideway::IdentityOf(target.request), " every ",
+                      absl::ToInt64Nanoseconds(target.interval), " ", target.jitter, " ",
+                      target.request.via ? key : "");
+}
 }  // namespace
 
 Prober::Prober(EventLoop* loop, std::function<void(const std::string&)> on_change,
@@ -18,68 +27,123 @@ Prober::Prober(EventLoop* loop, std::function<void(const std::string&)> on_chang
     : loop_(loop),
       on_change_(std::move(on_change)),
       on_result_(std::move(on_result)),
-      http_(loop),
+      gate_(loop),
+      starter_(loop),
       random_(std::random_device()()) {}
 
 Prober::~Prober() {
-  for (auto& [key, entry] : entries_) loop_->Cancel(entry.timer);
+  for (auto& [identity, check] : checks_) loop_->Cancel(check->timer);
 }
 
-void Prober::SetTargets(const std::map<std::string, ProbeTarget>& targets) {
-  for (auto it = entries_.begin(); it != entries_.end();) {
-    if (targets.contains(it->first)) {
+void Prober::SetTargets(const std::map<std::string, BackendProbes>& targets) {
+  for (auto& [key, entry] : entries_) entry.in_use = false;
+  for (auto& [identity, check] : checks_) check->subscribers.clear();
+  const absl::Duration now = loop_->Now();
+  std::map<std::string, std::vector<std::string>> identities;
+  for (const auto& [key, target] : targets) {
+    Entry& entry = entries_.try_emplace(key, now).first->second;
+    entry.in_use = true;
+    std::vector<BackendHealth::ProbeSetting> settings;
+    for (const ProbeTarget& probe : target.probes) {
+      settings.push_back({IdentityOf(probe, key), LabelOf(probe.request), probe.rise, probe.fall});
+    }
+    entry.health.SetProbes(settings, target.any_suffices, now);
+    for (const auto& setting : settings) identities[key].push_back(setting.identity);
+  }
+  std::erase_if(entries_, [](const auto& item) { return !item.second.in_use; });
+  unknown_count_ =
+      static_cast<size_t>(std::count_if(entries_.begin(), entries_.end(), [](const auto& item) {
+        return item.second.health.state() == HealthState::kUnknown;
+      }));
+  for (const auto& [key, target] : targets) {
+    if (target.paused) continue;
+    for (size_t i = 0; i < target.probes.size(); ++i) {
+      Subscribe(key, target.probes[i], identities[key][i], &entries_.at(key), i);
+    }
+  }
+  for (auto it = checks_.begin(); it != checks_.end();) {
+    if (!it->second->subscribers.empty()) {
       ++it;
       continue;
     }
-    loop_->Cancel(it->second.timer);
-    it = entries_.erase(it);
-  }
-  for (const auto& [key, target] : targets) {
-    const auto found = entries_.find(key);
-    if (found != entries_.end()) {
-      found->second.target = target;
-      found->second.health.SetThresholds(target.rise, target.fall);
-      continue;
-    }
-    Entry& entry = entries_.try_emplace(key, target, loop_->Now()).first->second;
-    const absl::Duration spread = std::min(target.interval, kFirstRound);
-    entry.timer = loop_->After(spread * Random(0, 1), [this, name = key] { StartProbe(name); });
+    loop_->Cancel(it->second->timer);
+    it = checks_.erase(it);
   }
 }
 
-const HealthStateMachine* Prober::Find(const std::string& key) const {
+void Prober::Subscribe(const std::string& key, const ProbeTarget& target,
+                       const std::string& identity, Entry* entry, size_t place) {
+  const auto [it, is_new] = checks_.try_emplace(identity);
+  if (is_new) it->second = std::make_unique<Check>();
+  Check* check = it->second.get();
+  check->target = target;  // the way may be another object
+  check->subscribers.push_back({key, entry, place});
+  if (is_new) Schedule(check, UnknownInterval(*check) * Random(0, 1));
+}
+
+const BackendHealth* Prober::Find(const std::string& key) const {
   const auto found = entries_.find(key);
   return found == entries_.end() ? nullptr : &found->second.health;
 }
 
-void Prober::StartProbe(const std::string& key) {
-  Entry& entry = entries_.at(key);
-  entry.timer = 0;
-  entry.started = loop_->Now();
-  const auto done = [this, key](const ProbeResult& result) { Finish(key, result); };
-  entry.probe = entry.target.request.http ? http_.Start(entry.target.request, done)
-                                          : StartTcpProbe(loop_, entry.target.request, done);
+absl::Duration Prober::UnknownInterval(const Check& check) const {
+  return std::max(std::min(check.target.interval, kFirstRound),
+                  kForEachUnknown * static_cast<double>(unknown_count_));
 }
 
-void Prober::Finish(const std::string& key, const ProbeResult& result) {
-  Entry& entry = entries_.at(key);
-  entry.probe.reset();
-  if (on_result_) on_result_(key, result.outcome, loop_->Now() - entry.started);
-  bool changed = false;
-  if (result.outcome == ProbeResult::Outcome::kNotRun) {
-    if (entry.health.RecordNotRun(result.reason)) {
-      LOG(WARNING) << "probe of " << key << " not run: " << result.reason;
+void Prober::Schedule(Check* check, absl::Duration delay) {
+  check->timer = loop_->After(delay, [this, check] {
+    check->timer = 0;
+    check->started = loop_->Now();
+    const auto lane =
+        check->target.request.kind == ProbeKind::kExec ? ProbeGate::kProgram : ProbeGate::kNetwork;
+    check->ticket = gate_.Ask(lane, [this, check](std::shared_ptr<ProbeGate::Pass> pass) {
+      check->pass = std::move(pass);
+      StartProbe(check);
+    });
+  });
+}
+
+void Prober::StartProbe(Check* check) {
+  check->probe = starter_.Start(
+      check->target.request, [this, check](const ProbeResult& result) { Finish(check, result); });
+}
+
+void Prober::Finish(Check* check, const ProbeResult& result) {
+  check->probe.reset();
+  check->pass.reset();
+  check->ticket.reset();
+  const std::vector<std::string> changed = Tell(*check, result);
+  const bool unknown = std::any_of(
+      check->subscribers.begin(), check->subscribers.end(), [](const Subscriber& subscriber) {
+        return subscriber.entry->health.state() == HealthState::kUnknown;
+      });
+  const absl::Duration interval =
+      unknown ? std::min(check->target.interval, UnknownInterval(*check)) : check->target.interval;
+  const double jitter = check->target.jitter;
+  const absl::Duration next = check->started + interval * Random(1 - jitter, 1 + jitter);
+  Schedule(check, next - loop_->Now());
+  // Last: may call SetTargets(), and this check be gone.
+  for (const std::string& key : changed) on_change_(key);
+}
+
+std::vector<std::string> Prober::Tell(const Check& check, const ProbeResult& result) {
+  std::vector<std::string> changed;
+  for (const Subscriber& subscriber : check.subscribers) {
+    BackendHealth& health = subscriber.entry->health;
+    if (on_result_) on_result_(subscriber.key, result.outcome, loop_->Now() - check.started);
+    if (result.outcome == ProbeResult::Outcome::kNotRun) {
+      if (health.RecordNotRun(subscriber.probe, result)) {
+        LOG(WARNING) << "probe of " << subscriber.key << " not run: " << result.reason;
+      }
+      continue;
     }
-  } else {
-    changed = entry.health.Record(result.outcome == ProbeResult::Outcome::kSuccess, result.reason,
-                                  loop_->Now());
+    const bool was_unknown = health.state() == HealthState::kUnknown;
+    if (!health.Record(subscriber.probe, result, loop_->Now())) continue;
+    if (was_unknown) --unknown_count_;
+    changed.push_back(subscriber.key);
   }
-  const absl::Duration interval = entry.health.state() == HealthState::kUnknown
-                                      ? std::min(entry.target.interval, kFirstRound)
-                                      : entry.target.interval;
-  const absl::Duration next = entry.started + interval * Random(1 - kJitter, 1 + kJitter);
-  entry.timer = loop_->After(next - loop_->Now(), [this, name = key] { StartProbe(name); });
-  if (changed) on_change_(key);  // last: may call SetTargets()
+  return changed;
 }
 
 double Prober::Random(double from, double to) {

@@ -32,7 +32,11 @@ bool Settling::Update(const std::function<bool(const std::string&)>& has_verdict
   bool any = false;
   for (auto& [name, pool] : pools_) {
     if (pool.settled) continue;
-    std::erase_if(pool.waiting_for, has_verdict);
+    // Only as far as the first that has none: this is called for every verdict, and there may be
+    // ten thousand.
+    while (!pool.waiting_for.empty() && has_verdict(*pool.waiting_for.begin())) {
+      pool.waiting_for.erase(pool.waiting_for.begin());
+    }
     if (!pool.waiting_for.empty() && now < pool.deadline) continue;
     pool.settled = true;
     pool.waiting_for.clear();

@@ -17,9 +17,11 @@ enum class HealthState : uint8_t { kUnknown, kHealthy, kUnhealthy, kUnprobed };
 
 class HealthStateMachine {
  public:
-  // `now` is any monotonic time; the same clock in every call.
-  HealthStateMachine(uint32_t rise, uint32_t fall, absl::Duration now)
-      : rise_(rise), fall_(fall), since_(now) {}
+  // `now` is any monotonic time; the same clock in every call. `initial`: a state known from
+  // elsewhere.
+  HealthStateMachine(uint32_t rise, uint32_t fall, absl::Duration now,
+                     HealthState initial = HealthState::kUnknown)
+      : rise_(rise), fall_(fall), state_(initial), since_(now) {}
 
   // Takes a probe's result ("HTTP status 503"); true if the state has changed.
   bool Record(bool success, std::string reason, absl::Duration now);
@@ -36,7 +38,7 @@ class HealthStateMachine {
  private:
   uint32_t rise_;
   uint32_t fall_;
-  HealthState state_ = HealthState::kUnknown;
+  HealthState state_;
   uint32_t successes_in_a_row_ = 0;
   uint32_t failures_in_a_row_ = 0;
   std::string reason_;

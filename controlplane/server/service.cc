@@ -237,4 +237,28 @@ grpc::Status GuidewayService::ExplainFlow(Context* context, const v1::ExplainFlo
   return status;
 }
 
+grpc::Status GuidewayService::ForceHealth(Context* context, const v1::ForceHealthRequest* request,
+                                          v1::HealthOrderResponse* response) {
+  const grpc::Status allowed = Allow(context, Role::kWrite);
+  if (!allowed.ok()) return allowed;
+  return OnLoop([&] {
+    std::string change;
+    const absl::Status status = hooks_.force_health(*request, &change);
+    if (!change.empty()) response->add_changes(change);
+    return status;
+  });
+}
+
+grpc::Status GuidewayService::PauseProbes(Context* context, const v1::PauseProbesRequest* request,
+                                          v1::HealthOrderResponse* response) {
+  const grpc::Status allowed = Allow(context, Role::kWrite);
+  if (!allowed.ok()) return allowed;
+  return OnLoop([&] {
+    std::string change;
+    const absl::Status status = hooks_.pause_probes(*request, &change);
+    if (!change.empty()) response->add_changes(change);
+    return status;
+  });
+}
+
 }  // namespace guideway

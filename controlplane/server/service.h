@@ -37,6 +37,9 @@ struct ServiceHooks {
   std::function<void(const v1::ExplainFlowRequest&,
                      std::function<void(absl::StatusOr<v1::ExplainFlowResponse>)>)>
       explain_flow;
+  // Set `change` to what they did in words, or leave it empty.
+  std::function<absl::Status(const v1::ForceHealthRequest&, std::string* change)> force_health;
+  std::function<absl::Status(const v1::PauseProbesRequest&, std::string* change)> pause_probes;
 };
 
 // Watch is served by gRPC's callbacks: it keeps no thread waiting.
@@ -70,6 +73,11 @@ class GuidewayService final : public v1::Guideway::WithCallbackMethod_Watch<v1::
   // What a dry run says beside changes and warnings.
   grpc::Status FillImpacts(v1::Config wanted, v1::ApplyResponse* response);
   grpc::Status SwitchVip(Context*, const v1::SwitchVipRequest*, v1::ApplyResponse*) override;
+
+  grpc::Status ForceHealth(Context*, const v1::ForceHealthRequest*,
+                           v1::HealthOrderResponse*) override;
+  grpc::Status PauseProbes(Context*, const v1::PauseProbesRequest*,
+                           v1::HealthOrderResponse*) override;
 
   // Runs `work`, which returns a status, on the loop's thread.
   grpc::Status OnLoop(const std::function<absl::Status()>& work);

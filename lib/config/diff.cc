@@ -1,6 +1,7 @@
 // See diff.h.
 #include "lib/config/diff.h"
 
+#include <algorithm>
 #include <map>
 
 #include "absl/container/flat_hash_map.h"
@@ -20,6 +21,7 @@ void DiffMessages(const Message& before, const Message& after, const std::string
                   Lines* lines);
 
 std::string Shown(const Message& message, const FieldDescriptor& field) {
+  if (field.is_repeated()) return ValueText(message, field);
   return IsPresent(message, field) || !field.has_presence() ? ValueText(message, field) : "(none)";
 }
 
@@ -47,14 +49,14 @@ void DiffField(const Message& before, const Message& after, const FieldDescripto
                                       new_text.empty() ? "(none)" : new_text));
 }
 
-// All singular fields; lists are matched by name below.
+// All fields but lists of groups, which are matched by name below.
 void DiffMessages(const Message& before, const Message& after, const std::string& prefix,
                   Lines* lines) {
   const auto* descriptor = before.GetDescriptor();
   for (int i = 0; i < descriptor->field_count(); ++i) {
-    if (!descriptor->field(i)->is_repeated()) {
-      DiffField(before, after, *descriptor->field(i), prefix, lines);
-    }
+    const FieldDescriptor& field = *descriptor->field(i);
+    if (field.is_repeated() && field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) continue;
+    DiffField(before, after, field, prefix, lines);
   }
 }
 
@@ -106,6 +108,19 @@ void DiffLists(const List& before, const List& after, const std::string& what, L
 
 void DiffInside(const v1::Pool& before, const v1::Pool& after, const std::string& prefix,
                 Lines* lines) {
+  // Probes have no names: they go by their places.
+  for (int i = 0; i < std::min(before.probes_size(), after.probes_size()); ++i) {
+    DiffMessages(before.probes(i), after.probes(i), absl::StrCat(prefix, "probes[", i, "]."),
+                 lines);
+  }
+  for (int i = before.probes_size(); i < after.probes_size(); ++i) {
+    lines->push_back(
+        absl::StrCat(prefix, "probes[", i, "] added (", EnumName(after.probes(i).type()), ")"));
+  }
+  for (int i = after.probes_size(); i < before.probes_size(); ++i) {
+    lines->push_back(
+        absl::StrCat(prefix, "probes[", i, "] removed (", EnumName(before.probes(i).type()), ")"));
+  }
   DiffLists(before.backends(), after.backends(), absl::StrCat(prefix, "backend"), lines);
 }
 

@@ -1,8 +1,14 @@
 // See fields.h.
 #include "lib/config/fields.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/time.h"
+#include "google/protobuf/reflection.h"
 #include "lib/config/schema.h"
 
 namespace guideway {
@@ -26,12 +32,19 @@ bool Applies(const Message& message, const FieldDescriptor& field) {
   const Condition condition = ConditionOf(field);
   if (condition.field.empty()) return true;
   const FieldDescriptor* selector = field.containing_type()->FindFieldByName(condition.field);
-  return selector != nullptr &&
-         EnumName(*message.GetReflection()->GetEnum(message, selector)) == condition.value;
+  if (selector == nullptr) return false;
+  const std::string value = EnumName(*message.GetReflection()->GetEnum(message, selector));
+  const std::vector<std::string> values = absl::StrSplit(condition.value, '|');
+  return std::find(values.begin(), values.end(), value) != values.end();
 }
 
 std::string ValueText(const Message& message, const FieldDescriptor& field) {
   const auto* reflection = message.GetReflection();
+  if (field.is_repeated()) {
+    return absl::StrCat(
+        "[", absl::StrJoin(reflection->GetRepeatedFieldRef<std::string>(message, &field), ", "),
+        "]");
+  }
   if (IsDuration(field)) {
     google::protobuf::Duration duration;
     duration.CopyFrom(reflection->GetMessage(message, &field));

@@ -12,7 +12,8 @@ namespace guideway {
 // Whether a singular field has a value: set, if the field has presence, else not zero or empty.
 bool IsPresent(const google::protobuf::Message& message,
                const google::protobuf::FieldDescriptor& field);
-// The condition of the field's rule `only_with`; both empty: none.
+// The condition of the field's rule `only_with`; both empty: none. `value` may be several, with '|'
+// between them.
 struct Condition {
   std::string field;
   std::string value;
@@ -21,7 +22,8 @@ Condition ConditionOf(const google::protobuf::FieldDescriptor& field);
 // False if there is such a condition and the field beside it has another value.
 bool Applies(const google::protobuf::Message& message,
              const google::protobuf::FieldDescriptor& field);
-// The value of a singular field that is not a group, as YAML spells it (strings unquoted).
+// The value of a field that is not a group or a list of groups, as YAML spells it (strings
+// unquoted).
 std::string ValueText(const google::protobuf::Message& message,
                       const google::protobuf::FieldDescriptor& field);
 

@@ -67,6 +67,18 @@ bool IsTime(const std::string& text) { return ParseTime(text).ok(); }
 bool IsServerId(const std::string& text) { return ParseServerId(text).ok(); }
 bool IsAes128Key(const std::string& text) { return ParseAes128Key(text).ok(); }
 
+// Texts that are bytes on the wire.
+bool IsProbeBytes(const std::string& text) { return !text.empty() && ParseProbeBytes(text).ok(); }
+bool IsAbsolutePath(const std::string& text) { return text.size() > 1 && text[0] == '/'; }
+// Whether a command's first entry is a path is checked with the whole command.
+bool IsArgument(const std::string& text) { return text.size() <= 4096; }
+bool IsEnvironment(const std::string& text) {
+  const size_t equals = text.find('=');
+  return equals != std::string::npos && equals > 0 && text.size() <= 4096 &&
+         !absl::ascii_isdigit(static_cast<unsigned char>(text[0])) &&
+         AllOf(text.substr(0, equals), "_");
+}
+
 struct Format {
   const char* name;
   bool (*matches)(const std::string&);
@@ -85,6 +97,10 @@ constexpr Format kFormats[] = {
     {"server-id", IsServerId, "1 to 15 bytes in hexadecimal, such as 0a1b2c"},
     {"aes128-key", IsAes128Key, "16 bytes in hexadecimal"},
     {"time", IsTime, "a time with its zone, such as 2026-11-21T13:30:00Z"},
+    {"probe-bytes", IsProbeBytes, "text, or hex: and an even number of hexadecimal digits"},
+    {"absolute-path", IsAbsolutePath, "a path that starts with /"},
+    {"argument", IsArgument, "text of at most 4096 bytes"},
+    {"environment", IsEnvironment, "NAME=VALUE with a name of letters, digits and _"},
     {"host", IsHost, "a host name or address, with :port if need be, of at most 253 bytes"},
 };
 
@@ -123,6 +139,18 @@ std::string TimeText(absl::Time time) {
 
 bool MatchesFormat(const std::string& format, const std::string& text) {
   return Find(format).matches(text);
+}
+
+absl::StatusOr<std::string> ParseProbeBytes(const std::string& text) {
+  constexpr char kHex[] = "hex:";
+  if (!text.starts_with(kHex)) return text;
+  const std::string digits = text.substr(sizeof(kHex) - 1);
+  if (digits.empty() || digits.size() % 2 != 0 ||
+      !std::all_of(digits.begin(), digits.end(),
+                   [](char c) { return absl::ascii_isxdigit(static_cast<unsigned char>(c)); })) {
+    return absl::InvalidArgumentError("must be pairs of hexadecimal digits after hex:");
+  }
+  return absl::HexStringToBytes(digits);
 }
 
 std::string FormatText(const std::string& format) { return Find(format).text; }

@@ -18,6 +18,8 @@ std::string FormatText(const std::string& format);
 absl::StatusOr<absl::Time> ParseTime(const std::string& text);
 // In UTC: "2026-11-21T13:30:00Z".
 std::string TimeText(absl::Time time);
+// The bytes that a text of format "probe-bytes" stands for.
+absl::StatusOr<std::string> ParseProbeBytes(const std::string& text);
 
 // No control characters, and well-formed UTF-8.
 bool IsPrintableUtf8(const std::string& text);

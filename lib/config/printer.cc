@@ -27,9 +27,8 @@ bool IsPlain(const std::string& text) {
   });
 }
 
-std::string Scalar(const Message& message, const FieldDescriptor& field) {
-  const std::string text = ValueText(message, field);
-  if (field.cpp_type() != FieldDescriptor::CPPTYPE_STRING || IsPlain(text)) return text;
+std::string Quoted(const std::string& text) {
+  if (IsPlain(text)) return text;
   // Strings hold no control characters (validate), so only these two need an escape.
   std::string quoted = "\"";
   for (const char c : text) {
@@ -37,6 +36,11 @@ std::string Scalar(const Message& message, const FieldDescriptor& field) {
     quoted += c;
   }
   return quoted + "\"";
+}
+
+std::string Scalar(const Message& message, const FieldDescriptor& field) {
+  const std::string text = ValueText(message, field);
+  return field.cpp_type() == FieldDescriptor::CPPTYPE_STRING ? Quoted(text) : text;
 }
 
 void PrintMessage(const Message& message, const std::string& indent, std::string first_indent,
@@ -49,6 +53,11 @@ void PrintField(const Message& message, const FieldDescriptor& field, const std:
   if (field.is_repeated()) {
     *out += "\n";
     for (int i = 0; i < reflection->FieldSize(message, &field); ++i) {
+      if (field.cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
+        absl::StrAppend(out, indent, "  - ",
+                        Quoted(reflection->GetRepeatedString(message, &field, i)), "\n");
+        continue;
+      }
       PrintMessage(reflection->GetRepeatedMessage(message, &field, i), indent + "    ",
                    indent + "  - ", out);
     }

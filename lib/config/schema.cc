@@ -97,7 +97,10 @@ std::string Shown(const FieldDescriptor& field, const std::string& value) {
 
 std::string AllowedText(const FieldDescriptor& field) {
   const v1::Rule& rule = RuleOf(field);
-  if (field.is_repeated()) return absl::StrCat("a list", Range(rule, false, " entries"));
+  if (field.is_repeated()) {
+    const std::string list = absl::StrCat("a list", Range(rule, false, " entries"));
+    return rule.format().empty() ? list : absl::StrCat(list, ", each ", FormatText(rule.format()));
+  }
   if (IsDuration(field)) {
     return absl::StrCat("a duration with a unit, such as 500ms or 5s,", Range(rule, true, ""));
   }
@@ -143,6 +146,12 @@ std::string NearestName(const std::string& name, const std::vector<std::string>&
 
 absl::Status CheckText(const FieldDescriptor& field, const std::string& value) {
   const v1::Rule& rule = RuleOf(field);
+  if (field.is_repeated()) {  // an entry; the rule's limits are the list's
+    if (IsPrintableUtf8(value) && MatchesFormat(rule.format(), value)) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        absl::StrCat(IsPrintableUtf8(value) ? Quote(value) : "the value", " is not valid; must be ",
+                     FormatText(rule.format())));
+  }
   if (!IsPrintableUtf8(value)) {
     return Wrong("holds control characters or is not UTF-8", field);
   }

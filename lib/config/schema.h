@@ -47,7 +47,8 @@ std::string AllowedText(const google::protobuf::FieldDescriptor& field);
 // The one of `candidates` that `name` is a likely misspelling of, or "".
 std::string NearestName(const std::string& name, const std::vector<std::string>& candidates);
 
-// Checks of one value against its field's rule; the message says what is wrong and what is allowed.
+// Checks of one value, or entry of a list, against its field's rule; the message says what is wrong
+// and what is allowed.
 absl::Status CheckText(const google::protobuf::FieldDescriptor& field, const std::string& value);
 absl::Status CheckNumber(const google::protobuf::FieldDescriptor& field, int64_t value);
 absl::Status CheckDuration(const google::protobuf::FieldDescriptor& field, absl::Duration value);

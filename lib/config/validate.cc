@@ -10,6 +10,7 @@
 #include "lib/config/validate_delivery.h"
 #include "lib/config/validate_fragments.h"
 #include "lib/config/validate_passive.h"
+#include "lib/config/validate_probes.h"
 #include "lib/config/validate_quic.h"
 #include "lib/config/validate_rules.h"
 #include "lib/net/address.h"
@@ -54,21 +55,6 @@ class Unique {
   absl::flat_hash_map<std::string, std::string> first_;
 };
 
-void CheckProbe(const v1::Probe& probe, const std::string& path, Problems* problems) {
-  const absl::Duration interval = FromProto(probe.interval());
-  const absl::Duration timeout = FromProto(probe.timeout());
-  if (timeout > interval) {
-    problems->Add(path + ".timeout",
-                  absl::StrCat(absl::FormatDuration(timeout), " is longer than the interval of ",
-                               absl::FormatDuration(interval), "; must be at most the interval"));
-  }
-  if (probe.type() == v1::HTTP_GET && probe.status_min() > probe.status_max()) {
-    problems->Add(path + ".status_min",
-                  absl::StrCat(probe.status_min(), " is above status_max, ", probe.status_max(),
-                               "; must be at most status_max"));
-  }
-}
-
 void CheckPool(const v1::Pool& pool, const std::string& path,
                const absl::flat_hash_map<std::string, std::string>& vip_addresses,
                Problems* problems) {
@@ -81,7 +67,6 @@ void CheckPool(const v1::Pool& pool, const std::string& path,
                   absl::StrCat(pool.table_size(), " slots are too few for ", pool.backends_size(),
                                " backends; must be a prime above the number of backends"));
   }
-  if (pool.has_probe()) CheckProbe(pool.probe(), path + ".probe", problems);
   Unique names(problems);
   Unique addresses(problems);
   for (int i = 0; i < pool.backends_size(); ++i) {
@@ -176,6 +161,7 @@ void CheckTogether(const v1::Config& config, Problems* problems) {
   ValidateQuic(config, problems);
   ValidateFragments(config, problems);
   ValidatePassive(config, problems);
+  ValidateProbes(config, problems);
 }
 
 }  // namespace

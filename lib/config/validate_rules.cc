@@ -2,6 +2,7 @@
 #include "lib/config/validate_rules.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "lib/config/fields.h"
 #include "lib/config/schema.h"
 
@@ -42,20 +43,30 @@ absl::Status CheckValue(const Message& message, const FieldDescriptor& field) {
   }
 }
 
-void ValidateSingular(const Message& message, const FieldDescriptor& field, const std::string& path,
-                      Problems* problems) {
-  if (!IsPresent(message, field)) {
+// Whether the field has a value to check; reports one that is missing or has no meaning here.
+bool CheckPresence(const Message& message, const FieldDescriptor& field, const std::string& path,
+                   Problems* problems) {
+  const bool present = field.is_repeated() ? message.GetReflection()->FieldSize(message, &field) > 0
+                                           : IsPresent(message, field);
+  if (!present) {
     if (RuleOf(field).required() && Applies(message, field)) {
       problems->Add(path, absl::StrCat("is missing; must be ", AllowedText(field)));
     }
-    return;
+    return false;
   }
   if (!Applies(message, field)) {
     const Condition condition = ConditionOf(field);
     problems->Add(path, absl::StrCat("has a meaning only if ", condition.field, " is ",
-                                     condition.value, "; leave it out"));
-    return;
+                                     absl::StrReplaceAll(condition.value, {{"|", " or "}}),
+                                     "; leave it out"));
+    return false;
   }
+  return true;
+}
+
+void ValidateSingular(const Message& message, const FieldDescriptor& field, const std::string& path,
+                      Problems* problems) {
+  if (!CheckPresence(message, field, path, problems)) return;
   if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && !IsDuration(field)) {
     ValidateRules(message.GetReflection()->GetMessage(message, &field), path, problems);
     return;
@@ -64,28 +75,39 @@ void ValidateSingular(const Message& message, const FieldDescriptor& field, cons
   if (!status.ok()) problems->Add(path, std::string(status.message()));
 }
 
+void ValidateList(const Message& message, const FieldDescriptor& field, const std::string& path,
+                  Problems* problems) {
+  if (!CheckPresence(message, field, path, problems)) return;
+  const auto* reflection = message.GetReflection();
+  const int size = reflection->FieldSize(message, &field);
+  const v1::Rule& rule = RuleOf(field);
+  if (size > rule.max() && rule.has_max()) {
+    problems->Add(path,
+                  absl::StrCat("has ", size, " entries; at most ", rule.max(), " are allowed"));
+    return;
+  }
+  for (int k = 0; k < size; ++k) {
+    const std::string entry_path = absl::StrCat(path, "[", k, "]");
+    if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+      ValidateRules(reflection->GetRepeatedMessage(message, &field, k), entry_path, problems);
+      continue;
+    }
+    const absl::Status status = CheckText(field, reflection->GetRepeatedString(message, &field, k));
+    if (!status.ok()) problems->Add(entry_path, std::string(status.message()));
+  }
+}
+
 }  // namespace
 
 void ValidateRules(const Message& message, const std::string& path, Problems* problems) {
   const auto* descriptor = message.GetDescriptor();
-  const auto* reflection = message.GetReflection();
   for (int i = 0; i < descriptor->field_count(); ++i) {
     const FieldDescriptor& field = *descriptor->field(i);
     const std::string field_path = absl::StrCat(path, path.empty() ? "" : ".", field.name());
-    if (!field.is_repeated()) {
+    if (field.is_repeated()) {
+      ValidateList(message, field, field_path, problems);
+    } else {
       ValidateSingular(message, field, field_path, problems);
-      continue;
-    }
-    const int size = reflection->FieldSize(message, &field);
-    const v1::Rule& rule = RuleOf(field);
-    if (size > rule.max() && rule.has_max()) {
-      problems->Add(field_path,
-                    absl::StrCat("has ", size, " entries; at most ", rule.max(), " are allowed"));
-      continue;
-    }
-    for (int k = 0; k < size; ++k) {
-      ValidateRules(reflection->GetRepeatedMessage(message, &field, k),
-                    absl::StrCat(field_path, "[", k, "]"), problems);
     }
   }
 }

@@ -105,8 +105,30 @@ class Reader {
     for (size_t i = 0; i < node.list.size(); ++i) {
       const std::string entry_path = absl::StrCat(path, "[", i, "]");
       (*places_)[entry_path] = node.list[i].place;
-      // The schema has lists of messages only.
-      ReadMessage(node.list[i], entry_path, message->GetReflection()->AddMessage(message, &field));
+      if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+        ReadMessage(node.list[i], entry_path,
+                    message->GetReflection()->AddMessage(message, &field));
+      } else {  // the schema's other lists are of strings
+        ReadListedText(node.list[i], entry_path, field, message);
+      }
+    }
+  }
+
+  void ReadListedText(const YamlNode& node, const std::string& path, const FieldDescriptor& field,
+                      Message* message) {
+    if (node.kind != YamlNode::Kind::kScalar) {
+      problems_->Add(
+          path,
+          absl::StrCat(node.kind == YamlNode::Kind::kNull ? "has no value"
+                                                          : absl::StrCat("is ", node.KindText()),
+                       "; must be ", FormatText(RuleOf(field).format())),
+          PlaceOf(node));
+      return;
+    }
+    Note(path, CheckText(field, node.scalar), node.place);
+    // A message must hold valid UTF-8.
+    if (IsPrintableUtf8(node.scalar)) {
+      message->GetReflection()->AddString(message, &field, node.scalar);
     }
   }
 

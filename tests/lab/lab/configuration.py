@@ -62,7 +62,8 @@ def to_yaml(value, indent=0):
                 lines.append(f"{space}{key}: {_scalar(item)}")
     else:
         for item in value:
-            lines.append(f"{space}- {to_yaml(item, indent + 2).lstrip()}")
+            nested = isinstance(item, (dict, list))
+            lines.append(f"{space}- {to_yaml(item, indent + 2).lstrip() if nested else _scalar(item)}")
     return "\n".join(lines)
 
 

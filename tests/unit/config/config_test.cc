@@ -37,8 +37,12 @@ TEST_CASE("the example in the documentation is valid, and its defaults are fille
   CHECK(config.pools(0).probe().interval().seconds() == 5);
   CHECK(config.pools(0).probe().rise() == 2);
   CHECK(config.pools(0).probe().path() == "/healthz");
-  CHECK(config.pools(1).probe().path().empty());  // means nothing for tcp
-  CHECK(config.pools(1).probe().timeout().nanos() == 500'000'000);
+  CHECK(!config.pools(1).has_probe());
+  REQUIRE(config.pools(1).probes_size() == 2);
+  CHECK(config.pools(1).probes(0).jitter_percent() == 10);
+  CHECK(config.pools(1).probes(1).path().empty());  // means nothing for tcp
+  CHECK(config.pools(1).probes(1).timeout().nanos() == 500'000'000);
+  CHECK(config.pools(1).probes_needed() == v1::ALL_PROBES);
   CHECK(config.settle_time().seconds() == 20);
   CHECK(config.flow_timeouts().half_open().seconds() == 30);
   CHECK(config.flow_timeouts().udp().seconds() == 30);
@@ -116,6 +120,42 @@ TEST_CASE("filling defaults twice is the same as once") {
   CHECK(MessageDifferencer::Equals(once, twice));
 }
 
+TEST_CASE("probes with lists of texts read, print and differ") {
+  const auto parse = [](const std::string& yaml) {
+    return ParseConfig("flow_hash_secret: 0123456789abcdef\npools:\n- name: w\n" + yaml, "f");
+  };
+  const auto config = parse(
+      "  probe: {type: exec, command: [/bin/x, \"\", \"a: b\", \"yes\"], environment: [A=b c]}\n");
+  INFO(config.status());
+  REQUIRE(config.ok());
+  const v1::Probe& probe = config->pools(0).probe();
+  REQUIRE(probe.command_size() == 4);
+  CHECK(probe.command(1).empty());
+  CHECK(probe.command(3) == "yes");
+  CHECK(probe.environment(0) == "A=b c");
+  const auto again = ParseConfig(PrintYaml(*config), "printed");
+  INFO(PrintYaml(*config));
+  REQUIRE(again.ok());
+  CHECK(MessageDifferencer::Equals(*config, *again));
+  const auto other = parse("  probe: {type: exec, command: [/bin/x, y]}\n");
+  REQUIRE(other.ok());
+  CHECK(DiffConfigs(*config, *other) ==
+        Lines{"pool w: probe.command [/bin/x, , a: b, yes] -> [/bin/x, y]",
+              "pool w: probe.environment [A=b c] -> []"});
+}
+
+TEST_CASE("tls_verify is on unless it is off") {
+  for (const bool off : {false, true}) {
+    const auto config = ParseConfig(absl::StrCat("flow_hash_secret: 0123456789abcdef\n"
+                                                 "pools: [{name: w, probe: {type: https, port: 1",
+                                                 off ? ", tls_verify: false" : "", "}}]\n"),
+                                    "f");
+    REQUIRE(config.ok());
+    CHECK(config->pools(0).probe().tls_verify() == !off);
+    CHECK(ParseConfig(PrintYaml(*config), "f")->pools(0).probe().tls_verify() == !off);
+  }
+}
+
 TEST_CASE("the default timeout of a probe is cut to a shorter interval") {
   const auto config = ParseConfig(
       "flow_hash_secret: 0123456789abcdef\n"
@@ -182,7 +222,8 @@ TEST_CASE("differences in words") {
   added->set_name("web-4");
   added->set_address("10.0.2.14");
   FillDefaults(&after);
-  after.mutable_pools(1)->clear_probe();
+  after.mutable_pools(1)->mutable_probes(0)->set_send("x");
+  after.mutable_pools(1)->mutable_probes()->DeleteSubrange(1, 1);
   after.mutable_vips()->DeleteSubrange(3, 1);
   CHECK(DiffConfigs(before, after) ==
         Lines{"flow_hash_secret changed", "flow_timeouts.udp 30s -> 1m",
@@ -191,7 +232,8 @@ TEST_CASE("differences in words") {
               "pool web: backend web-1: weight 100 -> 50",
               "pool web: backend web-2: state enabled -> drained",
               "pool web: backend web-4 added (10.0.2.14, weight 100, enabled)",
-              "pool dns: probe removed",
+              "pool dns: probes[0].send hex:1234000000010000000000000000020001 -> x",
+              "pool dns: probes[1] removed (tcp)",
               "vip dns-tcp removed (192.0.2.53 port 53 tcp -> pool dns)"});
   // Order is no difference.
   v1::Config turned = before;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_join.h"
 #include "controlplane/cli/batch.h"
 #include "controlplane/cli/cli.h"
@@ -198,7 +199,8 @@ TEST_CASE("every command is in the manual page") {
   const std::string page = cli::ManPage(command_line.app());
   for (const cli::CommandInfo& command : cli::ReadTree(command_line.app())) {
     if (command.path.empty() || !command.children.empty()) continue;
-    CHECK(absl::StrContains(page, absl::StrCat("\\fBguideway ", command.path, "\\fR")));
+    const std::string path = absl::StrReplaceAll(command.path, {{"-", "\\-"}});
+    CHECK(absl::StrContains(page, absl::StrCat("\\fBguideway ", path, "\\fR")));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <fstream>
@@ -94,6 +95,35 @@ TEST_CASE("drained, disabled and weightless backends get no new flows") {
   CHECK(compiled.tables.backends.at(1).keeps_known_flows == 0);
   CHECK(compiled.tables.backends.at(2).keeps_known_flows == 1);
   CHECK_FALSE(compiled.pools.at("web").failed_open);
+}
+
+TEST_CASE("a pool fails open below its mark, counted over backends with a verdict") {
+  struct Row {
+    uint32_t below;
+    int unhealthy, unknown;  // of ten
+    bool open;
+  };
+  const auto row = GENERATE(values<Row>({
+      {0, 9, 0, false},
+      {0, 10, 0, true},
+      {0, 9, 1, true},  // nobody is healthy
+      {40, 6, 0, false},
+      {40, 7, 0, true},
+      {40, 1, 8, false},  // one of two
+      {60, 1, 8, true},
+      {100, 1, 0, true},
+      {100, 0, 9, false},
+  }));
+  INFO(row.below << " %, " << row.unhealthy << " unhealthy, " << row.unknown << " unknown");
+  Bench bench(10);
+  bench.pool()->set_fail_open_below(row.below);
+  for (int i = 1; i <= row.unhealthy; ++i) bench.health[Bench::Key(i)] = HealthState::kUnhealthy;
+  for (int i = 10; i > 10 - row.unknown; --i) bench.health[Bench::Key(i)] = HealthState::kUnknown;
+  const Compiled compiled = bench.Compile();
+  CHECK(compiled.pools.at("web").failed_open == row.open);
+  const int takers = row.open ? 10 : 10 - row.unhealthy - row.unknown;
+  CHECK(std::count_if(compiled.backends.begin(), compiled.backends.end(),
+                      [](const auto& item) { return item.second.share > 0; }) == takers);
 }
 
 TEST_CASE("a pool without a healthy backend fails open, for the enabled ones") {

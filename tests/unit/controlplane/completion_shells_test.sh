@@ -31,7 +31,7 @@ in_fish() {
     tr '\n' ' '
 }
 check "fish: pool l" "list " "$(in_fish 'guideway pool l')"
-check "fish: pool" "create delete list show " "$(in_fish 'guideway pool ')"
+check "fish: pool" "create delete list pause-probes resume-probes show " "$(in_fish 'guideway pool ')"
 check "fish: -o" "json table " "$(in_fish 'guideway -o ')"
 check "fish: names" "dns web " "$(in_fish 'guideway pool show ')"
 touch "$directory/file.yaml"
@@ -49,7 +49,7 @@ in_zsh() {
     _guideway' zsh "$@"
 }
 check "zsh: pool l" "list" "$(in_zsh guideway pool l)"
-check "zsh: pool" "list show create delete" "$(in_zsh guideway pool "")"
+check "zsh: pool" "list show create delete pause-probes resume-probes" "$(in_zsh guideway pool "")"
 check "zsh: names" "web dns" "$(in_zsh guideway pool show "")"
 check "zsh: files" "files" "$(in_zsh guideway apply -f "")"
 # shellcheck disable=SC2016

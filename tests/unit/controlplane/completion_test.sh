@@ -28,7 +28,7 @@ expect() {
 }
 
 expect "pool" guideway po
-expect "list show create delete" guideway pool ""
+expect "list show create delete pause-probes resume-probes" guideway pool ""
 expect "list" guideway pool l
 expect "list" guideway -o json pool l
 expect "l2 ipip gre gue l3dsr" guideway pool create x --encapsulation ""

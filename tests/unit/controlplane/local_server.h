@@ -46,6 +46,7 @@ class LocalServer {
   }
   uint16_t port() const { return port_; }
   int accepted() const { return accepted_; }
+  const std::string& last_peer() const { return last_peer_; }
   const std::string& last_request() const { return last_request_; }
 
  private:
@@ -54,8 +55,13 @@ class LocalServer {
     std::string request;
   };
   void Accept() {
-    const int fd = accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    sockaddr_in peer{};
+    socklen_t size = sizeof(peer);
+    const int fd = accept4(listener_.get(), reinterpret_cast<sockaddr*>(&peer), &size,
+                           SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) return;
+    char text[INET_ADDRSTRLEN];
+    last_peer_ = inet_ntop(AF_INET, &peer.sin_addr, text, sizeof(text));
     ++accepted_;
     clients_[fd].socket.reset(fd);
     loop_->Watch(fd, EPOLLIN, [this, fd](uint32_t) { Read(fd); });
@@ -80,6 +86,7 @@ class LocalServer {
   UniqueFd listener_;
   uint16_t port_ = 0;
   int accepted_ = 0;
+  std::string last_peer_;
   std::string last_request_;
   std::map<int, Client> clients_;
 };

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "tests/unit/controlplane/closed_port.h"
 #include "tests/unit/controlplane/local_server.h"
 #include "tests/unit/controlplane/loop_thread.h"
 
@@ -17,32 +18,13 @@ ProbeRequest Request(uint16_t port, bool http) {
   request.address = *IpAddress::Parse("127.0.0.1");
   request.port = port;
   request.timeout = absl::Milliseconds(300);
-  request.http = http;
+  request.kind = http ? ProbeKind::kHttp : ProbeKind::kTcp;
   request.path = "/health?x=1";
   return request;
 }
 
-// A port on which nobody listens, as long as the object lives.
-class ClosedPort {
- public:
-  ClosedPort() : socket_(socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in local{};
-    local.sin_family = AF_INET;
-    local.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(local);
-    REQUIRE(bind(socket_.get(), reinterpret_cast<sockaddr*>(&local), sizeof(local)) == 0);
-    REQUIRE(getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&local), &size) == 0);
-    port = ntohs(local.sin_port);
-  }
-  int fd() const { return socket_.get(); }
-  uint16_t port = 0;
-
- private:
-  UniqueFd socket_;
-};
-
 ProbeResult Run(LoopThread* thread, const ProbeRequest& request) {
-  std::unique_ptr<HttpProber> http;
+  std::unique_ptr<ProbeStarter> starter;
   std::unique_ptr<Probe> probe;
   bool done = false;
   ProbeResult result;
@@ -52,14 +34,13 @@ ProbeResult Run(LoopThread* thread, const ProbeRequest& request) {
       done = true;
       probe.reset();  // as users do
     };
-    http = std::make_unique<HttpProber>(thread->loop());
-    probe = request.http ? http->Start(request, finish)
-                         : StartTcpProbe(thread->loop(), request, finish);
+    starter = std::make_unique<ProbeStarter>(thread->loop());
+    probe = starter->Start(request, finish);
   });
   CHECK(thread->Await([&] { return done; }));
   thread->On([&] {
     probe.reset();
-    http.reset();
+    starter.reset();
   });
   return result;
 }
@@ -158,11 +139,11 @@ TEST_CASE("HTTP probe: request line, Host header, refused connection") {
   CHECK(refused.reason == "connect: Connection refused");
 }
 
-ProbeTarget Target(uint16_t port, bool http) {
+BackendProbes Target(uint16_t port, bool http) {
   ProbeTarget target;
   target.request = Request(port, http);
   target.interval = absl::Milliseconds(100);
-  return target;
+  return {.probes = {target}};
 }
 
 // A way that says what it is told to say, and whose sockets are otherwise as always.
@@ -229,8 +210,8 @@ TEST_CASE("prober: what is not probed says why and keeps its state") {
   thread.On([&] {
     server = std::make_unique<LocalServer>(thread.loop(), std::nullopt);
     prober = std::make_unique<Prober>(thread.loop(), [](const std::string&) {});
-    ProbeTarget target = Target(server->port(), false);
-    target.request.via = path;
+    BackendProbes target = Target(server->port(), false);
+    target.probes[0].request.via = path;
     prober->SetTargets({{"a", target}});
   });
   CHECK(thread.Await([&] { return prober->Find("a")->state() == HealthState::kHealthy; }));
@@ -264,7 +245,7 @@ TEST_CASE("prober: verdicts, a server that comes back, state kept over new targe
   });
   const auto is = [&](const char* key, HealthState state) {
     return thread.Await([&, key, state] {
-      const HealthStateMachine* health = prober->Find(key);
+      const BackendHealth* health = prober->Find(key);
       return health != nullptr && health->state() == state;
     });
   };

@@ -9,6 +9,7 @@
 #include <sstream>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "controlplane/cli/cli.h"
 
 namespace guideway {
@@ -180,6 +181,16 @@ ServiceHooks TestApi::Hooks() {
     status->set_dataplane_generation(3);
     status->set_wanted_generation(3);
     status->set_workers(2);
+    status->add_overrides("pool web: probes are paused");
+  };
+  hooks.force_health = [](const v1::ForceHealthRequest& request, std::string* change) {
+    *change = absl::StrCat(request.pool(), " ", request.backend(), " ", request.force());
+    return absl::OkStatus();
+  };
+  hooks.pause_probes = [](const v1::PauseProbesRequest& request, std::string* change) {
+    if (request.pool() != "web") return absl::NotFoundError("there is no pool " + request.pool());
+    *change = absl::StrCat(request.pool(), " ", request.paused());
+    return absl::OkStatus();
   };
   hooks.explain_flow = [this](const v1::ExplainFlowRequest& request, auto done) {
     done(Explain(request));

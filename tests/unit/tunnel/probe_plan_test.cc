@@ -38,14 +38,17 @@ struct Fixture {
     v1::Config filled = config;
     FillDefaults(&filled);
     paths.clear();
-    return MakeProbePlan(filled, [this](const TunnelTarget& target) {
-      paths.push_back(target);
-      return std::make_shared<Path>();
-    });
+    return MakeProbePlan(
+        filled,
+        [this](const TunnelTarget& target) {
+          paths.push_back(target);
+          return std::make_shared<Path>();
+        },
+        [this](const std::string& name) { return paused.contains(name); });
   }
   static const ProbeTarget& TargetOf(const ProbePlan& plan, const std::string& backend,
                                      const std::string& address) {
-    return plan.targets.at(BackendKey("web", backend, address));
+    return plan.targets.at(BackendKey("web", backend, address)).probes.at(0);
   }
 
   struct Path : ProbePath {
@@ -55,6 +58,7 @@ struct Fixture {
   v1::Config config;
   v1::Pool* pool;
   std::vector<TunnelTarget> paths;
+  std::set<std::string> paused;
 };
 
 std::string Probed(const ProbePlan& plan, const std::string& backend, const std::string& address) {

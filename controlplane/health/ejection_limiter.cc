@@ -1,0 +1,61 @@
+// See ejection_limiter.h.
+#include "controlplane/health/ejection_limiter.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace guideway {
+
+void EjectionLimiter::SetPools(std::map<std::string, Limit> limits) {
+  std::erase_if(pools_, [&](const auto& item) { return !limits.contains(item.first); });
+  std::set<std::string> keys;
+  for (auto& [name, limit] : limits) {
+    keys.insert(limit.keys.begin(), limit.keys.end());
+    Pool& pool = pools_[name];
+    pool.limit = std::move(limit);
+    std::erase_if(pool.in_service,
+                  [&](const std::string& key) { return !pool.limit.keys.contains(key); });
+  }
+  std::erase_if(held_, [&](const std::string& key) { return !keys.contains(key); });
+}
+
+void EjectionLimiter::Update(const std::function<HealthState(const std::string&)>& state_of,
+                             absl::Duration now) {
+  for (auto& [name, pool] : pools_) UpdatePool(state_of, now, &pool);
+}
+
+void EjectionLimiter::UpdatePool(const std::function<HealthState(const std::string&)>& state_of,
+                                 absl::Duration now, Pool* pool) {
+  while (!pool->ejections.empty() && pool->ejections.front() + pool->limit.interval <= now) {
+    pool->ejections.pop_front();
+  }
+  const size_t room = std::max<size_t>(1, pool->limit.keys.size() * pool->limit.percent / 100);
+  pool->holds = false;
+  for (const std::string& key : pool->limit.keys) {
+    const HealthState state = state_of(key);
+    if (state == HealthState::kHealthy) {
+      pool->in_service.insert(key);
+      held_.erase(key);
+      continue;
+    }
+    if (state != HealthState::kUnhealthy || !pool->in_service.contains(key)) continue;
+    if (pool->ejections.size() < room) {
+      pool->ejections.push_back(now);
+      pool->in_service.erase(key);
+      held_.erase(key);
+    } else {
+      held_.insert(key);
+      pool->holds = true;
+    }
+  }
+}
+
+absl::Duration EjectionLimiter::NextRoom() const {
+  absl::Duration next = absl::InfiniteDuration();
+  for (const auto& [name, pool] : pools_) {
+    if (pool.holds) next = std::min(next, pool.ejections.front() + pool.limit.interval);
+  }
+  return next;
+}
+
+}  // namespace guideway

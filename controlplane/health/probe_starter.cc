@@ -1,0 +1,34 @@
+// See probe_starter.h.
+#include "controlplane/health/probe_starter.h"
+
+#include <utility>
+
+namespace guideway {
+
+CurlLoop* ProbeStarter::CurlFor(const ProbeRequest& request) {
+  std::unique_ptr<CurlLoop>& curl = curls_[request.tls_ca_file];
+  if (curl == nullptr) curl = std::make_unique<CurlLoop>(loop_);
+  return curl.get();
+}
+
+std::unique_ptr<Probe> ProbeStarter::Start(const ProbeRequest& request, ProbeDone done) {
+  switch (request.kind) {
+    case ProbeKind::kTcp:
+      return StartTcpProbe(loop_, request, std::move(done));
+    case ProbeKind::kHttp:
+    case ProbeKind::kHttps:
+      return StartHttpProbe(CurlFor(request), request, std::move(done));
+    case ProbeKind::kUdp:
+      return StartUdpProbe(loop_, request, std::move(done));
+    case ProbeKind::kIcmp:
+      return StartIcmpProbe(loop_, request, std::move(done));
+    case ProbeKind::kGrpc:
+    case ProbeKind::kGrpcs:
+      return StartGrpcProbe(CurlFor(request), request, std::move(done));
+    case ProbeKind::kExec:
+      return programs_.Start(request, std::move(done));
+  }
+  return nullptr;
+}
+
+}  // namespace guideway

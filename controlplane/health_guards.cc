@@ -1,0 +1,223 @@
+// See health_guards.h.
+#include "controlplane/health_guards.h"
+
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "controlplane/compiler/backend_registry.h"
+#include "controlplane/state_file.h"
+#include "glog/logging.h"
+#include "lib/base/status.h"
+#include "lib/config/formats.h"
+#include "lib/config/pool_probes.h"
+#include "lib/config/schema.h"
+
+namespace guideway {
+namespace {
+
+constexpr char kFile[] = "health-overrides";
+
+std::string KeyOf(const v1::Pool& pool, const v1::Backend& backend) {
+  return BackendKey(pool.name(), backend.name(), backend.address());
+}
+
+const v1::Pool* FindPool(const v1::Config& config, const std::string& name) {
+  for (const v1::Pool& pool : config.pools()) {
+    if (pool.name() == name) return &pool;
+  }
+  return nullptr;
+}
+
+const char* Word(bool healthy) { return healthy ? "healthy" : "unhealthy"; }
+
+}  // namespace
+
+HealthGuards::HealthGuards(const Prober* prober, std::string directory)
+    : prober_(prober), directory_(std::move(directory)) {}
+
+void HealthGuards::Load() {
+  const auto text = ReadStateFile(directory_, kFile);
+  if (absl::IsNotFound(text.status())) return;
+  const absl::Status status = text.ok() ? overrides_.FromText(*text) : text.status();
+  if (status.ok()) return;
+  problem_ = absl::StrCat("forced health is forgotten: ", directory_, "/", kFile, ": ",
+                          std::string(status.message()));
+  LOG(ERROR) << problem_;
+}
+
+absl::Status HealthGuards::Keep() {
+  const absl::Status kept =
+      WriteStateFile(directory_, kFile, absl::StrCat(kFile, ".new"), overrides_.ToText());
+  problem_ = kept.ok() ? ""
+                       : absl::StrCat("forced health is not kept over a restart: ",
+                                      std::string(kept.message()));
+  if (!kept.ok()) LOG(ERROR) << problem_;
+  return Annotate(kept, "in force, but not kept over a restart");
+}
+
+void HealthGuards::SetConfig(const v1::Config& config) {
+  std::set<std::string> pools;
+  std::set<HealthOverrides::Backend> backends;
+  std::map<std::string, EjectionLimiter::Limit> limits;
+  forced_.clear();
+  for (const v1::Pool& pool : config.pools()) {
+    pools.insert(pool.name());
+    EjectionLimiter::Limit limit{
+        pool.ejection_limit().percent(), FromProto(pool.ejection_limit().interval()), {}};
+    for (const v1::Backend& backend : pool.backends()) {
+      const std::string key = KeyOf(pool, backend);
+      backends.insert({pool.name(), backend.name()});
+      if (prober_->Find(key) != nullptr) limit.keys.insert(key);
+      const auto forced = overrides_.Forced({pool.name(), backend.name()});
+      if (forced.has_value()) forced_[key] = *forced;
+    }
+    if (pool.has_ejection_limit()) limits.emplace(pool.name(), std::move(limit));
+  }
+  if (overrides_.Retain(pools, backends)) Keep().IgnoreError();
+  limiter_.SetPools(std::move(limits));
+  std::map<std::string, Announcing::Marks> vips;
+  vips_of_pool_.clear();
+  for (const v1::Vip& vip : config.vips()) {
+    vips_of_pool_[vip.pool()].push_back(vip.name());
+    vips[vip.name()] = {vip.withdraw_below(), vip.announce_from()};
+  }
+  announcing_.SetVips(std::move(vips));
+}
+
+void HealthGuards::Update(absl::Duration now) {
+  limiter_.Update([this](const std::string& key) { return Probed(key); }, now);
+}
+
+void HealthGuards::UpdateVips(const v1::Pool& pool) {
+  const auto vips = vips_of_pool_.find(pool.name());
+  if (vips == vips_of_pool_.end()) return;
+  const Share share = ShareOf(pool);
+  for (const std::string& vip : vips->second) {
+    if (!announcing_.Update(vip, share.healthy, share.total)) continue;
+    LOG(WARNING) << "VIP " << vip << " is "
+                 << (announcing_.IsAnnounced(vip) ? "to be announced again"
+                                                  : "no longer to be announced")
+                 << ": " << share.healthy << " of " << share.total << " backends are healthy";
+  }
+}
+
+HealthState HealthGuards::Probed(const std::string& key) const {
+  const BackendHealth* health = prober_->Find(key);
+  return health != nullptr ? health->state() : HealthState::kUnprobed;
+}
+
+HealthState HealthGuards::HealthOf(const std::string& key) const {
+  if (!forced_.empty()) {
+    const auto forced = forced_.find(key);
+    if (forced != forced_.end()) {
+      return forced->second ? HealthState::kHealthy : HealthState::kUnhealthy;
+    }
+  }
+  return limiter_.IsHeld(key) ? HealthState::kHealthy : Probed(key);
+}
+
+HealthGuards::Share HealthGuards::ShareOf(const v1::Pool& pool) const {
+  Share share;
+  for (const v1::Backend& backend : pool.backends()) {
+    if (backend.state() != v1::ENABLED || backend.weight() == 0) continue;
+    ++share.total;
+    const HealthState health = HealthOf(KeyOf(pool, backend));
+    if (health == HealthState::kHealthy || health == HealthState::kUnprobed) ++share.healthy;
+  }
+  return share;
+}
+
+absl::Status HealthGuards::Force(const v1::Config& config, const v1::ForceHealthRequest& request,
+                                 std::string* change) {
+  const v1::Pool* pool = FindPool(config, request.pool());
+  if (pool == nullptr) {
+    return absl::NotFoundError(absl::StrCat("there is no pool ", Quote(request.pool())));
+  }
+  const v1::Backend* found = nullptr;
+  for (const v1::Backend& backend : pool->backends()) {
+    if (backend.name() == request.backend()) found = &backend;
+  }
+  if (found == nullptr) {
+    return absl::NotFoundError(
+        absl::StrCat("pool ", pool->name(), ": there is no backend ", Quote(request.backend())));
+  }
+  std::optional<bool> healthy;
+  if (request.force() == v1::FORCE_HEALTHY) healthy = true;
+  if (request.force() == v1::FORCE_UNHEALTHY) healthy = false;
+  if (!overrides_.Force({pool->name(), found->name()}, healthy)) return absl::OkStatus();
+  const std::string key = KeyOf(*pool, *found);
+  forced_.erase(key);
+  if (healthy.has_value()) forced_[key] = *healthy;
+  *change = absl::StrCat(
+      "pool ", pool->name(), ": backend ", found->name(), ": health ",
+      healthy.has_value() ? absl::StrCat("forced to ", Word(*healthy)) : "as probed again");
+  LOG(WARNING) << *change;
+  return Keep();
+}
+
+absl::Status HealthGuards::Pause(const v1::Config& config, const v1::PauseProbesRequest& request,
+                                 std::string* change) {
+  const v1::Pool* pool = FindPool(config, request.pool());
+  if (pool == nullptr) {
+    return absl::NotFoundError(absl::StrCat("there is no pool ", Quote(request.pool())));
+  }
+  if (!HasProbes(*pool)) {
+    return absl::FailedPreconditionError(absl::StrCat("pool ", pool->name(), " has no probe"));
+  }
+  if (!overrides_.Pause(pool->name(), request.paused())) return absl::OkStatus();
+  *change =
+      absl::StrCat("pool ", pool->name(), ": probes ", request.paused() ? "paused" : "resumed");
+  LOG(WARNING) << *change;
+  return absl::OkStatus();
+}
+
+void HealthGuards::FillBackend(const v1::Pool& pool, const v1::Backend& backend,
+                               v1::BackendState* state) const {
+  const std::string key = KeyOf(pool, backend);
+  std::string why;
+  const auto forced = forced_.find(key);
+  if (forced != forced_.end()) {
+    state->set_health(forced->second ? v1::HEALTH_HEALTHY : v1::HEALTH_UNHEALTHY);
+    state->set_health_forced(true);
+    why = "forced by hand; last probe: ";
+  } else if (limiter_.IsHeld(key)) {
+    state->set_ejection_held(true);
+    why = "unhealthy, but stays for the pool's ejection_limit: ";
+  }
+  if (IsPaused(pool.name()) && prober_->Find(key) != nullptr) why += "probes are paused; before: ";
+  const std::string& last = state->health_reason();
+  if (!why.empty()) state->set_health_reason(absl::StrCat(why, last.empty() ? "none" : last));
+}
+
+void HealthGuards::FillVip(const v1::Config& config, const v1::Vip& vip,
+                           v1::VipState* state) const {
+  state->set_announced(IsAnnounced(vip.name()));
+  const v1::Pool* pool = FindPool(config, vip.pool());
+  if (pool == nullptr) return;
+  const Share share = ShareOf(*pool);
+  state->set_healthy_backends(share.healthy);
+  state->set_enabled_backends(share.total);
+}
+
+void HealthGuards::FillStatus(v1::GetStatusResponse* status) const {
+  if (!problem_.empty()) status->add_state_problems(problem_);
+  for (const auto& [backend, healthy] : overrides_.forced()) {
+    status->add_overrides(absl::StrCat("pool ", backend.first, ": backend ", backend.second,
+                                       " is forced to ", Word(healthy)));
+  }
+  for (const std::string& pool : overrides_.paused()) {
+    status->add_overrides(absl::StrCat("pool ", pool, ": probes are paused"));
+  }
+  if (limiter_.held_count() > 0) {
+    status->add_overrides(absl::StrCat(limiter_.held_count(),
+                                       " unhealthy backends stay in service for ejection_limit"));
+  }
+  const absl::Duration late = prober_->Lateness();
+  if (late >= absl::Seconds(1)) {
+    status->add_state_problems(absl::StrCat("probes are ", absl::ToInt64Seconds(late),
+                                            " s late: this host cannot run so many"));
+  }
+}
+
+}  // namespace guideway

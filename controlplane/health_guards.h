@@ -1,0 +1,76 @@
+// What stands between the probes' verdicts and their effects: operators' orders, the limit on
+// ejections, and whether VIPs are to be announced.
+//
+// Who asks for a backend's health asks here. Thread safety: loop thread only.
+#ifndef GUIDEWAY_CONTROLPLANE_HEALTH_GUARDS_H_
+#define GUIDEWAY_CONTROLPLANE_HEALTH_GUARDS_H_
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "controlplane/api/guideway_service.pb.h"
+#include "controlplane/health/announcing.h"
+#include "controlplane/health/ejection_limiter.h"
+#include "controlplane/health/overrides.h"
+#include "controlplane/health/prober.h"
+
+namespace guideway {
+
+class HealthGuards {
+ public:
+  // `prober` is borrowed. Forced health is kept in DIRECTORY/health-overrides.
+  HealthGuards(const Prober* prober, std::string directory);
+
+  // What was kept. A damaged file is a problem() and no error: health is then as probed.
+  void Load();
+  // After the prober has its targets.
+  void SetConfig(const v1::Config& config);
+  // Lets time and verdicts take effect. Before health is used for tables.
+  void Update(absl::Duration now);
+  // Decides about announcing the VIPs of a pool that is not settling. After Update().
+  void UpdateVips(const v1::Pool& pool);
+  // When Update() is due though no verdict has come; InfiniteDuration(): never.
+  absl::Duration NextUpdate() const { return limiter_.NextRoom(); }
+
+  // Health as it takes effect, by backend key.
+  HealthState HealthOf(const std::string& key) const;
+  bool IsPaused(const std::string& pool) const { return overrides_.IsPaused(pool); }
+  bool IsAnnounced(const std::string& vip) const { return announcing_.IsAnnounced(vip); }
+
+  // NOT_FOUND; other errors say that it is in force but not kept. `change`: in words; empty: none.
+  absl::Status Force(const v1::Config& config, const v1::ForceHealthRequest& request,
+                     std::string* change);
+  absl::Status Pause(const v1::Config& config, const v1::PauseProbesRequest& request,
+                     std::string* change);
+
+  void FillBackend(const v1::Pool& pool, const v1::Backend& backend, v1::BackendState* state) const;
+  void FillVip(const v1::Config& config, const v1::Vip& vip, v1::VipState* state) const;
+  void FillStatus(v1::GetStatusResponse* status) const;
+
+ private:
+  struct Share {
+    uint32_t healthy = 0;
+    uint32_t total = 0;  // enabled, with a weight
+  };
+  HealthState Probed(const std::string& key) const;
+  Share ShareOf(const v1::Pool& pool) const;
+  absl::Status Keep();
+
+  const Prober* prober_;
+  const std::string directory_;
+  HealthOverrides overrides_;
+  std::map<std::string, bool> forced_;  // to healthy?, by backend key
+  std::map<std::string, std::vector<std::string>> vips_of_pool_;
+  EjectionLimiter limiter_;
+  Announcing announcing_;
+  std::string problem_;
+};
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_CONTROLPLANE_HEALTH_GUARDS_H_
