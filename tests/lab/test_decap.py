@@ -5,7 +5,7 @@ import os
 import sys
 
 from lab import client, configuration, fixtures
-from lab.decap import DECAP, Decap, L3DSR_DSCP
+from lab.decap import DECAP, Decap
 from lab.process import wait_until
 from lab.topology import BACKENDS, FAMILIES, GUIDEWAY, TUNNEL_VIP, VIP
 
@@ -32,31 +32,13 @@ class Fixture(fixtures.Running):
     def __init__(self, lab):
         super().__init__(lab, configuration.tunnels(lab), decap=Decap)
 
-    def use(self, encapsulation, outer):
-        for pool in self.config["pools"]:
-            if pool["name"].startswith("tunnel"):
-                pool.pop("dscp", None)
-                pool.pop("gue", None)
-                pool["encapsulation"] = encapsulation.split()[0]
-                if encapsulation == "l3dsr":
-                    pool["dscp"] = L3DSR_DSCP
-                if encapsulation == "gue with hop lists":
-                    pool["gue"] = {"second_chance": True}
-        for vip in self.config["vips"]:
-            if vip["name"].startswith("tunnel"):
-                vip["pool"] = f"tunnel{outer or vip['name'][len('tunnel')]}"
-        self.guideway.write_config(self.config)
-        self.guideway.cli("apply", "-f", self.guideway.config_path)
-        self.guideway.wait_serving()
-
     def sums(self):
         """Over all backends."""
         stats = [backend.decap.stats() for backend in self.backends]
         return {verdict: sum(one[verdict] for one in stats) for verdict in stats[0]}
 
-    def assert_served(self, encapsulation, outer):
-        self.use(encapsulation, outer)
-        verdict = encapsulation.split()[0]
+    def assert_served(self, verdict, outer, **details):
+        self.use_tunnels(outer, verdict, **details)
         for inner in FAMILIES:
             before = self.sums()
             answers = client.http_requests(self.lab, TUNNEL_VIP[inner], _COUNT)
@@ -88,7 +70,7 @@ def test_gue(fixture):
 
 def test_gue_with_hop_lists(fixture):
     for outer in FAMILIES:
-        fixture.assert_served("gue with hop lists", outer)
+        fixture.assert_served("gue", outer, second_chance=True)
 
 
 def test_l3dsr(fixture):
@@ -117,7 +99,7 @@ def test_next_hop(fixture):
 
 
 def test_a_crash_leaves_traffic_flowing(fixture):
-    fixture.use("gre", 4)
+    fixture.use_tunnels(4, "gre")
     decap = fixture.backends["b1"].decap
     assert client.http_requests(fixture.lab, TUNNEL_VIP[4], _COUNT).failed == 0
     before = decap.stats()["gre"]

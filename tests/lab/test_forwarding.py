@@ -3,7 +3,6 @@
 import itertools
 
 from lab import client, configuration, fixtures, guideway
-from lab.backends import L3DSR_DSCP
 from lab.process import wait_until
 from lab.replies import ReplyCounter
 from lab.topology import BACKENDS, CLIENT, CLIENT_ADDRESS, FAMILIES, TUNNEL_VIP, VIP
@@ -17,27 +16,6 @@ class Fixture(fixtures.Running):
     def __init__(self, lab):
         super().__init__(lab, configuration.tunnels(lab))
         self.replies = ReplyCounter(lab)
-
-    def use_tunnels(self, outer, encapsulation="ipip", spread=False, **details):
-        """Points the tunnel VIPs at the pool whose backends have addresses of this family."""
-        for pool in self.config["pools"]:
-            if pool["name"].startswith("tunnel"):
-                for key in ("gue", "dscp", *configuration.SOURCE_PREFIXES):
-                    pool.pop(key, None)
-                pool["encapsulation"] = encapsulation
-                if details:
-                    pool["gue"] = details
-                if encapsulation == "l3dsr":
-                    pool["dscp"] = L3DSR_DSCP
-                if spread:
-                    pool.update(configuration.SOURCE_PREFIXES)
-        for vip in self.config["vips"]:
-            if vip["name"].startswith("tunnel"):
-                # L3DSR serves each VIP by backends of its own family.
-                vip["pool"] = f"tunnel{outer or vip['name'][len('tunnel')]}"
-        self.guideway.write_config(self.config)
-        self.guideway.cli("apply", "-f", self.guideway.config_path)
-        self.guideway.wait_serving()
 
 
 def _assert_spread(answers):

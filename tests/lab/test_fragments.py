@@ -37,12 +37,7 @@ class Fixture(fixtures.Running):
 
     def set_policy(self, policy):
         self.config["fragments"] = policy
-        self.apply(self.config)
-
-    def apply(self, config):
-        self.guideway.write_config(config)
-        self.guideway.cli("apply", "-f", self.guideway.config_path)
-        self.guideway.wait_serving()
+        self.guideway.apply(self.config)
 
     def asker(self, family, port=None):
         return sockets.udp(self.lab, CLIENT, CLIENT_ADDRESS[family], port or next(self.ports),
@@ -126,11 +121,11 @@ def _iperf(fixture, vip):
 
 
 def test_iperf_with_datagrams_over_the_mtu(fixture):
-    fixture.apply(_with_iperf(fixture.lab, fixture.config))
+    fixture.guideway.apply(_with_iperf(fixture.lab, fixture.config))
     for vips in (VIP, TUNNEL_VIP):
         for family in FAMILIES:
             _iperf(fixture, vips[family])
-    fixture.apply(fixture.config)
+    fixture.guideway.apply(fixture.config)
 
 
 def _pieces(fixture, family, port, text, ident):

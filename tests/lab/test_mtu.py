@@ -33,20 +33,6 @@ class Fixture(fixtures.Running):
         with open(self.upload, "wb") as file:
             file.write(random.Random(2).randbytes(_UPLOAD_BYTES))
 
-    def apply(self):
-        self.guideway.write_config(self.config)
-        self.guideway.cli("apply", "-f", self.guideway.config_path)
-        self.guideway.wait_serving()
-
-    def use_tunnels(self, encapsulation, outer):
-        for pool in self.config["pools"]:
-            if pool["name"].startswith("tunnel"):
-                pool["encapsulation"] = encapsulation
-        for vip in self.config["vips"]:
-            if vip["name"].startswith("tunnel"):
-                vip["pool"] = f"tunnel{outer}"
-        self.apply()
-
     def forget_path_mtus(self):
         """The client knows nothing of the way to the VIPs: what it learned went with the route."""
         for family in FAMILIES:
@@ -84,7 +70,7 @@ def _post(fixture, vip):
 
 
 def _post_case(fixture, encapsulation, outer):
-    fixture.use_tunnels(encapsulation, outer)
+    fixture.use_tunnels(outer, encapsulation)
     fixture.forget_path_mtus()
     for inner in FAMILIES:
         vip = TUNNEL_VIP[inner]
@@ -174,9 +160,9 @@ def test_a_vip_limits_the_segment_size(fixture):
     limited = [vip for vip in fixture.config["vips"] if vip["name"] in ("web4-http", "web6-http")]
     for vip in limited:
         vip["max_segment_size"] = _MSS_LIMIT
-    fixture.apply()
+    fixture.guideway.apply(fixture.config)
     assert max(_backends_mss(fixture).values()) <= _MSS_LIMIT
     assert lowered() == before + len(FAMILIES)
     for vip in limited:
         del vip["max_segment_size"]
-    fixture.apply()
+    fixture.guideway.apply(fixture.config)

@@ -68,9 +68,7 @@ class Fixture(fixtures.Running):
         for vip in self.config["vips"]:
             if vip["name"].startswith("quic"):
                 vip["quic_lb"] = list(configs)
-        self.guideway.write_config(self.config)
-        self.guideway.cli("apply", "-f", self.guideway.config_path)
-        self.guideway.wait_in_step()
+        self.guideway.apply(self.config)
 
     def client(self, family, *options):
         self._clients += 1

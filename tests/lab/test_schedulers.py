@@ -27,10 +27,7 @@ class Fixture(fixtures.Running):
             for backend in pool["backends"]:
                 backend["weight"] = (weights or {}).get(backend["name"], 100)
                 backend["state"] = "drained" if backend["name"] in drained else "enabled"
-        self.guideway.write_config(self.config)
-        # To drain all but one backend needs force.
-        self.guideway.cli("apply", "-f", self.guideway.config_path, "--force")
-        self.guideway.wait_serving()
+        self.guideway.apply(self.config)
         assert self.guideway.json("pool", "show", "web")["scheduler"] == scheduler
 
 

@@ -176,9 +176,7 @@ def test_nothing_is_left_behind(fixture):
     guideway.start_controlplane()
     guideway.wait_serving()
     assert fixture.left_behind() == ([], [], [])
-    guideway.write_config(fixture.config)
-    guideway.cli("apply", "-f", guideway.config_path)
-    guideway.wait_serving()
+    guideway.apply(fixture.config)
     wait_until(lambda: all(map(bool, fixture.left_behind())), "the anchor is back")
 
 

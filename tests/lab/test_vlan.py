@@ -32,9 +32,7 @@ class Fixture(fixtures.Running):
 
     def set_gateway(self, gateway):
         self.config["ports"] = [{"name": "eth0", "static_gateway": gateway}]
-        self.guideway.write_config(self.config)
-        self.guideway.cli("apply", "-f", self.guideway.config_path)
-        self.guideway.wait_serving()
+        self.guideway.apply(self.config)
 
 
 def _question(family, source_port, text):

@@ -4,12 +4,12 @@ import json
 import os
 import re
 
+from lab.backends import L3DSR_DSCP
 from lab.guideway import BUILD
 from lab.process import LabError
 from lab.topology import FAMILIES, TUNNEL_VIP
 
 DECAP = os.path.join(BUILD, "dataplane", "decap", "guideway-decap")
-L3DSR_DSCP = 46  # as in lab.backends
 
 
 class Decap:

@@ -1,7 +1,7 @@
 """The usual fixture of a test file: a lab with backends, a running Guideway and its bookkeeping."""
 
 from lab import configuration
-from lab.backends import Backends
+from lab.backends import Backends, L3DSR_DSCP
 from lab.guideway import Guideway
 from lab.process import LabError, wait_until
 from lab.topology import BACKENDS, VIP
@@ -19,6 +19,25 @@ class Running:
         self.backends = Backends(lab, decap)
         self.config = config or configuration.l2(lab)
         self.guideway = Guideway(lab, self.config, workers).start()
+
+    def use_tunnels(self, outer, encapsulation="ipip", spread=False, **details):
+        """Points the tunnel VIPs at the pool whose backends have addresses of this family."""
+        for pool in self.config["pools"]:
+            if pool["name"].startswith("tunnel"):
+                for key in ("gue", "dscp", *configuration.SOURCE_PREFIXES):
+                    pool.pop(key, None)
+                pool["encapsulation"] = encapsulation
+                if details:
+                    pool["gue"] = details
+                if encapsulation == "l3dsr":
+                    pool["dscp"] = L3DSR_DSCP
+                if spread:
+                    pool.update(configuration.SOURCE_PREFIXES)
+        for vip in self.config["vips"]:
+            if vip["name"].startswith("tunnel"):
+                # L3DSR serves each VIP by backends of its own family.
+                vip["pool"] = f"tunnel{outer or vip['name'][len('tunnel')]}"
+        self.guideway.apply(self.config)
 
     def check(self):
         """After every case: both daemons run and every packet is accounted for."""

@@ -63,6 +63,12 @@ class Guideway:
     def start_controlplane(self):
         self.controlplane.start(ready="ready", timeout_s=_START_S)
 
+    def apply(self, config):
+        """Puts it in force, also what needs force, and waits until it serves."""
+        self.write_config(config)
+        self.cli("apply", "-f", self.config_path, "--force")
+        self.wait_serving()
+
     def cli(self, *arguments, check=True):
         return self.lab.execute(GUIDEWAY, CLI, "--socket", self.socket, *arguments, check=check)
 

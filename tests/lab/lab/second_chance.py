@@ -26,9 +26,7 @@ class GuePool:
         pool["gue"] = {"second_chance": second_chance}
         for backend in pool["backends"]:
             backend["state"] = states[backend["name"]]
-        self._guideway.write_config(self._config)
-        self._guideway.cli("apply", "-f", self._guideway.config_path, "--force")
-        self._guideway.wait_serving()
+        self._guideway.apply(self._config)
 
     def start_downloads(self):
         """Returns when all run."""

@@ -6,8 +6,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "controlplane/cli/batch.h"
 #include "controlplane/cli/cli.h"
 #include "controlplane/cli/complete.h"
