@@ -4,6 +4,8 @@
 #include "lib/hash/maglev.h"
 
 #include <algorithm>
+#include <bit>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -23,6 +25,7 @@ struct Permutation {
   uint32_t skip = 0;
   uint32_t weight = 0;
   uint16_t index = 0;
+  uint64_t step_fraction = 0;  // see Filler; 0: not known yet
 };
 
 // A backend's turn to take a slot, in virtual time.
@@ -134,17 +137,101 @@ bool AllWeightsEqual(const std::vector<Permutation>& permutations) {
                      [&](const auto& p) { return p.weight == permutations.front().weight; });
 }
 
-// Gives the permutation's next free slot to its backend.
-void TakeSlot(Permutation& permutation, std::vector<uint16_t>& table) {
-  const auto slot_count = static_cast<uint32_t>(table.size());
-  uint32_t slot = permutation.next;
-  while (table[slot] != kNoBackend) {
-    slot += permutation.skip;
-    if (slot >= slot_count) slot -= slot_count;
+// The table while it is filled: gives a permutation's next free slot to its backend.
+//
+// Most of all steps would be made for the last few slots: with F of M slots free a walk takes M / F
+// steps on average. So the last ones are not searched by walking but by asking for each of them
+// after how many steps the walk would come to it.
+class Filler {
+ public:
+  explicit Filler(uint32_t slot_count)
+      : slot_count_(slot_count),
+        left_(slot_count),
+        table_(slot_count, kNoBackend),
+        free_(slot_count, 1) {
+    while (last_ * last_ < slot_count) ++last_;
   }
-  table[slot] = permutation.index;
-  permutation.next = slot;  // taken now: the next search steps on from here
-}
+
+  void Take(Permutation& permutation) {
+    if (left_ > last_) {
+      Walk(permutation);
+    } else {
+      TakeNearest(permutation);
+    }
+    --left_;
+  }
+
+  std::vector<uint16_t> table() && { return std::move(table_); }
+
+ private:
+  void Walk(Permutation& permutation) {
+    // Four steps at once: where a walk ends cannot be predicted, and a wrong guess costs more.
+    const auto step = [&](uint32_t slot) {
+      const uint32_t next = slot + permutation.skip;
+      return next >= slot_count_ ? next - slot_count_ : next;
+    };
+    uint32_t slots[4] = {permutation.next};
+    uint32_t free = 0;
+    for (;; slots[0] = step(slots[3])) {
+      for (uint32_t i = 1; i < 4; ++i) slots[i] = step(slots[i - 1]);
+      for (uint32_t i = 0; i < 4; ++i) free |= uint32_t{free_[slots[i]]} << i;
+      if (free != 0) break;
+    }
+    const uint32_t slot = slots[std::countr_zero(free)];
+    free_[slot] = 0;
+    table_[slot] = permutation.index;
+    permutation.next = slot;  // taken now: the next search steps on from here
+  }
+
+  // The walk comes to a slot after (slot - next) / skip steps, modulo slot_count: the fraction
+  // (slot - next) * inverse / slot_count without its integer part says which comes first. It is
+  // worked out in units of 2^-64. Its error, below 2^24, is less than what fractions differ by.
+  void TakeNearest(Permutation& permutation) {
+    if (free_slots_.empty()) ListFreeSlots();
+    if (permutation.step_fraction == 0) {
+      permutation.step_fraction = StepFraction(permutation.skip, slot_count_);
+    }
+    uint64_t nearest = ~uint64_t{0};
+    size_t place = 0;
+    for (size_t i = 0; i < free_slots_.size(); ++i) {
+      const int64_t distance = int64_t{free_slots_[i]} - permutation.next;
+      const uint64_t steps = static_cast<uint64_t>(distance) * permutation.step_fraction;
+      place = steps <= nearest ? i : place;
+      nearest = std::min(nearest, steps);
+    }
+    permutation.next = free_slots_[place];
+    table_[permutation.next] = permutation.index;
+    free_slots_[place] = free_slots_.back();
+    free_slots_.pop_back();
+  }
+
+  void ListFreeSlots() {
+    for (uint32_t slot = 0; slot < slot_count_; ++slot) {
+      if (free_[slot] != 0) free_slots_.push_back(slot);
+    }
+  }
+
+  // The inverse of `skip` modulo the prime `slot_count`, in units of slot_count * 2^-64.
+  static uint64_t StepFraction(uint32_t skip, uint32_t slot_count) {
+    int64_t a = skip, b = slot_count, x = 1, y = 0;
+    while (a != 1) {
+      const int64_t quotient = b / a;
+      y = std::exchange(x, y - quotient * x);
+      b = std::exchange(a, b % a);
+    }
+    const auto inverse = static_cast<uint64_t>(x < 0 ? x + slot_count : x);
+    // inverse * 2^64 / slot_count without 128 bits: both halves of the quotient.
+    const uint64_t high = (inverse << 32) / slot_count, rest = (inverse << 32) % slot_count;
+    return high << 32 | (rest << 32) / slot_count;
+  }
+
+  const uint32_t slot_count_;
+  uint32_t left_;      // free slots
+  uint32_t last_ = 1;  // when so many are left, looking at each is cheaper than walking
+  std::vector<uint16_t> table_;
+  std::vector<uint8_t> free_;         // 1: free, while slots are searched by walking
+  std::vector<uint32_t> free_slots_;  // then
+};
 
 }  // namespace
 
@@ -153,19 +240,19 @@ absl::StatusOr<std::vector<uint16_t>> BuildMaglevTable(absl::Span<const MaglevBa
   if (absl::Status status = Validate(backends, slot_count); !status.ok()) return status;
   auto permutations = MakePermutations(backends, slot_count, seed);
   if (!permutations.ok()) return permutations.status();
-  std::vector<uint16_t> table(slot_count, kNoBackend);
-  if (permutations->empty()) return table;
+  if (permutations->empty()) return std::vector<uint16_t>(slot_count, kNoBackend);
 
+  Filler filler(slot_count);
   if (AllWeightsEqual(*permutations)) {  // the turns go round: no need to sort them
     const size_t count = permutations->size();
     for (size_t i = 0, rank = 0; i < slot_count; ++i, rank = rank + 1 == count ? 0 : rank + 1) {
-      TakeSlot((*permutations)[rank], table);
+      filler.Take((*permutations)[rank]);
     }
   } else {
     const std::vector<Turn> turns = Sorted(TurnsOf(*permutations, slot_count));
-    for (uint32_t i = 0; i < slot_count; ++i) TakeSlot((*permutations)[turns[i].rank], table);
+    for (uint32_t i = 0; i < slot_count; ++i) filler.Take((*permutations)[turns[i].rank]);
   }
-  return table;
+  return std::move(filler).table();
 }
 
 uint64_t MaglevDigest(absl::Span<const uint16_t> table, absl::Span<const MaglevBackend> backends) {
