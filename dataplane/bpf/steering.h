@@ -26,6 +26,7 @@ struct SteeredVip {
   IpAddress address;
   Be16 port;
   IpProtocol protocol = IpProtocol::kTcp;
+  friend bool operator==(const SteeredVip&, const SteeredVip&) = default;
 };
 
 class Steering {

@@ -132,6 +132,9 @@ void Manager::HandleChannel() {
   responses.reserve(*count);
   for (size_t i = 0; i < *count; ++i) responses.push_back(Handle(requests[i]));
   if (!responses.empty() && !channel_->SendResponses(responses).ok()) draft_->Abort();
+  // What has time until now.
+  dataplane_->publisher().FreeFormer();
+  draft_->Prepare();
 }
 
 channel::Response Manager::Handle(const channel::Request& request) {
@@ -159,7 +162,6 @@ absl::Status Manager::Publish(const TableState& tables) {
 }
 
 void Manager::UpdateSteering(const TableState& tables) {
-  steering_complete_ = true;
   std::vector<SteeredVip> vips;
   for (const TableEntry<channel::VipBody>& vip : tables.vips) {
     if (!vip.exists) continue;
@@ -167,6 +169,9 @@ void Manager::UpdateSteering(const TableState& tables) {
                     .port = vip.body.port,
                     .protocol = static_cast<IpProtocol>(vip.body.protocol)});
   }
+  if (steering_complete_ && vips == steered_) return;  // most new tables are about health
+  steering_complete_ = true;
+  steered_ = vips;
   for (const std::unique_ptr<Port>& port : dataplane_->ports()) {
     if (port->steering() == nullptr) continue;
     const absl::Status status = port->steering()->SetVips(vips);

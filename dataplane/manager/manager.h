@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "dataplane/bpf/steering.h"
 #include "dataplane/manager/dataplane.h"
 #include "dataplane/manager/traffic_totals.h"
 #include "dataplane/tables/snapshot_builder.h"
@@ -61,6 +62,7 @@ class Manager {
 
   TrafficTotals traffic_;
   bool steering_complete_ = true;  // false: some VIP did not get into a steering map
+  std::vector<SteeredVip> steered_;
   std::unique_ptr<TableDraft> draft_;
 };
 

@@ -26,7 +26,7 @@ void Publisher::Publish(std::unique_ptr<OwnedSnapshot> snapshot) {
     const timespec pause{.tv_sec = 0, .tv_nsec = kPauseNs};
     nanosleep(&pause, nullptr);
   }
-  owned_ = std::move(snapshot);
+  former_ = std::exchange(owned_, std::move(snapshot));
 }
 
 }  // namespace guideway

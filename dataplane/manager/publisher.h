@@ -25,14 +25,16 @@ class Publisher {
   const std::atomic<const Snapshot*>* pointer() const { return &current_; }
   rte_rcu_qsbr* quiescence() { return quiescence_; }
 
-  // One pointer store; returns when every worker has passed a quiescent point and the former
-  // snapshot is freed. Workers that do not run are not waited for.
+  // One pointer store; returns when every worker has passed a quiescent point. Workers that do not
+  // run are not waited for. The former snapshot, which nobody uses any more, is kept until
+  // FreeFormer() or the next call: giving its memory back takes as long as the rest.
   void Publish(std::unique_ptr<OwnedSnapshot> snapshot);
+  void FreeFormer() { former_.reset(); }
 
  private:
   rte_rcu_qsbr* quiescence_ = nullptr;  // rte_malloc'ed
   Snapshot empty_;
-  std::unique_ptr<OwnedSnapshot> owned_;
+  std::unique_ptr<OwnedSnapshot> owned_, former_;
   alignas(kCacheLineBytes) std::atomic<const Snapshot*> current_;
 };
 

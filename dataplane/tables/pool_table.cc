@@ -56,16 +56,12 @@ bool PoolTable::FindShares() {
 }
 
 void PoolTable::FindBackends() {
-  const auto find = [this](uint16_t backend) {
-    if (backend < channel::kMaxBackends) {
-      backends_.set(backend);
-    } else if (backend != kNoBackend) {
-      impossible_backend_ = backend;
-    }
-  };
-  for (const MaglevSlot& slot : slots()) {
-    find(slot.current);
-    find(slot.previous);
+  // A byte each, which is written without being read first.
+  std::vector<uint8_t> found(size_t{kNoBackend} + 1);
+  for (const MaglevSlot& slot : slots()) found[slot.current] = found[slot.previous] = 1;
+  for (size_t i = 0; i < channel::kMaxBackends; ++i) backends_[i] = found[i] != 0;
+  for (size_t i = channel::kMaxBackends; i < kNoBackend; ++i) {
+    if (found[i] != 0) impossible_backend_ = static_cast<uint16_t>(i);
   }
 }
 

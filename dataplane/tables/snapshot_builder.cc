@@ -115,7 +115,8 @@ absl::StatusOr<std::unique_ptr<OwnedSnapshot>> OwnedSnapshot::Build(const TableS
                         .udp_s = globals.udp_s};
   snapshot->fragments = globals.fragments;
   const auto pools = Make<Pool>(bytes + layout.pools, tables.pools.size());
-  const auto backends = Make<Backend>(bytes + layout.backends, tables.backends.size());
+  const absl::Span<Backend> backends(reinterpret_cast<Backend*>(bytes + layout.backends),
+                                     tables.backends.size());
   const auto vip_timeouts = Make<FlowTimeouts>(bytes + layout.vip_timeouts, tables.vips.size());
   FillVipTimeouts(tables, snapshot->timeouts, vip_timeouts);
   snapshot->vip_timeouts = vip_timeouts;
@@ -161,9 +162,10 @@ void OwnedSnapshot::FillPools(const TableState& tables, absl::Span<Pool> pools,
 
 void OwnedSnapshot::FillBackends(const TableState& tables, absl::Span<Backend> backends) {
   for (size_t i = 0; i < backends.size(); ++i) {
+    // Made one by one: made all first, each would have to come into the cache twice.
+    Backend& backend = *new (&backends[i]) Backend();
     if (!tables.backends[i].exists) continue;
     const channel::BackendBody& body = tables.backends[i].body;
-    Backend& backend = backends[i];
     backend.id = static_cast<BackendId>(body.incarnation) << 16 | static_cast<BackendId>(i);
     backend.exists = true;
     backend.keeps_known_flows = body.keeps_known_flows != 0;

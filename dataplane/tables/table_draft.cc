@@ -1,5 +1,6 @@
 #include "dataplane/tables/table_draft.h"
 
+#include <ctime>
 #include <string>
 #include <utility>
 
@@ -29,6 +30,12 @@ void Remove(std::vector<TableEntry<Body>>* table, uint32_t index) {
   while (!table->empty() && !table->back().exists) table->pop_back();
 }
 
+uint64_t MonotonicNs() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
 // Empties a state but keeps its vectors' memory for the next transaction.
 void Clear(TableState* state) {
   state->generation = 0;
@@ -51,7 +58,7 @@ Response TableDraft::Apply(const Request& request, const ArenaView& arena) {
   // because what follows it was meant for its transaction.
   if (!refusal.ok() && (phase_ != Phase::kIdle || request.type == MessageType::kBegin)) {
     phase_ = Phase::kBroken;
-    Clear(&draft_);
+    ClearDraft();
   }
   Response response;
   response.sequence = request.sequence;
@@ -92,7 +99,18 @@ Refusal TableDraft::Dispatch(const Request& request, const ArenaView& arena) {
 
 void TableDraft::Abort() {
   phase_ = Phase::kIdle;
+  ClearDraft();
+}
+
+void TableDraft::ClearDraft() {
   Clear(&draft_);
+  prepared_ = false;
+}
+
+void TableDraft::Prepare() {
+  if (phase_ != Phase::kIdle || prepared_) return;
+  draft_ = committed_;
+  prepared_ = true;
 }
 
 Refusal TableDraft::Begin(const BeginBody& body) {
@@ -101,10 +119,11 @@ Refusal TableDraft::Begin(const BeginBody& body) {
     return {ResponseCode::kStaleBase, "begin.base_generation", body.base_generation};
   }
   if (body.full == 1) {
-    Clear(&draft_);
-  } else {
+    ClearDraft();
+  } else if (!prepared_) {
     draft_ = committed_;
   }
+  prepared_ = false;
   unchecked_pools_.reset();
   phase_ = Phase::kOpen;
   return {};
@@ -192,10 +211,11 @@ Refusal TableDraft::Commit(uint64_t generation) {
   }
   draft_.generation = generation;
   if (!publish_(draft_).ok()) return {ResponseCode::kNoMemory, "snapshot", generation};
+  const uint64_t in_force_ns = MonotonicNs();
   std::swap(committed_, draft_);
-  Clear(&draft_);
   phase_ = Phase::kIdle;
-  return {};
+  ClearDraft();
+  return {.code = ResponseCode::kOk, .field = "", .value = in_force_ns};
 }
 
 }  // namespace guideway

@@ -22,9 +22,12 @@ class IdleBackoff {
     empty_rounds_ = 0;
     sleep_ns_ = kFirstSleepNs;
   }
-  // May sleep: the one system call of a worker apart from the drivers' own, in adaptive mode only.
-  void OnEmptyRound() {
-    if (mode_ == IdleMode::kBusy || ++empty_rounds_ < kRoundsBeforeSleep) return;
+  // True: now Sleep(). In adaptive mode only.
+  bool OnEmptyRound() {
+    return mode_ == IdleMode::kAdaptive && ++empty_rounds_ >= kRoundsBeforeSleep;
+  }
+  // The one system call of a worker apart from the drivers' own.
+  void Sleep() {
     const timespec pause{.tv_sec = 0, .tv_nsec = sleep_ns_};
     nanosleep(&pause, nullptr);
     sleep_ns_ = std::min(sleep_ns_ * 2, kLongestSleepNs);

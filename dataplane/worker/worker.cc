@@ -55,8 +55,11 @@ void Worker::Run() {
     if (stop_.load(std::memory_order_acquire) && (!received || ++stop_rounds > kStopRounds)) break;
     if (received) {
       idle.OnPackets();
-    } else {
-      idle.OnEmptyRound();
+    } else if (idle.OnEmptyRound()) {
+      // Holds no tables meanwhile: who publishes new ones need not wait for the end of the sleep.
+      rte_rcu_qsbr_thread_offline(quiescence_, index_);
+      idle.Sleep();
+      rte_rcu_qsbr_thread_online(quiescence_, index_);
     }
   }
   DropAllFragments();

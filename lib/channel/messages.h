@@ -226,7 +226,9 @@ struct Response {
   ResponseCode code = ResponseCode::kOk;
   uint64_t generation = 0;  // the data plane's current generation
   char field[40] = {};      // the refused field's name, zero-terminated
-  uint64_t value = 0;       // and its value
+  // And its value. Of a commit that is accepted: when the last worker came to use the tables, ns of
+  // CLOCK_MONOTONIC.
+  uint64_t value = 0;
 };
 static_assert(sizeof(Response) == 64 && std::is_trivially_copyable_v<Response>);
 

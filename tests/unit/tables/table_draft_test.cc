@@ -1,12 +1,8 @@
 // Transactions: all or nothing, broken, aborted, stale; references; shared pool tables; memory.
 #include "dataplane/tables/table_draft.h"
 
-#include <time.h>
-
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <chrono>
-#include <iostream>
 #include <string>
 #include <vector>
 
@@ -150,6 +146,23 @@ TEST_CASE("a full transaction puts everything in force, at commit and not before
   CHECK(s.backends[1].keeps_known_flows);
   CHECK(s.backends[1].next_hop.mtu_bytes == 1500);
   CHECK(s.backends[1].next_hop.destination_mac.ToString() == "02:00:00:00:01:02");
+}
+
+TEST_CASE("what is prepared for the next transaction is forgotten with what it was made from") {
+  Fixture f;
+  f.First();
+  f.draft.Prepare();
+  f.Good({Begin(false, 1), SetVip(1, 0), Commit(2)});
+  CHECK(f.snapshot->get()->vips.HasAddress(IpAddress::Parse("198.51.100.1").value()));
+  f.draft.Prepare();
+  f.Bad(Begin(false, 1), ResponseCode::kStaleBase, "begin.base_generation", 1);
+  f.draft.Prepare();  // not now: broken
+  f.Good({Begin(false, 2), Delete(MessageType::kDeleteVip, 1), Commit(3)});
+  CHECK(f.snapshot->get()->vips.HasAddress(IpAddress::Parse("198.51.100.0").value()));
+  CHECK_FALSE(f.snapshot->get()->vips.HasAddress(IpAddress::Parse("198.51.100.1").value()));
+  f.draft.Prepare();
+  f.Good({Begin(true), SetGlobals(), Commit(4)});
+  CHECK(f.snapshot->get()->pools.empty());
 }
 
 TEST_CASE("a delta changes what it names and keeps the rest") {
@@ -346,54 +359,6 @@ TEST_CASE("a snapshot keeps its pool tables when the draft has moved on") {
   f.Good({Begin(false, 1), SetPool(0, kSlots, 1), Commit(2)});
   CHECK(DigestOf(*old->get()) == digest);
   CHECK(DigestOf(*f.snapshot->get()) != digest);
-}
-
-double ProcessorMicros() {
-  timespec now;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) / 1e3;
-}
-
-// Run with the argument "[benchmark]".
-TEST_CASE("time of a delta with one changed pool of many", "[.][benchmark]") {
-  constexpr uint32_t kPools = 1000, kBackends = 10000, kBig = 65537;
-  HeapTableMemory memory(size_t{1} << 30);
-  HeapArena arena(kBig);
-  for (uint32_t i = 0; i < kBig; ++i) {
-    arena.at(0, i) = {static_cast<uint16_t>(i % kBackends), static_cast<uint16_t>(i % 9999)};
-  }
-  std::unique_ptr<OwnedSnapshot> snapshot;
-  TableDraft draft(&memory, 1, [&](const TableState& tables) {
-    auto built = OwnedSnapshot::Build(tables, &memory);
-    if (built.ok()) snapshot = *std::move(built);
-    return built.status();
-  });
-  const auto apply = [&](const Request& r) {
-    REQUIRE(draft.Apply(r, arena.view()).code == ResponseCode::kOk);
-  };
-  apply(Begin(true));
-  apply(SetGlobals());
-  for (uint32_t i = 0; i < kBackends; ++i) apply(SetNextHop(i)), apply(SetBackend(i, i));
-  for (uint32_t i = 0; i < kPools; ++i) apply(SetPool(i, kBig, 0)), apply(SetVip(i, i));
-  apply(Commit(1));
-  // Processor time beside the clock: on a busy machine the clock counts other processes' turns too.
-  std::vector<double> elapsed, processor;
-  for (uint64_t generation = 1; generation <= 101; ++generation) {
-    const auto start = std::chrono::steady_clock::now();
-    const double processor_start = ProcessorMicros();
-    apply(Begin(false, generation));
-    apply(SetPool(500, kBig, 0));
-    apply(Commit(generation + 1));
-    processor.push_back(ProcessorMicros() - processor_start);
-    const auto end = std::chrono::steady_clock::now();
-    elapsed.push_back(std::chrono::duration<double, std::micro>(end - start).count());
-  }
-  std::cout << "delta of one pool of " << kPools << ", us of processor time: first "
-            << processor[0];
-  std::sort(elapsed.begin(), elapsed.end());
-  std::sort(processor.begin(), processor.end());
-  std::cout << ", median " << processor[50] << ", slowest " << processor[100]
-            << "; us of the clock: median " << elapsed[50] << ", slowest " << elapsed[100] << "\n";
 }
 
 }  // namespace
