@@ -25,8 +25,7 @@ std::vector<std::string> Controller::BeyondCapacity(const v1::Config& config) co
 }
 void Controller::FillState(v1::GetStateResponse* state) const { impl_->Report().FillState(state); }
 void Controller::FillStatus(v1::GetStatusResponse* status) const {
-  const StateReport report = impl_->Report();
-  report.FillStatus(report.FindNotProbed(), status);
+  impl_->Report().FillStatus(status);
 }
 void Controller::ReadStats(std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done) {
   impl_->ReadStats(/*by_vip=*/true, std::move(done));
@@ -36,9 +35,6 @@ void Controller::ReadTotals(std::function<void(absl::StatusOr<v1::GetStatsRespon
 }
 bool Controller::FillStatePart(int count, StateCursor* cursor, v1::GetStateResponse* state) const {
   return impl_->Report().FillStatePart(count, cursor, state);
-}
-void Controller::FillStatusAfter(const StateCursor& cursor, v1::GetStatusResponse* status) const {
-  impl_->Report().FillStatus(cursor.not_probed, status);
 }
 void Controller::FillObservations(Observations* observations) const {
   impl_->FillObservations(observations);

@@ -68,8 +68,6 @@ class Controller {
   // FillState() in parts: goes on from `cursor` by at most `count` backends and VIPs; true when all
   // is in. Begins anew if the configuration is another one by now.
   bool FillStatePart(int count, StateCursor* cursor, v1::GetStateResponse* state) const;
-  // As FillStatus(), after FillStatePart() has been through all with this cursor.
-  void FillStatusAfter(const StateCursor& cursor, v1::GetStatusResponse* status) const;
   void FillObservations(Observations* observations) const;
   // Orders over the heads of the probes; see HealthGuards for errors and `change`.
   absl::Status ForceHealth(const v1::ForceHealthRequest& request, std::string* change);

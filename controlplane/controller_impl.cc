@@ -50,12 +50,13 @@ Controller::Impl::Impl(EventLoop* loop, Options options)
       session_(loop, options_.dataplane_socket, [this] { OnDataplane(); }),
       commit_(loop),
       retry_backoff_(kFirstMemoryRetry) {
-  session_.set_on_outcome([this](uint64_t ticket, const absl::Status& outcome) {
-    // Not within the session's own doings.
-    loop_->Post([this, alive = alive_, ticket, outcome] {
-      if (*alive) OnOutcome(ticket, outcome);
-    });
-  });
+  session_.set_on_outcome(
+      [this](uint64_t ticket, const absl::Status& outcome, absl::Duration in_force_at) {
+        // Not within the session's own doings.
+        loop_->Post([this, alive = alive_, ticket, outcome, in_force_at] {
+          if (*alive) OnOutcome(ticket, outcome, in_force_at);
+        });
+      });
   session_.set_on_lost([this] { events_.OnDataplane(false, session_.problem()); });
 }
 Controller::Impl::~Impl() {
@@ -108,10 +109,11 @@ void Controller::Impl::SetConfig(const v1::Config& config, CommitDone done) {
   commit_.Begin(std::move(done), first_ticket, last_ticket_, sent);
 }
 
-void Controller::Impl::OnOutcome(uint64_t ticket, const absl::Status& outcome) {
+void Controller::Impl::OnOutcome(uint64_t ticket, const absl::Status& outcome,
+                                 absl::Duration in_force_at) {
   if (outcome.ok()) {
     retry_backoff_ = kFirstMemoryRetry;
-    tables_.latency()->InForce(ticket, loop_->Now());
+    tables_.latency()->InForce(ticket, in_force_at);
     events_.OnTables(session_.generation());
   }
   if (commit_.OnOutcome(ticket, outcome) || outcome.ok()) return;
@@ -328,10 +330,15 @@ void Controller::Impl::ReadStats(bool by_vip,
 
 void Controller::Impl::Explain(const FlowKey& flow, ExplainDone done) {
   session_.LookupFlow(flow, [this, flow, done = std::move(done)](const auto& lookup) {
-    v1::GetStateResponse state;
-    Report().FillState(&state);
-    done(guideway::ExplainFlow(flow, {config_, tables_.compiled(), tables_.registry(), state},
-                               lookup));
+    const StateReport report = Report();
+    const ExplainInput input{
+        .config = config_,
+        .compiled = tables_.compiled(),
+        .registry = tables_.registry(),
+        .fill_vip = [&](const auto& vip, auto* state) { report.FillVipNamed(vip, state); },
+        .fill_backend = [&](const auto& pool, const auto& backend,
+                            auto* state) { report.FillBackendNamed(pool, backend, state); }};
+    done(guideway::ExplainFlow(flow, input, lookup));
   });
 }
 

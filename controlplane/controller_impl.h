@@ -56,7 +56,7 @@ class Controller::Impl {
   }
 
  private:
-  void OnOutcome(uint64_t ticket, const absl::Status& outcome);
+  void OnOutcome(uint64_t ticket, const absl::Status& outcome, absl::Duration in_force_at);
   HealthState HealthOf(const std::string& key) const { return guards_.HealthOf(key); }
   ResolvedNextHop NextHopOf(const IpAddress& backend) const;
   void OnHealth(const std::string& key);

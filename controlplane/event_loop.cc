@@ -26,6 +26,8 @@ namespace {
 constexpr int kEvents = 64;
 // Of so many events each: a flood of events delays timers by no more.
 constexpr int kRounds = 64;
+// And a burst of timers delays events by no more than so many.
+constexpr int kTimersPerTurn = 8;
 
 // What Call() waits on. Outlives the loop if the caller is slow to wake up.
 struct Waiter {
@@ -88,13 +90,17 @@ struct EventLoop::State {
       if (stopped) return false;
       posted.push_back(std::move(item));
     }
-    Wake();
+    // The loop's own thread looks before it waits.
+    if (thread.load() != std::this_thread::get_id()) Wake();
     return true;
   }
 
+  bool HasPosted() {
+    std::lock_guard<std::mutex> lock(mutex);
+    return !posted.empty();
+  }
+
   void RunPosted() {
-    uint64_t count = 0;
-    [[maybe_unused]] ssize_t got = read(wake.get(), &count, sizeof(count));
     std::vector<Posted> batch;
     {
       std::lock_guard<std::mutex> lock(mutex);
@@ -107,7 +113,8 @@ struct EventLoop::State {
   }
 
   void RunDueTimers(absl::Duration now) {
-    while (!timers.empty() && timers.begin()->first.first <= now) {
+    for (int i = 0; i < kTimersPerTurn; ++i) {
+      if (timers.empty() || timers.begin()->first.first > now) return;
       auto handler = std::move(timers.begin()->second);
       deadlines.erase(timers.begin()->first.second);
       timers.erase(timers.begin());
@@ -116,7 +123,8 @@ struct EventLoop::State {
   }
 
   // Milliseconds until the first timer is due, rounded up; -1 without timers.
-  int WaitMilliseconds(absl::Duration now) const {
+  int WaitMilliseconds(absl::Duration now) {
+    if (HasPosted()) return 0;
     if (timers.empty()) return -1;
     const absl::Duration wait = timers.begin()->first.first - now;
     if (wait <= absl::ZeroDuration()) return 0;
@@ -139,7 +147,10 @@ EventLoop::EventLoop() : state_(std::make_unique<State>()) {
   PCHECK(state_->epoll.valid()) << "epoll_create1";
   state_->wake.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   PCHECK(state_->wake.valid()) << "eventfd";
-  Watch(state_->wake.get(), EPOLLIN, [state = state_.get()](uint32_t) { state->RunPosted(); });
+  Watch(state_->wake.get(), EPOLLIN, [state = state_.get()](uint32_t) {
+    uint64_t count = 0;
+    [[maybe_unused]] ssize_t got = read(state->wake.get(), &count, sizeof(count));
+  });
 }
 
 EventLoop::~EventLoop() = default;
@@ -216,6 +227,8 @@ void EventLoop::Run() {
       PCHECK(count >= 0 || errno == EINTR) << "epoll_wait";
       now = Now();
       for (int i = 0; i < count; ++i) state_->Dispatch(events[i]);
+      // Before the timers: what follows from an event is not to wait for a burst of them.
+      state_->RunPosted();
       if (count < kEvents) break;
       wait_ms = 0;
     }

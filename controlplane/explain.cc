@@ -124,9 +124,7 @@ v1::ExplainFlowResponse Explainer::Run(const absl::StatusOr<channel::FlowLookup>
 void Explainer::FillVip(const channel::VipBody& vip) {
   for (const auto& [name, index] : input_.compiled.vip_indices) {
     if (index != vip.index) continue;
-    for (const v1::VipState& state : input_.state.vips()) {
-      if (state.vip().name() == name) *out_.mutable_vip() = state;
-    }
+    input_.fill_vip(name, out_.mutable_vip());
     out_.mutable_vip()->mutable_vip()->set_name(name);
   }
 }
@@ -163,13 +161,7 @@ std::optional<v1::FlowOwner> Explainer::OwnerOf(uint16_t index) const {
     owner.mutable_backend()->mutable_backend()->set_name(parts.size() > 1 ? parts[1] : key);
     owner.mutable_backend()->mutable_backend()->set_address(record.address.ToString());
     if (record.lingers()) return owner;
-    for (const v1::PoolState& pool : input_.state.pools()) {
-      if (pool.pool().name() != owner.pool()) continue;
-      for (const v1::BackendState& backend : pool.backends()) {
-        if (backend.backend().name() != parts[1]) continue;
-        *owner.mutable_backend() = backend;
-      }
-    }
+    input_.fill_backend(owner.pool(), parts[1], owner.mutable_backend());
     return owner;
   }
   return std::nullopt;

@@ -6,6 +6,7 @@
 #define GUIDEWAY_CONTROLPLANE_EXPLAIN_H_
 
 #include <functional>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "controlplane/api/guideway_service.pb.h"
@@ -20,12 +21,15 @@ using ExplainDone = std::function<void(absl::StatusOr<v1::ExplainFlowResponse>)>
 // INVALID_ARGUMENT names the field.
 absl::StatusOr<FlowKey> ParseFlow(const v1::ExplainFlowRequest& request);
 
-// Borrowed for the call. `state`: as GetState answers now.
+// Borrowed for the call. What fills does so as GetState answers now, and nothing for a name that is
+// unknown.
 struct ExplainInput {
   const v1::Config& config;
   const Compiled& compiled;
   const BackendRegistry& registry;
-  const v1::GetStateResponse& state;
+  std::function<void(const std::string& vip, v1::VipState* state)> fill_vip;
+  std::function<void(const std::string& pool, const std::string& backend, v1::BackendState* state)>
+      fill_backend;
 };
 
 // `lookup`: what the data plane says of the flow, or why it could not be asked.

@@ -3,17 +3,8 @@
 #define GUIDEWAY_CONTROLPLANE_STATE_CURSOR_H_
 
 #include <cstdint>
-#include <string>
 
 namespace guideway {
-
-// The backends that this host could not probe the last time.
-struct NotProbed {
-  uint32_t count = 0;
-  std::string first{};  // "web/web-1 REASON"
-
-  std::string ToString() const;  // empty: none
-};
 
 // Default: nothing filled yet. A value.
 struct StateCursor {
@@ -21,7 +12,6 @@ struct StateCursor {
   int pool = 0;               // the next one's place in the configuration
   int backend = 0;            // within that pool
   int vip = 0;
-  NotProbed not_probed{};  // of the backends so far
 };
 
 }  // namespace guideway

@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -120,7 +121,6 @@ bool StateReport::FillStatePart(int count, StateCursor* cursor, v1::GetStateResp
       const v1::Backend& backend = pool.backends(cursor->backend);
       const std::string key = BackendKey(pool.name(), backend.name(), backend.address());
       FillBackend(pool, backend, key, compiled_pool, pool_state->add_backends());
-      CountNotProbed(pool, backend, key, &cursor->not_probed);
     }
   }
   for (; cursor->vip < config.vips_size(); ++cursor->vip) {
@@ -128,6 +128,27 @@ bool StateReport::FillStatePart(int count, StateCursor* cursor, v1::GetStateResp
     FillVip(config.vips(cursor->vip), state->add_vips());
   }
   return true;
+}
+
+void StateReport::FillVipNamed(const std::string& name, v1::VipState* state) const {
+  for (const v1::Vip& vip : config.vips()) {
+    if (vip.name() == name) FillVip(vip, state);
+  }
+}
+
+void StateReport::FillBackendNamed(const std::string& pool_name, const std::string& name,
+                                   v1::BackendState* state) const {
+  for (const v1::Pool& pool : config.pools()) {
+    if (pool.name() != pool_name) continue;
+    const auto found = compiled.pools.find(pool_name);
+    const CompiledPool compiled_pool =
+        found != compiled.pools.end() ? found->second : CompiledPool();
+    for (const v1::Backend& backend : pool.backends()) {
+      if (backend.name() != name) continue;
+      FillBackend(pool, backend, BackendKey(pool_name, name, backend.address()), compiled_pool,
+                  state);
+    }
+  }
 }
 
 void StateReport::FillPool(const v1::Pool& pool, v1::PoolState* state) const {
@@ -219,36 +240,21 @@ void StateReport::FillEjection(const std::string& key, v1::BackendState* state) 
       ejection->reason, state->health_reason().empty() ? "" : "; probe: ", state->health_reason()));
 }
 
-void StateReport::CountNotProbed(const v1::Pool& pool, const v1::Backend& backend,
-                                 const std::string& key, NotProbed* into) const {
-  const BackendHealth* health = prober.Find(key);
-  if (health == nullptr || !health->not_run() || into->count++ > 0) return;
-  into->first = absl::StrCat(pool.name(), "/", backend.name(), " ", health->reason());
+std::string StateReport::NotProbed() const {
+  const std::set<std::string>& keys = prober.not_run();
+  if (keys.empty()) return "";
+  const std::string& first = *keys.begin();
+  return absl::StrCat(keys.size(), keys.size() == 1 ? " backend is" : " backends are",
+                      " not probed, health stays as it is: ", first.substr(0, first.rfind('/')),
+                      " ", prober.Find(first)->reason());
 }
 
-NotProbed StateReport::FindNotProbed() const {
-  NotProbed found;
-  for (const v1::Pool& pool : config.pools()) {
-    for (const v1::Backend& backend : pool.backends()) {
-      CountNotProbed(pool, backend, BackendKey(pool.name(), backend.name(), backend.address()),
-                     &found);
-    }
-  }
-  return found;
-}
-
-std::string NotProbed::ToString() const {
-  if (count == 0) return "";
-  return absl::StrCat(count, count == 1 ? " backend is" : " backends are",
-                      " not probed, health stays as it is: ", first);
-}
-
-void StateReport::FillStatus(const NotProbed& not_probed, v1::GetStatusResponse* status) const {
+void StateReport::FillStatus(v1::GetStatusResponse* status) const {
   const channel::Welcome& welcome = session.welcome();
   status->set_dataplane_connected(session.ready());
   status->set_dataplane_problem(session.problem());
   if (!keep_problem.empty()) status->add_state_problems(keep_problem);
-  const std::string probes = probe_problem.empty() ? not_probed.ToString() : probe_problem;
+  const std::string probes = probe_problem.empty() ? NotProbed() : probe_problem;
   if (!probes.empty()) status->add_state_problems(probes);
   guards.FillStatus(status);
   status->set_settling(settling.AnySettling());

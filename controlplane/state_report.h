@@ -36,13 +36,14 @@ struct StateReport {
   // Goes on from `cursor` by at most `count` backends and VIPs; true when all is in. Begins anew if
   // the configuration is another one by now.
   bool FillStatePart(int count, StateCursor* cursor, v1::GetStateResponse* state) const;
-  // `not_probed` as FillStatePart() or FindNotProbed() has found.
-  void FillStatus(const NotProbed& not_probed, v1::GetStatusResponse* status) const;
-  NotProbed FindNotProbed() const;
+  // Those two of a name; nothing if there is none.
+  void FillVipNamed(const std::string& name, v1::VipState* state) const;
+  void FillBackendNamed(const std::string& pool, const std::string& name,
+                        v1::BackendState* state) const;
+  void FillStatus(v1::GetStatusResponse* status) const;
 
  private:
-  void CountNotProbed(const v1::Pool& pool, const v1::Backend& backend, const std::string& key,
-                      NotProbed* into) const;
+  std::string NotProbed() const;                                    // empty: none
   void FillPool(const v1::Pool& pool, v1::PoolState* state) const;  // without backends
   void FillVip(const v1::Vip& vip, v1::VipState* state) const;
   void FillBackend(const v1::Pool& pool, const v1::Backend& backend, const std::string& key,

@@ -25,10 +25,10 @@ void UpdateLatency::Sent(uint64_t ticket) {
   compiled_.clear();
 }
 
-void UpdateLatency::InForce(uint64_t ticket, absl::Duration now) {
+void UpdateLatency::InForce(uint64_t ticket, absl::Duration since) {
   for (; !sent_.empty() && sent_.front().ticket <= ticket; sent_.pop_front()) {
     if (took_.size() < kNewest) took_.resize(took_.size() + 1);
-    took_[count_++ % kNewest] = now - sent_.front().changed;
+    took_[count_++ % kNewest] = since - sent_.front().changed;
   }
 }
 

@@ -25,8 +25,8 @@ class UpdateLatency {
   void CompiledAll();
   // What was compiled so far is on its way as the tables of `ticket`.
   void Sent(uint64_t ticket);
-  // The tables of `ticket`, and all before them, are in force.
-  void InForce(uint64_t ticket, absl::Duration now);
+  // The tables of `ticket`, and all before them, are in force since then.
+  void InForce(uint64_t ticket, absl::Duration since);
   // What is on its way may never arrive.
   void Forget();
 

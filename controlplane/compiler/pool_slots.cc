@@ -25,24 +25,32 @@ absl::Status PoolSlotsBuilder::Update(std::vector<MaglevBackend> backends, uint3
   if (comparable && !rebuild_ && SameInput(backends, *backends_)) return absl::OkStatus();
   GW_ASSIGN_OR_RETURN(const std::vector<uint16_t> owners,
                       BuildMaglevTable(backends, slot_count, /*seed=*/0));
-  auto fresh = std::make_shared<std::vector<channel::MaglevSlot>>(slot_count);
-  std::vector<uint32_t> owned(size_t{kNoBackend} + 1, 0);  // by backend index
+  std::vector<channel::MaglevSlot> fresh(slot_count);
   for (uint32_t i = 0; i < slot_count; ++i) {
-    channel::MaglevSlot& slot = (*fresh)[i];
-    slot.current = slot.previous = owners[i];
-    ++owned[owners[i]];
-    if (!comparable || owners[i] == kNoBackend) continue;
-    const channel::MaglevSlot& old = (*slots_)[i];
-    const uint16_t before = old.current == owners[i] ? old.previous : old.current;
-    if (before != kNoBackend) slot.previous = before;
+    const uint16_t owner = owners[i];
+    const channel::MaglevSlot old = comparable ? (*slots_)[i] : channel::MaglevSlot{owner, owner};
+    const uint16_t before = old.current == owner ? old.previous : old.current;
+    const bool nobody = before == kNoBackend || owner == kNoBackend;
+    fresh[i] = {.current = owner, .previous = nobody ? owner : before};
   }
-  slots_owned_.clear();
-  for (const MaglevBackend& backend : backends) slots_owned_[backend.index] = owned[backend.index];
-  slots_ = std::move(fresh);
+  CountOwned(owners, backends);
+  slots_ = std::make_shared<const std::vector<channel::MaglevSlot>>(std::move(fresh));
   backends_ = std::make_shared<const std::vector<MaglevBackend>>(std::move(backends));
   digest_ = std::make_shared<TableDigest>(slots_, backends_);
   rebuild_ = false;
   return absl::OkStatus();
+}
+
+void PoolSlotsBuilder::CountOwned(const std::vector<uint16_t>& owners,
+                                  const std::vector<MaglevBackend>& backends) {
+  uint16_t highest = 0;
+  for (const MaglevBackend& backend : backends) highest = std::max(highest, backend.index);
+  std::vector<uint32_t> owned(size_t{highest} + 1, 0);  // by backend index
+  for (const uint16_t owner : owners) {
+    if (owner != kNoBackend) ++owned[owner];
+  }
+  slots_owned_.clear();
+  for (const MaglevBackend& backend : backends) slots_owned_[backend.index] = owned[backend.index];
 }
 
 // Also drops `current` owners that are gone: the rebuild that follows must not make them

@@ -46,6 +46,7 @@ class PoolSlotsBuilder {
 
  private:
   void DropGone(const std::set<uint16_t>& gone);
+  void CountOwned(const std::vector<uint16_t>& owners, const std::vector<MaglevBackend>& backends);
 
   // All null before the first Update().
   std::shared_ptr<const std::vector<MaglevBackend>> backends_;

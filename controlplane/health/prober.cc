@@ -55,6 +55,8 @@ void Prober::SetTargets(const std::map<std::string, BackendProbes>& targets) {
       static_cast<size_t>(std::count_if(entries_.begin(), entries_.end(), [](const auto& item) {
         return item.second.health.state() == HealthState::kUnknown;
       }));
+  not_run_.clear();
+  for (const auto& [key, entry] : entries_) NoteNotRun(key, entry.health);
   for (const auto& [key, target] : targets) {
     if (target.paused) continue;
     for (size_t i = 0; i < target.probes.size(); ++i) {
@@ -136,14 +138,25 @@ std::vector<std::string> Prober::Tell(const Check& check, const ProbeResult& res
       if (health.RecordNotRun(subscriber.probe, result)) {
         LOG(WARNING) << "probe of " << subscriber.key << " not run: " << result.reason;
       }
+      NoteNotRun(subscriber.key, health);
       continue;
     }
     const bool was_unknown = health.state() == HealthState::kUnknown;
-    if (!health.Record(subscriber.probe, result, loop_->Now())) continue;
+    const bool changes = health.Record(subscriber.probe, result, loop_->Now());
+    NoteNotRun(subscriber.key, health);
+    if (!changes) continue;
     if (was_unknown) --unknown_count_;
     changed.push_back(subscriber.key);
   }
   return changed;
+}
+
+void Prober::NoteNotRun(const std::string& key, const BackendHealth& health) {
+  if (health.not_run()) {
+    not_run_.insert(key);
+  } else if (!not_run_.empty()) {
+    not_run_.erase(key);
+  }
 }
 
 double Prober::Random(double from, double to) {

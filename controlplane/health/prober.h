@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -58,6 +59,8 @@ class Prober {
   void SetTargets(const std::map<std::string, BackendProbes>& targets);
   // Null for a key that is not probed. Valid until the next SetTargets().
   const BackendHealth* Find(const std::string& key) const;
+  // Keys of those that this host could not probe the last time: their health stays as it was.
+  const std::set<std::string>& not_run() const { return not_run_; }
   // How many different checks run.
   size_t check_count() const { return checks_.size(); }
   // How late probes are because this host runs as many as it can.
@@ -89,6 +92,7 @@ class Prober {
   void Schedule(Check* check, absl::Duration delay);
   void StartProbe(Check* check);
   void Finish(Check* check, const ProbeResult& result);
+  void NoteNotRun(const std::string& key, const BackendHealth& health);
   // Keys of those whose state changes.
   std::vector<std::string> Tell(const Check& check, const ProbeResult& result);
   absl::Duration UnknownInterval(const Check& check) const;
@@ -101,7 +105,8 @@ class Prober {
   ProbeStarter starter_;
   std::mt19937_64 random_;
   std::map<std::string, Entry> entries_;
-  size_t unknown_count_ = 0;                                        // of the entries
+  size_t unknown_count_ = 0;  // of the entries
+  std::set<std::string> not_run_;
   std::unordered_map<std::string, std::unique_ptr<Check>> checks_;  // by identity
 };
 

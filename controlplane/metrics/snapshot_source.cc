@@ -64,7 +64,7 @@ void SnapshotSource::Shared::Continue() {
     return;
   }
   Turn([this] {
-    hooks.fill_status(cursor, &taking->status);
+    hooks.fill_status(&taking->status);
     hooks.fill_observations(&taking->observations);
   });
   Finish();

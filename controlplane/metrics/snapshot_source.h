@@ -24,7 +24,7 @@ struct WatchHooks {
   // See Controller::FillStatePart().
   std::function<bool(int, StateCursor*, v1::GetStateResponse*)> fill_state_part;
   // The cursor has been through all.
-  std::function<void(const StateCursor&, v1::GetStatusResponse*)> fill_status;
+  std::function<void(v1::GetStatusResponse*)> fill_status;
   std::function<void(Observations*)> fill_observations;
 };
 

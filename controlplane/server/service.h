@@ -15,6 +15,7 @@
 #include "controlplane/server/access.h"
 #include "controlplane/server/peer.h"
 #include "controlplane/server/watch_hub.h"
+#include "controlplane/state_cursor.h"
 
 namespace guideway {
 
@@ -30,6 +31,8 @@ struct ServiceHooks {
   std::function<absl::StatusOr<PoolImpact>(const v1::Config& before, const v1::Config& after)>
       compare_pool;
   std::function<void(v1::GetStateResponse*)> fill_state;
+  // See Controller::FillStatePart().
+  std::function<bool(int count, StateCursor*, v1::GetStateResponse*)> fill_state_part;
   std::function<void(v1::GetStatusResponse*)> fill_status;
   // Calls back once, at once or later, on the loop's thread.
   std::function<void(std::function<void(absl::StatusOr<v1::GetStatsResponse>)>)> read_stats;

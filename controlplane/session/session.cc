@@ -169,7 +169,7 @@ void Session::StartTransaction() {
   if (!transaction->full() && transaction->message_count() == 2) {  // nothing has changed
     problem_.clear();  // what was refused before is no longer wanted
     wanted_generation_ = reported_generation_;
-    Report(wanted_ticket_, absl::OkStatus());
+    Report(wanted_ticket_, absl::OkStatus(), loop_->Now());
     return;
   }
   last_generation_ = wanted_generation_ = transaction->generation();
@@ -256,6 +256,11 @@ void Session::OnResponse(const channel::Response& response) {
     flow_lookups_.Answered(response, end_->ReadFlowLookup());
     return;
   }
+  if (commit) {
+    // By a clock that both have; what cannot be is not believed.
+    const auto told = absl::Nanoseconds(static_cast<int64_t>(response.value));
+    in_force_at_ = std::clamp(told, request.sent, std::max(request.sent, loop_->Now()));
+  }
   transaction_->Answered(response);
   if (transaction_->finished()) FinishTransaction();
 }
@@ -269,7 +274,7 @@ void Session::FinishTransaction() {
     problem_.clear();
     VLOG(1) << "generation " << finished->generation() << " in force, " << finished->message_count()
             << " messages";
-    Report(transaction_ticket_, absl::OkStatus());
+    Report(transaction_ticket_, absl::OkStatus(), in_force_at_);
     return;
   }
   problem_ = absl::StrCat("tables refused: ", finished->refusal());
@@ -290,8 +295,8 @@ void Session::FinishTransaction() {
                                   : absl::FailedPreconditionError(problem_));
 }
 
-void Session::Report(uint64_t ticket, const absl::Status& outcome) {
-  if (on_outcome_) on_outcome_(ticket, outcome);
+void Session::Report(uint64_t ticket, const absl::Status& outcome, absl::Duration in_force_at) {
+  if (on_outcome_) on_outcome_(ticket, outcome, in_force_at);
 }
 
 void Session::FinishCounters() {

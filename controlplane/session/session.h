@@ -35,8 +35,10 @@ class Session {
 
   // What became of the tables of one SetWanted(): OK, in force; RESOURCE_EXHAUSTED, refused for
   // lack of memory; FAILED_PRECONDITION, refused for another reason. Tables that newer ones have
-  // replaced before they were sent have no outcome. May be called from within SetWanted().
-  using OnOutcome = std::function<void(uint64_t ticket, const absl::Status& outcome)>;
+  // replaced before they were sent have no outcome. `in_force_at`: when the last worker came to use
+  // them, as EventLoop::Now(); if they are in force. May be called from within SetWanted().
+  using OnOutcome =
+      std::function<void(uint64_t ticket, const absl::Status& outcome, absl::Duration in_force_at)>;
 
   // `on_ready` is called after each handshake: the ports are known, SetWanted() may be called.
   Session(EventLoop* loop, std::string socket_path, std::function<void()> on_ready);
@@ -92,7 +94,8 @@ class Session {
   void OnDoorbell();
   void OnResponse(const channel::Response& response);
   void FinishTransaction();
-  void Report(uint64_t ticket, const absl::Status& outcome);
+  void Report(uint64_t ticket, const absl::Status& outcome,
+              absl::Duration in_force_at = absl::ZeroDuration());
   void FinishCounters();
   void Lose(const absl::Status& why);
   // Sends what there is to send and room for; disconnects on errors.
@@ -118,6 +121,7 @@ class Session {
   std::unique_ptr<Transaction> transaction_;
   uint64_t transaction_ticket_ = 0;
   OnOutcome on_outcome_;
+  absl::Duration in_force_at_;  // of the newest commit, see OnOutcome
   std::function<void()> on_lost_;
   InForce in_force_;
   InForce attempted_;  // whose commit was sent and not answered when the connection broke

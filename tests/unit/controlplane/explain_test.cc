@@ -54,9 +54,25 @@ struct World {
   channel::FlowLookup Unknown(const FlowKey& flow) const {
     return Known(flow, 0, 0, 0, FlowState::kFree, 0);
   }
+  ExplainInput Input() const {
+    return {.config = bench.config,
+            .compiled = compiled,
+            .registry = bench.registry,
+            .fill_vip =
+                [this](const std::string& name, v1::VipState* out) {
+                  if (name == state.vips(0).vip().name()) *out = state.vips(0);
+                },
+            .fill_backend =
+                [this](const std::string& pool, const std::string& name, v1::BackendState* out) {
+                  if (pool != state.pools(0).pool().name()) return;
+                  for (const v1::BackendState& backend : state.pools(0).backends()) {
+                    if (backend.backend().name() == name) *out = backend;
+                  }
+                }};
+  }
   v1::ExplainFlowResponse Explain(const FlowKey& flow,
                                   const absl::StatusOr<channel::FlowLookup>& lookup) const {
-    return ExplainFlow(flow, {bench.config, compiled, bench.registry, state}, lookup);
+    return ExplainFlow(flow, Input(), lookup);
   }
   uint16_t IndexOf(int i) const { return compiled.backends.at(Bench::Key(i)).index; }
   uint16_t IncarnationOf(int i) const {

@@ -175,6 +175,10 @@ ServiceHooks TestApi::Hooks() {
     return ComparePool(input, before, after, nullptr);
   };
   hooks.fill_state = [this](v1::GetStateResponse* state) { FillState(state); };
+  hooks.fill_state_part = [this](int, StateCursor*, v1::GetStateResponse* state) {
+    FillState(state);
+    return true;
+  };
   hooks.fill_status = [this](v1::GetStatusResponse* status) {
     status->set_dataplane_connected(connected);
     if (!connected) status->set_dataplane_problem("connect: No such file or directory");

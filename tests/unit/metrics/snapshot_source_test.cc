@@ -41,7 +41,7 @@ struct FakeController {
       }
       return true;
     };
-    hooks.fill_status = [this](const StateCursor&, v1::GetStatusResponse* status) {
+    hooks.fill_status = [this](v1::GetStatusResponse* status) {
       status->set_config_version(epoch);
     };
     hooks.fill_observations = [](Observations*) {};

@@ -32,9 +32,7 @@ WatchHooks SampleHooks(EventLoop* loop) {
     SetTraffic(grown(), state->mutable_pools(0)->mutable_backends(0)->mutable_traffic());
     return true;
   };
-  hooks.fill_status = [](const StateCursor&, v1::GetStatusResponse* status) {
-    *status = SampleSnapshot().status;
-  };
+  hooks.fill_status = [](v1::GetStatusResponse* status) { *status = SampleSnapshot().status; };
   hooks.fill_observations = [](Observations*) {};
   return hooks;
 }
