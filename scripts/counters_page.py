@@ -16,7 +16,7 @@ _ENTRY = re.compile(r'^GW_(?:COUNTER|DROP_REASON)\((\w+), (?:"(\w+)", )?"(.*)"\)
 _ADVICE = {
     "no_backend": "`guideway pool show POOL`: is every backend unhealthy, drained or of weight 0?",
     "no_next_hop": "`guideway backend list`, last column: why the kernel has no way to the backend",
-    "too_big": "raise the MTU towards the backends: [operations.md](operations.md#mtu)",
+    "too_big": "raise the MTU towards the backends: [host.md](host.md#mtu)",
     "too_big_rate_limited": "the same, or more `--too_big_per_second`",
     "echo_rate_limited": "somebody floods a VIP with pings; else more `--echo_per_second`",
     "fragment_no_buffer": "packets without DF do not fit into tunnels: raise the MTU",
@@ -24,7 +24,7 @@ _ADVICE = {
     "kernel_queue_full": "too much traffic that is not for a VIP on a PCI port",
     "no_kernel_twin": "traffic that is not for a VIP on a port without `--kernel_twin`",
     "ttl_expired": "a routing loop, or a traceroute: does the VIP's route lead back here?",
-    "fragment_timeout": "first fragments get lost, or the NIC tears datagrams apart: [operations.md](operations.md)",
+    "fragment_timeout": "first fragments get lost, or the NIC tears datagrams apart: [host.md](host.md#fragments)",
     "fragment_overflow": "a flood of fragments; `fragments: drop` if no service needs them",
     "breaker_full": "backends have all they may have: more backends, or higher limits of the pool's `circuit_breaker`",
     "scattered_frame": "a frame longer than a receive buffer: lower the port's MTU",
@@ -46,7 +46,7 @@ Forwarded, to kernel, answered and every drop reason, summed over `vips` and `no
 the burst that each worker has in hand.
 
 `guideway backend show POOL BACKEND`, and `guideway backend list -o json`, have by backend: `packets`, `bytes`, `new_flows`, `active_flows` (in the
-flow tables now, [operations.md](operations.md#passive-detection)) and the last counters of the list, from `syn_retransmissions` on; these, summed over
+flow tables now, [protection.md](protection.md#passive-detection)) and the last counters of the list, from `syn_retransmissions` on; these, summed over
 the backends and those that are gone, are the totals.
 
 ## Counters

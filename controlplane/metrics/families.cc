@@ -246,7 +246,7 @@ std::string MetricsPage() {
       "# Metrics\n\n"
       "<!-- Made from controlplane/metrics/metrics.def and lib/stats/counters.def; do not edit: "
       "ninja -C build update_docs. -->\n\n"
-      "Served at `/metrics`, see [operations.md](operations.md#metrics-and-status-page).\n\n"
+      "Served at `/metrics`, see [monitoring.md](monitoring.md#metrics-and-status-page).\n\n"
       "| name | type | labels | meaning |\n|---|---|---|---|\n";
   for (const MetricInfo& info : Infos()) {
     const char* type = info.type == MetricType::Counter     ? "counter"
