@@ -263,6 +263,7 @@ absl::StatusOr<ConfigStore::Change> ConfigStore::Put(v1::Config config,
   GW_RETURN_IF_ERROR(Keep(next));
   keep_problem_.clear();
   before_.reset();
+  last_rollback_.clear();
   if (next.info.unconfirmed.has_value()) before_ = std::move(current_.config);
   current_ = std::move(next);
   // Once FILE would not be refused any more there is nothing to say about it.
@@ -309,8 +310,9 @@ absl::StatusOr<ConfigStore::Change> ConfigStore::RollBackUnconfirmed() {
   next.info.action = "rollback";
   next.info.file_digest = current_.info.file_digest;
   next.info.edited = !kept.ok() || IsEditOf(kept->info);
-  last_rollback_ = absl::StrCat(next.info.note, ", at ",
-                                absl::FormatTime(next.info.accepted, absl::UTCTimeZone()));
+  last_rollback_ =
+      absl::StrCat(next.info.note, ", at ",
+                   absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", next.info.accepted, absl::UTCTimeZone()));
   LOG(WARNING) << "configuration version " << next.info.version << ": " << next.info.note;
   before_.reset();
   Adopt(std::move(next));

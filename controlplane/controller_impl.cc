@@ -180,11 +180,14 @@ bool Controller::Impl::AwaitsNextHops() {
 void Controller::Impl::OnHealth(const std::string& key) {
   const BackendHealth* health = prober_.Find(key);
   if (health == nullptr) return;
-  LOG(INFO) << "backend " << key << " is "
-            << (health->state() == HealthState::kHealthy ? "healthy" : "unhealthy") << ": "
-            << health->reason();
-  events_.OnHealth(key, health->state(), health->reason());
+  const bool healthy = health->state() == HealthState::kHealthy;
   const auto found = pool_of_key_.find(key);
+  // That all is well after a start is no news.
+  const bool settles = found != pool_of_key_.end() && settling_.IsSettling(found->second);
+  LOG_IF(INFO, !healthy || !settles)
+      << "backend " << key << " is " << (healthy ? "healthy" : "unhealthy") << ": "
+      << health->reason();
+  events_.OnHealth(key, health->state(), health->reason());
   if (found == pool_of_key_.end()) return;
   const std::string& pool = found->second;
   // While its pool settles, a backend's health changes no table.
@@ -340,6 +343,14 @@ void Controller::Impl::Explain(const FlowKey& flow, ExplainDone done) {
                             auto* state) { report.FillBackendNamed(pool, backend, state); }};
     done(guideway::ExplainFlow(flow, input, lookup));
   });
+}
+
+std::optional<uint64_t> Controller::Impl::FlowsOf(const std::string& key) const {
+  const auto found = tables_.compiled().backends.find(key);
+  if (counters_ == nullptr || !session_.ready() || found == tables_.compiled().backends.end()) {
+    return std::nullopt;
+  }
+  return counters_->backend_flows[found->second.index].active_flows;
 }
 
 StateReport Controller::Impl::Report() const {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,7 +45,8 @@ class Controller::Impl {
   StateReport Report() const;
   Events& events() { return events_; }
   absl::StatusOr<PoolImpact> Compare(const v1::Config& before, const v1::Config& after) const {
-    return ComparePool(MakeInput(), before, after, /*flows=*/nullptr);
+    return ComparePool(MakeInput(), before, after,
+                       [this](const auto& key) { return FlowsOf(key); });
   }
   std::vector<std::string> BeyondCapacity(const v1::Config& config) const {
     if (!session_.ready()) return {};
@@ -57,6 +59,8 @@ class Controller::Impl {
 
  private:
   void OnOutcome(uint64_t ticket, const absl::Status& outcome, absl::Duration in_force_at);
+  // Of a backend in the flow tables, a second ago at most; nullopt: not known.
+  std::optional<uint64_t> FlowsOf(const std::string& key) const;
   HealthState HealthOf(const std::string& key) const { return guards_.HealthOf(key); }
   ResolvedNextHop NextHopOf(const IpAddress& backend) const;
   void OnHealth(const std::string& key);

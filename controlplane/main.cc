@@ -208,6 +208,14 @@ absl::Status Run() {
   GW_ASSIGN_OR_RETURN(std::unique_ptr<WatchServer> watch,
                       StartWatchServer(&loop, MakeWatchHooks(store.get(), &controller)));
   ServiceHooks hooks = MakeHooks(&loop, &changer, &controller);
+  hooks.on_order = [&](const ChangeOrigin& origin, const std::string& change,
+                       const absl::Status& status) {
+    std::vector<std::string> changes;
+    if (!change.empty()) changes.push_back(change);
+    const std::string refused = absl::StrCat("refused: ", std::string(status.message()));
+    audit.Append({absl::Now(), origin.who, origin.action, std::move(changes), store->version(),
+                  status.ok() ? "in force" : refused});
+  };
   hooks.fill_status = [&](v1::GetStatusResponse* status) {
     controller.FillStatus(status);
     if (!audit.problem().empty()) status->add_state_problems(audit.problem());

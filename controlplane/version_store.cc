@@ -112,7 +112,12 @@ absl::Status VersionStore::Write(const KeptVersion& kept) {
 }
 
 absl::StatusOr<std::string> VersionStore::ReadText(uint64_t version) const {
-  GW_ASSIGN_OR_RETURN(std::string text, ReadStateFile(directory_, NameOf(version)));
+  absl::StatusOr<std::string> read = ReadStateFile(directory_, NameOf(version));
+  if (absl::IsNotFound(read.status())) {
+    return absl::NotFoundError(
+        absl::StrCat("version ", version, " is not kept; `guideway history` lists those that are"));
+  }
+  GW_ASSIGN_OR_RETURN(std::string text, std::move(read));
   if (text.find(kEndOfInfo) == std::string::npos) {
     return absl::DataLossError(PathOf(version) + ": is not a kept version");
   }

@@ -18,6 +18,14 @@ namespace guideway::cli {
 
 namespace {
 
+// The first few of many.
+std::string Some(const std::vector<std::string>& items) {
+  constexpr size_t kShown = 5;
+  if (items.size() <= kShown + 1) return absl::StrJoin(items, ", ");
+  return absl::StrCat(absl::StrJoin(items.begin(), items.begin() + kShown, ", "), " and ",
+                      items.size() - kShown, " more");
+}
+
 // What keeps all from being well, the worst first.
 std::vector<std::string> FindProblems(const v1::GetStatusResponse& status,
                                       const v1::GetStateResponse& state) {
@@ -38,7 +46,7 @@ std::vector<std::string> FindProblems(const v1::GetStatusResponse& status,
   for (const v1::PoolState& pool : state.pools()) {
     std::vector<std::string> unhealthy;
     std::vector<std::string> unreachable;
-    int usable = 0;
+    bool any_takes_flows = false;
     for (const v1::BackendState& backend : pool.backends()) {
       if (backend.backend().state() == v1::DISABLED) continue;
       if (backend.health() == v1::HEALTH_UNHEALTHY) unhealthy.push_back(backend.backend().name());
@@ -46,16 +54,19 @@ std::vector<std::string> FindProblems(const v1::GetStatusResponse& status,
         unreachable.push_back(
             absl::StrCat(backend.backend().name(), " (", backend.next_hop(), ")"));
       }
-      usable += IsHealthy(backend) && backend.backend().state() == v1::ENABLED ? 1 : 0;
+      any_takes_flows |= backend.share() > 0;
     }
-    const std::string prefix = absl::StrCat("pool ", pool.pool().name(), ": ");
-    if (usable == 0 && !status.settling() && in_use.contains(pool.pool().name())) {
+    const std::string prefix = absl::StrCat("pool ", pool.pool().name(), ": ",
+                                            pool.failed_open() ? "failed open, all enabled get "
+                                                                 "new flows; "
+                                                               : "");
+    if (!any_takes_flows && !status.settling() && in_use.contains(pool.pool().name())) {
       problems.push_back(prefix + "no backend that can take new flows");
     } else if (!unhealthy.empty()) {
-      problems.push_back(absl::StrCat(prefix, "unhealthy: ", absl::StrJoin(unhealthy, ", ")));
+      problems.push_back(absl::StrCat(prefix, "unhealthy: ", Some(unhealthy)));
     }
     if (!unreachable.empty()) {
-      problems.push_back(absl::StrCat(prefix, "no next hop: ", absl::StrJoin(unreachable, ", ")));
+      problems.push_back(absl::StrCat(prefix, "no next hop: ", Some(unreachable)));
     }
   }
   return problems;
@@ -101,7 +112,8 @@ absl::Status ShowStatus(Cli* cli) {
     return absl::OkStatus();
   }
   if (problems.empty()) {
-    cli->out() << "all is well: " << Summary(state) << "\n";
+    cli->out() << (status.settling() ? "first probes: " : "all is well: ") << Summary(state)
+               << "\n";
   } else {
     cli->out() << "NOT WELL: " << absl::StrJoin(problems, "; ") << "\n";
   }

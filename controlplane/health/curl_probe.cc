@@ -152,6 +152,9 @@ ProbeResult CurlProbe::ResultOf(CURLcode code) {
     return {ProbeResult::Outcome::kNotRun,
             absl::StrCat("cannot read certificates of ", request_.tls_ca_file)};
   }
+  if (code == CURLE_HTTP2_STREAM) {
+    return {ProbeResult::Outcome::kFailure, "HTTP: the server reset the stream"};
+  }
   return {ProbeResult::Outcome::kFailure,
           absl::StrCat(IsTlsError(code) ? "TLS: " : "HTTP: ",
                        error_text_[0] != '\0' ? error_text_ : curl_easy_strerror(code))};

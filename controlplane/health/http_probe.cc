@@ -21,7 +21,8 @@ class HttpProbe : public CurlProbe {
     const std::string text = absl::StrCat("HTTP status ", status);
     if (status < static_cast<long>(request_.status_min) ||
         status > static_cast<long>(request_.status_max)) {
-      return {ProbeResult::Outcome::kFailure, text};
+      return {ProbeResult::Outcome::kFailure,
+              absl::StrCat(text, ", expected ", request_.status_min, "-", request_.status_max)};
     }
     if (body_.find(request_.expect) == std::string::npos) {
       return {ProbeResult::Outcome::kFailure,

@@ -246,28 +246,29 @@ grpc::Status GuidewayService::ExplainFlow(Context* context, const v1::ExplainFlo
   return status;
 }
 
-grpc::Status GuidewayService::ForceHealth(Context* context, const v1::ForceHealthRequest* request,
-                                          v1::HealthOrderResponse* response) {
+template <typename Request, typename Hook>
+grpc::Status GuidewayService::Order(Context* context, const Request& request, const Hook& hook,
+                                    v1::HealthOrderResponse* response) {
   const grpc::Status allowed = Allow(context, Role::kWrite);
   if (!allowed.ok()) return allowed;
+  const ChangeOrigin origin = OriginOf(context, request);
   return OnLoop([&] {
     std::string change;
-    const absl::Status status = hooks_.force_health(*request, &change);
+    const absl::Status status = hook(request, &change);
+    hooks_.on_order(origin, change, status);
     if (!change.empty()) response->add_changes(change);
     return status;
   });
 }
 
+grpc::Status GuidewayService::ForceHealth(Context* context, const v1::ForceHealthRequest* request,
+                                          v1::HealthOrderResponse* response) {
+  return Order(context, *request, hooks_.force_health, response);
+}
+
 grpc::Status GuidewayService::PauseProbes(Context* context, const v1::PauseProbesRequest* request,
                                           v1::HealthOrderResponse* response) {
-  const grpc::Status allowed = Allow(context, Role::kWrite);
-  if (!allowed.ok()) return allowed;
-  return OnLoop([&] {
-    std::string change;
-    const absl::Status status = hooks_.pause_probes(*request, &change);
-    if (!change.empty()) response->add_changes(change);
-    return status;
-  });
+  return Order(context, *request, hooks_.pause_probes, response);
 }
 
 }  // namespace guideway

@@ -43,6 +43,8 @@ struct ServiceHooks {
   // Set `change` to what they did in words, or leave it empty.
   std::function<absl::Status(const v1::ForceHealthRequest&, std::string* change)> force_health;
   std::function<absl::Status(const v1::PauseProbesRequest&, std::string* change)> pause_probes;
+  // Told of both: who asked, what was done in words, and whether it was.
+  std::function<void(const ChangeOrigin&, const std::string& change, const absl::Status&)> on_order;
 };
 
 // Watch is served by gRPC's callbacks: it keeps no thread waiting.
@@ -95,6 +97,10 @@ class GuidewayService final : public v1::Guideway::WithCallbackMethod_Watch<v1::
   template <typename Request>
   grpc::Status Edit(Context* context, const Request& request, v1::ApplyResponse* response);
   // Who makes this call, and what it is: named by the request's type without "Request".
+  // An order over the heads of the probes.
+  template <typename Request, typename Hook>
+  grpc::Status Order(Context* context, const Request& request, const Hook& hook,
+                     v1::HealthOrderResponse* response);
   ChangeOrigin OriginOf(Context* context, const google::protobuf::Message& request) const;
   // Waits until the data plane has taken or refused the change, or will not soon.
   grpc::Status Change(ChangeOrigin origin, ConfigChanger::Edit edit, v1::ApplyResponse* response);

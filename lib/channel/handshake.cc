@@ -33,7 +33,7 @@ absl::Status CheckIdentity(const std::string& peer, uint64_t magic, uint32_t ver
     uint32_t theirs;
     uint32_t ours;
   } fields[] = {
-      {"version", version, kProtocolVersion},
+      {"protocol version", version, kProtocolVersion},
       {"request_bytes", sizes.request_bytes, own.request_bytes},
       {"response_bytes", sizes.response_bytes, own.response_bytes},
       {"slot_bytes", sizes.slot_bytes, own.slot_bytes},

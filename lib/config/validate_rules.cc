@@ -56,6 +56,10 @@ bool CheckPresence(const Message& message, const FieldDescriptor& field, const s
   }
   if (!Applies(message, field)) {
     const Condition condition = ConditionOf(field);
+    const FieldDescriptor* selector = field.containing_type()->FindFieldByName(condition.field);
+    // Missing or wrong itself, which is reported: what it would allow is not known.
+    if (selector != nullptr && RuleOf(*selector).required() && !IsPresent(message, *selector))
+      return false;
     problems->Add(path, absl::StrCat("has a meaning only if ", condition.field, " is ",
                                      absl::StrReplaceAll(condition.value, {{"|", " or "}}),
                                      "; leave it out"));

@@ -105,7 +105,7 @@ TEST_CASE("a hello that differs in any field is refused by the field's name and 
     std::function<void(Hello*)> change;
   } cases[] = {
       {"magic", [](Hello* h) { h->magic ^= 1; }},
-      {"version", [](Hello* h) { h->version += 99; }},
+      {"protocol version", [](Hello* h) { h->version += 99; }},
       {"request_bytes", [](Hello* h) { h->sizes.request_bytes += 99; }},
       {"response_bytes", [](Hello* h) { h->sizes.response_bytes += 99; }},
       {"slot_bytes", [](Hello* h) { h->sizes.slot_bytes += 99; }},
@@ -259,7 +259,7 @@ TEST_CASE("a welcome that does not fit is refused by the field's name") {
   good.arena_slot_bytes = kSmall.arena_slot_bytes;
   REQUIRE(AnswerWith(good).ok());
   const std::string wrong_version =
-      absl::StrCat("version: the data plane has 999, expected is ", kProtocolVersion);
+      absl::StrCat("protocol version: the data plane has 999, expected is ", kProtocolVersion);
   const struct {
     const char* text;
     std::function<void(Welcome*)> change;

@@ -2,6 +2,7 @@
 #include "controlplane/cli/cli.h"
 
 #include <catch2/catch.hpp>
+#include <regex>
 #include <set>
 #include <sstream>
 
@@ -110,6 +111,30 @@ TEST_CASE("a VIP's segment size and QUIC-LB are shown, its keys are not") {
   CHECK(absl::StrContains(json, "\"encrypted\": true"));
   CHECK_FALSE(absl::StrContains(quic + json, "0a0b0c"));
   CHECK_RESULT(daemon.Run({"-o", "json", "backend", "list"}), 0, "\"server_id\": \"5e01\"");
+}
+
+TEST_CASE("status names the first few of many backends") {
+  TestApi daemon;
+  for (int i = 10; i < 20; ++i) {
+    const std::string name = absl::StrCat("web-", i);
+    REQUIRE(daemon.Run({"backend", "add", "web", name, absl::StrCat("10.0.1.", i)}).exit_code == 0);
+  }
+  daemon.all_unhealthy = true;
+  const auto says = [&](const char* pattern) {
+    const std::string status = daemon.Run({"status"}).out;
+    CAPTURE(status);
+    CHECK(std::regex_search(status, std::regex(pattern)));
+  };
+  says("^NOT WELL: pool web: unhealthy: web-1(, web-[0-9]+){4} and [0-9]+ more\n");
+  daemon.failed_open = true;
+  says("pool web: failed open, all enabled get new flows; unhealthy: web-1, ");
+  daemon.failed_open = false;
+  daemon.share = 0;
+  says("pool web: no backend that can take new flows\n");
+  daemon.all_unhealthy = false;
+  daemon.share = 0.25;
+  daemon.settling = true;
+  says("^first probes: 1 VIP");
 }
 
 TEST_CASE("status says first whether all is well") {

@@ -1,7 +1,10 @@
 // The command line about health: probes and guards of pools, and orders by hand.
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "controlplane/cli/cli.h"
 #include "tests/unit/controlplane/check_result.h"
 
@@ -70,6 +73,11 @@ TEST_CASE("orders over the heads of the probes") {
   CHECK(daemon.Run({"pool", "pause-probes", "web"}).out == "web 1\n");
   CHECK(daemon.Run({"pool", "resume-probes", "web"}).out == "web 0\n");
   CHECK_RESULT(daemon.Run({"pool", "pause-probes", "nope"}), 1, "there is no pool nope");
+  const std::string who = absl::StrCat("uid ", getuid());
+  REQUIRE(daemon.orders.size() == 6);
+  CHECK(daemon.orders[0] == who + " ForceHealth web web-1 2 OK");
+  CHECK(daemon.orders[4] == who + " PauseProbes web 0 OK");
+  CHECK(daemon.orders[5] == who + " PauseProbes  NOT_FOUND: there is no pool nope");
   CHECK_RESULT(daemon.Run({"status"}), 0, "note: pool web: probes are paused");
 }
 

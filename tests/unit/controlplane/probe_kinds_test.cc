@@ -366,7 +366,11 @@ TEST_CASE("grpc probe over TLS, and without a health service") {
   const ProbeResult result = runner.Run(request);
   INFO(result.reason);
   CHECK(result.outcome == (has_service ? Outcome::kSuccess : Outcome::kFailure));
-  if (!has_service) CHECK(absl::StartsWith(result.reason, "gRPC status 12"));
+  // The server may answer before it has read the request, and reset the stream in the same breath:
+  // then libcurl does not hand over the answer.
+  const bool refused = absl::StartsWith(result.reason, "gRPC status 12") ||
+                       result.reason == "HTTP: the server reset the stream";
+  if (!has_service) CHECK(refused);
   request.tls_name = "other.test";
   CHECK(absl::StartsWith(runner.Run(request).reason, "TLS: "));
 }

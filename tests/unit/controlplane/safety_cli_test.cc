@@ -134,7 +134,7 @@ TEST_CASE_METHOD(SafetyFixture, "history and rollback") {
         "pool web: backend web-1 added (10.0.0.1, weight 7, enabled)\n"
         "pool web: backend web-2 added (10.0.0.2, weight 100, enabled)\n");
   CHECK(daemon.store().version() == 4);
-  CHECK_RESULT(daemon.Run({"rollback", "9"}), 1, "0000000009: No such file");
+  CHECK_RESULT(daemon.Run({"rollback", "9"}), 1, "version 9 is not kept; `guideway history`");
   CHECK_RESULT(daemon.Run({"rollback", "3"}), 1, "refused without --force: pool web: 2 of 3");
   CHECK_RESULT(daemon.Run({"rollback", "3", "--force", "--confirm-within", "1h"}), 0,
                "version 5 is rolled back in 1h unless");

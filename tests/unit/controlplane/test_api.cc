@@ -85,16 +85,17 @@ void TestApi::FillState(v1::GetStateResponse* state) {
     *out->mutable_pool() = pool;
     out->mutable_pool()->clear_backends();
     out->set_table_digest("0123456789abcdef");
+    out->set_failed_open(failed_open);
     for (const v1::Backend& backend : pool.backends()) {
       v1::BackendState* b = out->add_backends();
       *b->mutable_backend() = backend;
-      const bool sick = web_1_unhealthy && backend.name() == "web-1";
+      const bool sick = all_unhealthy || (web_1_unhealthy && backend.name() == "web-1");
       b->set_health(!pool.has_probe() ? v1::HEALTH_UNPROBED
                     : sick            ? v1::HEALTH_UNHEALTHY
                                       : v1::HEALTH_HEALTHY);
       b->set_health_reason(sick ? "connect: Connection refused" : "connect: ok");
       b->set_health_age_ms(130'000);
-      b->set_share(0.25);
+      b->set_share(share);
       b->set_unreachable(web_1_unreachable && backend.name() == "web-1");
       b->set_next_hop(b->unreachable() ? "no route" : "eth1 02:00:00:00:00:01");
       const auto factor = static_cast<uint64_t>(backend.name().back() - '0');
@@ -182,6 +183,7 @@ ServiceHooks TestApi::Hooks() {
   hooks.fill_status = [this](v1::GetStatusResponse* status) {
     status->set_dataplane_connected(connected);
     if (!connected) status->set_dataplane_problem("connect: No such file or directory");
+    status->set_settling(settling);
     status->set_dataplane_generation(3);
     status->set_wanted_generation(3);
     status->set_workers(2);
@@ -195,6 +197,11 @@ ServiceHooks TestApi::Hooks() {
     if (request.pool() != "web") return absl::NotFoundError("there is no pool " + request.pool());
     *change = absl::StrCat(request.pool(), " ", request.paused());
     return absl::OkStatus();
+  };
+  hooks.on_order = [this](const ChangeOrigin& origin, const std::string& change,
+                          const absl::Status& status) {
+    orders.push_back(absl::StrCat(origin.who.ToString(), " ", origin.action, " ", change, " ",
+                                  status.ToString()));
   };
   hooks.explain_flow = [this](const v1::ExplainFlowRequest& request, auto done) {
     done(Explain(request));

@@ -43,6 +43,10 @@ class TestApi {
   bool stats_fail = false;
   bool loop_runs = true;
   bool web_1_unhealthy = false;
+  bool all_unhealthy = false;
+  bool failed_open = false;
+  bool settling = false;
+  double share = 0.25;  // of each backend
   bool web_1_unreachable = false;
   uint64_t packets_a_reading = 0;  // by how much the counters grow; backend N's N times as much
   std::vector<uint64_t> web_1_flows = {
@@ -54,6 +58,7 @@ class TestApi {
   ConfigStore& store() { return *store_; }
   ApiServer& server() { return *server_; }
   ConfigChanger& changer() { return *changer_; }
+  std::vector<std::string> orders;  // on_order: who, action, change, status
   std::string AuditFile() const { return directory_.File("audit.log"); }
   int configs_set() const { return configs_set_; }
   // As after a crash of the process: server and store are gone, then started again.
