@@ -262,6 +262,7 @@ absl::StatusOr<ConfigStore::Change> ConfigStore::Put(v1::Config config,
   next.info.file_digest = source.file_digest;
   GW_RETURN_IF_ERROR(Keep(next));
   keep_problem_.clear();
+  change.warnings = std::move(reasons);  // forced, or an edit: done, but not unnoticed
   before_.reset();
   last_rollback_.clear();
   if (next.info.unconfirmed.has_value()) before_ = std::move(current_.config);

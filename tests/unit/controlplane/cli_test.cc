@@ -113,6 +113,21 @@ TEST_CASE("a VIP's segment size and QUIC-LB are shown, its keys are not") {
   CHECK_RESULT(daemon.Run({"-o", "json", "backend", "list"}), 0, "\"server_id\": \"5e01\"");
 }
 
+TEST_CASE("an edit that empties a pool is done, with a warning") {
+  TestApi daemon;
+  const v1::Pool pool = daemon.store().config().pools(0);
+  const std::string warning = "warning: pool web: no backend is left that takes new flows\n";
+  int enabled = 0;
+  for (const v1::Backend& backend : pool.backends()) enabled += backend.state() == v1::ENABLED;
+  REQUIRE(enabled > 1);
+  for (const v1::Backend& backend : pool.backends()) {
+    if (backend.state() != v1::ENABLED) continue;
+    const auto drained = daemon.Run({"backend", "drain", "web", backend.name()});
+    CHECK(drained.exit_code == 0);
+    CHECK(absl::StrContains(drained.out, warning) == (--enabled == 0));
+  }
+}
+
 TEST_CASE("status names the first few of many backends") {
   TestApi daemon;
   for (int i = 10; i < 20; ++i) {
