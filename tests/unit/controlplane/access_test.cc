@@ -42,6 +42,12 @@ TEST_CASE("roles by group") {
   CHECK(both.RoleOf(Process(kUser, kReaders, {kWriters})) == Role::kWrite);
   CHECK(both.RoleOf(Process(0, 0)) == Role::kWrite);
   CHECK(both.RoleOf(Process(geteuid(), kUser)) == Role::kWrite);
+  if (geteuid() == 0) {  // the control plane's own user need not be root
+    REQUIRE(seteuid(kUser) == 0);
+    const Role own = both.RoleOf(Process(kUser, kUser));
+    REQUIRE(seteuid(0) == 0);
+    CHECK(own == Role::kWrite);
+  }
   const Access readers = *Access::Create({.read_group = "61001"});
   CHECK(readers.RoleOf(Process(kUser, kUser)) == Role::kNone);
   CHECK(Access::Create({.read_group = "root"}).ok());
@@ -109,6 +115,7 @@ class Certificates {
     Sign("operator", "ca", "");
     Sign("looker", "ca", "");
     Sign("stranger", "ca", "");
+    Sign("also-looker", "ca", "subjectAltName=DNS:looker");
     Sign("forged", "other", "");
   }
   std::string Path(const std::string& name) const { return directory_.File(name); }
@@ -188,6 +195,7 @@ TEST_CASE("clients over TLS get what their certificates may") {
   CHECK(read("looker", &config) == grpc::StatusCode::OK);
   CHECK(config.config().flow_hash_secret() == "(hidden)");
   CHECK(config.config().pools_size() == 2);
+  CHECK(read("also-looker", &config) == grpc::StatusCode::OK);
   CHECK(read("stranger", &config) == grpc::StatusCode::PERMISSION_DENIED);
   CHECK(read("forged", &config) == grpc::StatusCode::UNAVAILABLE);
   CHECK(read("", &config) == grpc::StatusCode::UNAVAILABLE);
