@@ -1,7 +1,9 @@
 // Who may call what: Unix groups with real processes of other users, certificates over real TLS.
 #include "controlplane/server/access.h"
 
+#include <google/protobuf/descriptor.h>
 #include <grp.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -9,6 +11,7 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -39,6 +42,12 @@ TEST_CASE("roles by group") {
   CHECK(both.RoleOf(Process(kUser, kReaders, {kWriters})) == Role::kWrite);
   CHECK(both.RoleOf(Process(0, 0)) == Role::kWrite);
   CHECK(both.RoleOf(Process(geteuid(), kUser)) == Role::kWrite);
+  if (geteuid() == 0) {  // the control plane's own user need not be root
+    REQUIRE(seteuid(kUser) == 0);
+    const Role own = both.RoleOf(Process(kUser, kUser));
+    REQUIRE(seteuid(0) == 0);
+    CHECK(own == Role::kWrite);
+  }
   const Access readers = *Access::Create({.read_group = "61001"});
   CHECK(readers.RoleOf(Process(kUser, kUser)) == Role::kNone);
   CHECK(Access::Create({.read_group = "root"}).ok());
@@ -106,6 +115,7 @@ class Certificates {
     Sign("operator", "ca", "");
     Sign("looker", "ca", "");
     Sign("stranger", "ca", "");
+    Sign("also-looker", "ca", "subjectAltName=DNS:looker");
     Sign("forged", "other", "");
   }
   std::string Path(const std::string& name) const { return directory_.File(name); }
@@ -144,22 +154,27 @@ ApiOptions Tls(const Certificates& certificates) {
           .access = {.read_names = {"looker"}, .write_names = {"operator"}}};
 }
 
+// Over TLS, with this client's certificate; with none if the name is empty.
+std::shared_ptr<grpc::Channel> Connect(const Certificates& certificates, TestApi& daemon,
+                                       const std::string& client) {
+  grpc::SslCredentialsOptions options;
+  options.pem_root_certs = certificates.Read("ca.pem");
+  if (!client.empty()) {
+    options.pem_cert_chain = certificates.Read(client + ".pem");
+    options.pem_private_key = certificates.Read(client + ".key");
+  }
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  return grpc::CreateCustomChannel(absl::StrCat("127.0.0.1:", daemon.server().tcp_port()),
+                                   grpc::SslCredentials(options), arguments);
+}
+
 TEST_CASE("clients over TLS get what their certificates may") {
   const Certificates certificates;
   TestApi daemon(TestYaml(), Tls(certificates));
   REQUIRE(daemon.server().tcp_port() > 0);
   const auto connect = [&](const std::string& client) {
-    grpc::SslCredentialsOptions options;
-    options.pem_root_certs = certificates.Read("ca.pem");
-    if (!client.empty()) {
-      options.pem_cert_chain = certificates.Read(client + ".pem");
-      options.pem_private_key = certificates.Read(client + ".key");
-    }
-    grpc::ChannelArguments arguments;
-    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    return v1::Guideway::NewStub(
-        grpc::CreateCustomChannel(absl::StrCat("127.0.0.1:", daemon.server().tcp_port()),
-                                  grpc::SslCredentials(options), arguments));
+    return v1::Guideway::NewStub(Connect(certificates, daemon, client));
   };
   const auto read = [&](const std::string& client, v1::GetConfigResponse* config) {
     grpc::ClientContext context;
@@ -180,6 +195,7 @@ TEST_CASE("clients over TLS get what their certificates may") {
   CHECK(read("looker", &config) == grpc::StatusCode::OK);
   CHECK(config.config().flow_hash_secret() == "(hidden)");
   CHECK(config.config().pools_size() == 2);
+  CHECK(read("also-looker", &config) == grpc::StatusCode::OK);
   CHECK(read("stranger", &config) == grpc::StatusCode::PERMISSION_DENIED);
   CHECK(read("forged", &config) == grpc::StatusCode::UNAVAILABLE);
   CHECK(read("", &config) == grpc::StatusCode::UNAVAILABLE);
@@ -189,6 +205,54 @@ TEST_CASE("clients over TLS get what their certificates may") {
   CHECK(write("operator") == grpc::StatusCode::OK);
   CHECK(daemon.store().config().pools(0).backends(0).weight() == 9);
   CHECK(daemon.Run({"status"}).exit_code == 0);  // the Unix socket is as before
+}
+
+// What an empty request to any method gives, whether it streams or not.
+grpc::StatusCode CallEmpty(const std::shared_ptr<grpc::Channel>& channel,
+                           const google::protobuf::MethodDescriptor& method) {
+  grpc::GenericStub stub(channel);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
+  grpc::CompletionQueue queue;
+  void* tag = nullptr;
+  bool ok = false;
+  const auto call = stub.PrepareCall(
+      &context, absl::StrCat("/", method.service()->full_name(), "/", method.name()), &queue);
+  call->StartCall(nullptr);
+  queue.Next(&tag, &ok);
+  const grpc::Slice nothing;
+  call->WriteLast(grpc::ByteBuffer(&nothing, 1), grpc::WriteOptions(), nullptr);
+  queue.Next(&tag, &ok);
+  grpc::Status status;
+  call->Finish(&status, nullptr);
+  queue.Next(&tag, &ok);
+  return status.error_code();
+}
+
+TEST_CASE(
+    "every method asks who calls, and those not known to only tell want the right to change") {
+  const std::set<std::string> telling = {"GetConfig",  "GetState",    "GetStatus", "GetStats",
+                                         "GetHistory", "ExplainFlow", "Watch"};
+  const Certificates certificates;
+  TestApi daemon(TestYaml(), Tls(certificates));
+  const auto stranger = Connect(certificates, daemon, "stranger");
+  const auto looker = Connect(certificates, daemon, "looker");
+  const google::protobuf::ServiceDescriptor* service =
+      google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(
+          v1::Guideway::service_full_name());
+  REQUIRE(service != nullptr);
+  size_t told = 0;
+  for (int i = 0; i < service->method_count(); ++i) {
+    const google::protobuf::MethodDescriptor& method = *service->method(i);
+    CAPTURE(method.name());
+    CHECK(CallEmpty(stranger, method) == grpc::StatusCode::PERMISSION_DENIED);
+    if (telling.contains(std::string(method.name()))) {
+      ++told;
+    } else {
+      CHECK(CallEmpty(looker, method) == grpc::StatusCode::PERMISSION_DENIED);
+    }
+  }
+  CHECK(told == telling.size());
 }
 
 TEST_CASE("TCP without the three files, or with wrong ones, is refused by name") {

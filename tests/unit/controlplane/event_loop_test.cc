@@ -57,6 +57,42 @@ TEST_CASE("after a handler that took long, what is ready comes before the timers
   CHECK(heard_at_deadline == answers.size());
 }
 
+TEST_CASE("what a handler posts comes before the timers that are due") {
+  EventLoop loop;
+  const UniqueFd ready(eventfd(0, EFD_NONBLOCK));
+  std::vector<std::string> order;
+  loop.Watch(ready.get(), EPOLLIN, [&](uint32_t) {
+    loop.Unwatch(ready.get());
+    loop.Post([&] { order.push_back("posted"); });
+  });
+  loop.Post([&] {  // both are due when the loop looks next
+    eventfd_write(ready.get(), 1);
+    loop.After(absl::ZeroDuration(), [&] {
+      order.push_back("timer");
+      loop.Stop();
+    });
+  });
+  loop.Run();
+  CHECK(order == std::vector<std::string>{"posted", "timer"});
+}
+
+TEST_CASE("a burst of timers leaves room for others after every eight") {
+  EventLoop loop;
+  int run = 0;
+  std::vector<int> run_before;  // what is posted at the first timer and at the ninth
+  for (int i = 0; i < 20; ++i) {
+    loop.After(absl::ZeroDuration(), [&] {
+      if (++run % 8 == 1) loop.Post([&] { run_before.push_back(run); });
+      if (run == 20) loop.Stop();
+    });
+  }
+  loop.Run();
+  CHECK(run == 20);
+  REQUIRE(run_before.size() >= 2);
+  CHECK(run_before[0] == 8);
+  CHECK(run_before[1] == 16);
+}
+
 TEST_CASE("a handler may unwatch any descriptor, also one whose event is already reported") {
   EventLoop loop;
   const UniqueFd a(eventfd(1, EFD_NONBLOCK)), b(eventfd(1, EFD_NONBLOCK));

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -52,8 +53,10 @@ class FakeDataplane {
   }
   // Of all requests so far.
   std::vector<channel::MessageType> types;
-  uint64_t received_packets = 0;       // what the counters say
-  int refuse_commits = 0;              // so many commits fail for lack of memory
+  uint64_t received_packets = 0;  // what the counters say
+  int refuse_commits = 0;         // so many commits fail for lack of memory
+  // When the workers came to use a commit's tables, as it is told; unset: the tables do not say.
+  std::function<absl::Duration()> in_force_at;
   channel::TrafficValues backends[4];  // what they say of the first backends
   channel::BackendFlowValues backend_flows[4];
   channel::FlowLookup flow_lookup;  // the answer, but for the hash: that is the flow's source port
@@ -91,6 +94,9 @@ class FakeDataplane {
           continue;
         }
         responses.push_back(draft_.Apply(requests[i], end_->arena()));
+        if (requests[i].type == channel::MessageType::kCommit && in_force_at) {
+          responses.back().value = static_cast<uint64_t>(absl::ToInt64Nanoseconds(in_force_at()));
+        }
       }
       end_->SetGeneration(generation());
       if (!end_->SendResponses(responses).ok()) return;

@@ -255,5 +255,16 @@ TEST_CASE("another data plane that begins to count anew, and members that come a
   CHECK(restarted.detector.Find("new") == nullptr);
 }
 
+TEST_CASE("the last one stays, though each is worse than the others in its own way") {
+  Pool pool(2);
+  pool.settings.max_ejected_percent = 100;
+  pool.settings.max_client_resets_percent = 20;
+  pool.Flows(100);
+  pool[0].syn_retransmissions += 100;
+  pool[1].client_resets += 90;
+  CHECK(pool.Window().size() == 1);
+  CHECK(pool.Ejected() == Keys{"0"});
+}
+
 }  // namespace
 }  // namespace guideway

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -168,6 +170,94 @@ TEST_CASE("a pool's words become the detector's settings and the breaker's limit
   });
   REQUIRE(bench.thread.Await(
       [&] { return !bench.dataplane->tables().pools.at(0)->breaker().limits(); }));
+}
+
+// One pool of four, its counters and health by hand.
+struct Pool {
+  Pool() {
+    v1::Pool* pool = config.add_pools();
+    pool->set_name("web");
+    pool->mutable_outlier_detection()->set_max_client_resets_percent(20);
+    for (uint16_t i = 0; i < 4; ++i) {
+      v1::Backend* backend = pool->add_backends();
+      backend->set_name(absl::StrCat("web-", i));
+      backend->set_address(absl::StrCat("10.0.0.", i + 1));
+      compiled.backends[Key(i)].index = i;
+    }
+    FillDefaults(&config);
+    Observe();
+  }
+  static std::string Key(int i) {
+    return BackendKey("web", absl::StrCat("web-", i), absl::StrCat("10.0.0.", i + 1));
+  }
+  void Observe() {
+    passive.Observe({.config = config,
+                     .compiled = compiled,
+                     .counters = *counters,
+                     .health = [this](const std::string& key) { return health[key]; },
+                     .is_settling = [this](const std::string&) { return settling; }},
+                    now);
+  }
+  // A window at whose end the first one's clients have done this to all of its 100 new flows.
+  void BadWindow(BackendCounter sign) {
+    for (int i = 0; i < 4; ++i) counters->backends[i].new_flows += 100;
+    counters->backend_flows[0].counters[static_cast<size_t>(sign)] += 100;
+    now += OutlierSettingsOf(config.pools(0), config).window;
+    Observe();
+  }
+  const OutlierDetector::Ejection* First() const { return passive.Find(Key(0)); }
+
+  v1::Config config;
+  Compiled compiled;
+  std::unique_ptr<channel::CountersRegion> counters = std::make_unique<channel::CountersRegion>();
+  std::map<std::string, HealthState> health = {{Key(0), HealthState::kHealthy},
+                                               {Key(1), HealthState::kHealthy},
+                                               {Key(2), HealthState::kHealthy},
+                                               {Key(3), HealthState::kHealthy}};
+  bool settling = false;
+  absl::Duration now = absl::Seconds(1000);
+  PassiveHealth passive;
+};
+
+TEST_CASE("each of the data plane's counters is the sign of its name") {
+  for (const auto& [counter, words] :
+       {std::pair(BackendCounter::syn_retransmissions, "SYNs sent again"),
+        std::pair(BackendCounter::unanswered_flows, "flows without a second packet"),
+        std::pair(BackendCounter::client_resets, "resets by clients")}) {
+    Pool pool;
+    pool.BadWindow(counter);
+    REQUIRE(pool.First() != nullptr);
+    CHECK(absl::StrContains(pool.First()->reason, words));
+  }
+}
+
+TEST_CASE("who is unhealthy or not known yet takes the place of one to be ejected") {
+  for (const HealthState state : {HealthState::kUnhealthy, HealthState::kUnknown}) {
+    Pool pool;
+    pool.health[Pool::Key(3)] = state;
+    pool.BadWindow(BackendCounter::syn_retransmissions);
+    CHECK(pool.First() == nullptr);
+  }
+}
+
+TEST_CASE("who gets no new flows is not judged") {
+  Pool weightless, drained;
+  weightless.config.mutable_pools(0)->mutable_backends(0)->set_weight(0);
+  drained.config.mutable_pools(0)->mutable_backends(0)->set_state(v1::DRAINED);
+  for (Pool* pool : {&weightless, &drained}) {
+    pool->BadWindow(BackendCounter::syn_retransmissions);
+    CHECK(pool->First() == nullptr);
+  }
+}
+
+TEST_CASE("while a pool settles nobody is ejected") {
+  Pool pool;
+  pool.settling = true;
+  pool.BadWindow(BackendCounter::syn_retransmissions);
+  CHECK(pool.First() == nullptr);
+  pool.settling = false;
+  pool.BadWindow(BackendCounter::syn_retransmissions);
+  CHECK(pool.First() != nullptr);
 }
 
 }  // namespace

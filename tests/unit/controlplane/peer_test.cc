@@ -1,6 +1,7 @@
 // Who is at the other end of the API's socket, also if it is somebody else.
 #include "controlplane/server/peer.h"
 
+#include <grp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -40,7 +41,8 @@ TEST_CASE("a connection tells user, group and process of its other end") {
   }
   const pid_t child = fork();
   if (child == 0) {
-    if (root && (setgid(4321) != 0 || setuid(1234) != 0)) _exit(1);
+    const gid_t groups[] = {7001, 7002};
+    if (root && (setgroups(2, groups) != 0 || setgid(4321) != 0 || setuid(1234) != 0)) _exit(1);
     _exit(Connect(path) >= 0 ? 0 : 2);
   }
   int status = 0;
@@ -51,6 +53,7 @@ TEST_CASE("a connection tells user, group and process of its other end") {
   CHECK(identity.uid == (root ? 1234 : getuid()));
   CHECK(identity.gid == (root ? 4321 : getgid()));
   CHECK(identity.pid == child);
+  if (root) CHECK(identity.groups == std::vector<uint32_t>{7001, 7002});
   CHECK(identity.ToString() == absl::StrCat("uid ", identity.uid));
 }
 

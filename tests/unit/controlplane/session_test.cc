@@ -140,6 +140,32 @@ TEST_CASE("while a transaction is in flight the newest tables win") {
   });
 }
 
+TEST_CASE("when tables came into force the data plane tells, and is believed what can be") {
+  Bench bench;
+  absl::Duration outcome_at, told;
+  bench.thread.On([&] {
+    bench.session->set_on_outcome([&](uint64_t, const absl::Status&, absl::Duration in_force_at) {
+      outcome_at = in_force_at;
+    });
+  });
+  uint8_t generation = 0;
+  const auto commit = [&](std::function<absl::Duration()> in_force_at) {
+    bench.thread.On([&] { bench.dataplane->in_force_at = std::move(in_force_at); });
+    ++generation;
+    bench.Want(MakeTables(1, generation));
+    REQUIRE(bench.AwaitGeneration(generation));
+  };
+  EventLoop* const loop = bench.thread.loop();
+  commit([&] { return told = loop->Now(); });
+  CHECK(outcome_at == told);
+  const absl::Duration before = loop->Now();
+  commit([&] { return before - absl::Hours(1); });
+  CHECK(outcome_at >= before);
+  commit([&] { return loop->Now() + absl::Hours(1); });
+  CHECK(outcome_at >= before);
+  CHECK(outcome_at <= loop->Now());
+}
+
 TEST_CASE("more messages than ring entries, more pools than arena slots") {
   Bench bench({.request_capacity = 4,
                .response_capacity = 4,
