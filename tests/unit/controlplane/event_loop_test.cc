@@ -76,6 +76,22 @@ TEST_CASE("what a handler posts comes before the timers that are due") {
   CHECK(order == std::vector<std::string>{"posted", "timer"});
 }
 
+TEST_CASE("what a timer posts is not waited with") {
+  EventLoop loop;
+  bool ran = false;
+  loop.After(absl::ZeroDuration(), [&] {
+    loop.Post([&] {
+      ran = true;
+      loop.Stop();
+    });
+  });
+  const absl::Duration start = loop.Now();
+  loop.After(absl::Seconds(5), [&] { loop.Stop(); });
+  loop.Run();
+  CHECK(ran);
+  CHECK(loop.Now() - start < absl::Seconds(5));
+}
+
 TEST_CASE("a burst of timers leaves room for others after every eight") {
   EventLoop loop;
   int run = 0;

@@ -2,7 +2,9 @@
 #include "controlplane/explain.h"
 
 #include <catch2/catch.hpp>
+#include <tuple>
 
+#include "absl/strings/str_cat.h"
 #include "lib/flow/flow_entry.h"
 #include "lib/hash/flow_hash.h"
 #include "lib/net/gue.h"
@@ -176,6 +178,108 @@ TEST_CASE("outer headers are the data plane's") {
   CHECK(found.delivery().outer_destination() == found.owner().backend().backend().address());
   CHECK(found.delivery().outer_source_port() == TunnelSourcePort(world.Hash(flow)).host());
   CHECK(found.delivery().outer_destination_port() == 6080);
+}
+
+TEST_CASE("the VIP with the port comes before the one with any, and the protocol counts") {
+  World world;
+  for (const auto& [name, port, protocol] :
+       {std::tuple("any", 0, v1::TCP), std::tuple("udp", 80, v1::UDP)}) {
+    v1::Vip* vip = world.bench.config.add_vips();
+    *vip = world.bench.config.vips(0);
+    vip->set_name(name);
+    vip->set_port(port);
+    vip->set_protocol(protocol);
+  }
+  world.Compile();
+  const auto name_of = [&](v1::Protocol protocol, uint32_t port) {
+    v1::ExplainFlowRequest request = Request("198.51.100.7", 4242);
+    request.set_protocol(protocol);
+    request.set_destination_port(port);
+    const FlowKey flow = *ParseFlow(request);
+    return world.Explain(flow, world.Unknown(flow)).vip().vip().name();
+  };
+  CHECK(name_of(v1::TCP, 80) == "www");
+  CHECK(name_of(v1::TCP, 81) == "any");
+  CHECK(name_of(v1::UDP, 80) == "udp");
+  CHECK(name_of(v1::UDP, 81).empty());
+}
+
+TEST_CASE("a VIP's own timeouts tell how long an entry has been idle") {
+  World world;
+  world.bench.config.mutable_vips(0)->mutable_flow_timeouts()->mutable_half_open()->set_seconds(60);
+  world.Compile();
+  const FlowKey flow = *ParseFlow(Request("198.51.100.7", 4242));
+  const auto known = [&](FlowState state) {
+    return world.Explain(flow,
+                         world.Known(flow, 0, world.IndexOf(1), world.IncarnationOf(1), state, 20));
+  };
+  CHECK(known(FlowState::kHalfOpen).entries(0).idle_ms() == 40'000);
+  CHECK(known(FlowState::kClosing).entries(0).idle_ms() == 10'000);
+}
+
+TEST_CASE("of several workers that know the flow the one decides that saw it last") {
+  const World world;
+  const FlowKey flow = *ParseFlow(Request("198.51.100.7", 4242));
+  for (const uint32_t last : {0u, 1u}) {
+    auto lookup = world.Known(flow, last, world.IndexOf(1), world.IncarnationOf(1),
+                              FlowState::kEstablished, 3000);
+    lookup.workers[1 - last] =
+        world
+            .Known(flow, 0, world.IndexOf(2), world.IncarnationOf(2), FlowState::kEstablished, 2000)
+            .workers[0];
+    const auto found = world.Explain(flow, lookup);
+    CHECK(found.owner().backend().backend().name() == "web-1");
+    CHECK(found.decided_by() == absl::StrCat("the flow table of worker ", last));
+  }
+}
+
+TEST_CASE("maglev-source: the slot is the client's, whatever its port") {
+  World world;
+  world.bench.pool()->set_scheduler(v1::MAGLEV_SOURCE);
+  world.bench.pool()->set_source_prefix_length_ipv4(32);
+  world.bench.pool()->set_source_prefix_length_ipv6(64);
+  world.Compile();
+  const auto slot_of = [&](uint32_t port) {
+    const FlowKey flow = *ParseFlow(Request("198.51.100.7", port));
+    return world.Explain(flow, world.Unknown(flow)).slot();
+  };
+  for (uint32_t port = 1; port < 10; ++port) CHECK(slot_of(port) == slot_of(4242));
+}
+
+TEST_CASE("a second chance: at the slot's previous owner, if it knows flows, for TCP by slot") {
+  World world;
+  world.bench.pool()->set_encapsulation(v1::GUE);
+  world.bench.pool()->mutable_gue()->set_port(6080);
+  world.bench.pool()->mutable_gue()->set_second_chance(true);
+  world.Compile();
+  v1::ExplainFlowRequest request = Request("198.51.100.7", 4242);
+  FlowKey flow = *ParseFlow(request);
+  auto found = world.Explain(flow, world.Unknown(flow));
+  const std::string name = found.owner().backend().backend().name();
+  const int i = name.back() - '0';
+  CHECK(found.delivery().second_chance().empty());
+  world.bench.backend(i)->set_state(v1::DRAINED);
+  v1::Vip* udp = world.bench.config.add_vips();
+  *udp = world.bench.config.vips(0);
+  udp->set_name("udp");
+  udp->set_protocol(v1::UDP);
+  world.Compile();
+  found = world.Explain(flow, world.Unknown(flow));
+  CHECK(found.delivery().second_chance() == Bench::Address(i));
+  const int other = found.owner().backend().backend().name().back() - '0';
+  const auto known = world.Known(flow, 0, world.IndexOf(other), world.IncarnationOf(other),
+                                 FlowState::kEstablished, 3000);
+  CHECK(world.Explain(flow, known).delivery().second_chance().empty());
+  int moved = 0;
+  for (uint32_t port = 1; port <= 30; ++port) {
+    request.set_protocol(v1::UDP);
+    request.set_source_port(port);
+    flow = *ParseFlow(request);
+    found = world.Explain(flow, world.Unknown(flow));
+    moved += found.has_previous();
+    CHECK(found.delivery().second_chance().empty());
+  }
+  CHECK(moved > 0);
 }
 
 TEST_CASE("what cannot be told is said") {

@@ -105,6 +105,20 @@ TEST_CASE("health stays when probes change, until the new ones tell") {
   CHECK(health.not_run());
 }
 
+TEST_CASE("whether one probe suffices can be changed: each begins as the whole was") {
+  BackendHealth health(absl::ZeroDuration());
+  health.SetProbes(Settings(2), /*any_suffices=*/false, absl::Seconds(1));
+  health.Record(0, Good(), absl::Seconds(2));
+  health.Record(1, Bad(), absl::Seconds(2));
+  health.Record(1, Bad(), absl::Seconds(3));
+  REQUIRE(health.state() == HealthState::kUnhealthy);
+  health.SetProbes(Settings(2), /*any_suffices=*/true, absl::Seconds(4));
+  CHECK(health.state() == HealthState::kUnhealthy);
+  health.Record(0, Good(), absl::Seconds(5));
+  CHECK(health.Record(0, Good(), absl::Seconds(6)));
+  CHECK(health.state() == HealthState::kHealthy);
+}
+
 TEST_CASE("the limit on ejections: states in, who is held out") {
   // Ten backends a..j, 30 % in 60 s: three at once.
   struct Row {
@@ -167,6 +181,20 @@ TEST_CASE("the limit on ejections: states in, who is held out") {
   }
 }
 
+TEST_CASE("the limit on ejections: a backend that was removed comes back as a new one") {
+  EjectionLimiter limiter;
+  const EjectionLimiter::Limit with{50, absl::Seconds(60), {"a", "b"}};
+  const EjectionLimiter::Limit without{50, absl::Seconds(60), {"b"}};
+  const auto all = [](HealthState state) { return [state](const std::string&) { return state; }; };
+  limiter.SetPools({{"web", with}});
+  limiter.Update(all(HealthState::kHealthy), absl::Seconds(0));
+  limiter.SetPools({{"web", without}});
+  limiter.SetPools({{"web", with}});
+  // The new one was never healthy, and takes no room from the other.
+  limiter.Update(all(HealthState::kUnhealthy), absl::Seconds(1));
+  CHECK(limiter.held_count() == 0);
+}
+
 TEST_CASE("announcing: low and high mark") {
   struct Row {
     uint32_t below, from;
@@ -179,6 +207,7 @@ TEST_CASE("announcing: low and high mark") {
       {50, 80, "T54784578", "yynnynnny"},  // back from 80 % on
       {50, 0, "T545", "yyny"},             // one mark
       {100, 100, "T9T", "yny"},
+      {50, 30, "T4345", "ynnny"},  // a high mark below the low one does not count
   }));
   Announcing announcing;
   announcing.SetVips({{"v", {row.below, row.from}}});

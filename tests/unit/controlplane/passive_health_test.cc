@@ -153,6 +153,9 @@ TEST_CASE("a pool's words become the detector's settings and the breaker's limit
   bench.config.mutable_vips(0)->mutable_flow_timeouts()->mutable_half_open()->set_seconds(60);
   settings = OutlierSettingsOf(*pool, bench.config);
   CHECK(settings.unanswered_after == absl::Seconds(76));
+  bench.config.mutable_vips(0)->set_pool("other");
+  CHECK(OutlierSettingsOf(*pool, bench.config).unanswered_after == absl::Seconds(46));
+  bench.config.mutable_vips(0)->set_pool("web");
   // And the breaker into the data plane's tables, at once and off again.
   pool->mutable_circuit_breaker()->set_max_flows(9);
   pool->mutable_circuit_breaker()->set_when_full(v1::FULL_DROP);

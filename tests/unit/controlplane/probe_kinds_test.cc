@@ -164,9 +164,11 @@ class UdpServer {
         if (got < 0) return;
         received.assign(buffer, static_cast<size_t>(got));
         source = ntohl(from.sin_addr.s_addr);
-        if (!reply.has_value()) return;
-        sendto(socket_.get(), reply->data(), reply->size(), 0, reinterpret_cast<sockaddr*>(&from),
-               from_size);
+        for (const auto& text : {first, reply}) {
+          if (!text.has_value()) continue;
+          sendto(socket_.get(), text->data(), text->size(), 0, reinterpret_cast<sockaddr*>(&from),
+                 from_size);
+        }
       });
     });
   }
@@ -175,6 +177,7 @@ class UdpServer {
   }
   uint16_t port = 0;
   std::string received;
+  std::optional<std::string> first;  // sent before the reply
   uint32_t source = 0;
 
  private:
@@ -193,6 +196,8 @@ TEST_CASE("udp probe: answers, silence, refusal") {
     CHECK(runner.Run(request).reason == "answer of 5 bytes");
     CHECK(server.received == request.send);
     request.expect = bytes.substr(0, 2);
+    CHECK(runner.Run(request).outcome == Outcome::kSuccess);
+    server.first = "late";  // somebody else's answer
     CHECK(runner.Run(request).outcome == Outcome::kSuccess);
     request.expect = "OK";
     const ProbeResult result = runner.Run(request);
@@ -308,10 +313,11 @@ TEST_CASE("grpc probe, against the gRPC library's health service") {
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   REQUIRE(server != nullptr);
-  const std::string long_name(200, 'n');
+  const std::string long_name(200, 'n'), name_128(128, 'n');
   grpc::HealthCheckServiceInterface* health = server->GetHealthCheckService();
   health->SetServingStatus("up", true);
   health->SetServingStatus(long_name, true);
+  health->SetServingStatus(name_128, true);
   health->SetServingStatus("down", false);
   ProbeRunner runner;
   ProbeRequest request = Request(ProbeKind::kGrpc, static_cast<uint16_t>(port));
@@ -320,11 +326,10 @@ TEST_CASE("grpc probe, against the gRPC library's health service") {
     Outcome outcome;
     std::string reason;
   };
-  const std::vector<Row> rows = {{"", Outcome::kSuccess, "SERVING"},
-                                 {"up", Outcome::kSuccess, "SERVING"},
-                                 {long_name, Outcome::kSuccess, "SERVING"},
-                                 {"down", Outcome::kFailure, "NOT_SERVING"},
-                                 {"none", Outcome::kFailure, "gRPC status 5"}};
+  const std::vector<Row> rows = {
+      {"", Outcome::kSuccess, "SERVING"},         {"up", Outcome::kSuccess, "SERVING"},
+      {long_name, Outcome::kSuccess, "SERVING"},  {name_128, Outcome::kSuccess, "SERVING"},
+      {"down", Outcome::kFailure, "NOT_SERVING"}, {"none", Outcome::kFailure, "gRPC status 5"}};
   for (const Row& row : rows) {
     request.grpc_service = row.service;
     const ProbeResult result = runner.Run(request);

@@ -129,7 +129,11 @@ TEST_CASE("HTTP probe: request line, Host header, refused connection") {
   request.host = "www.example.org";
   CHECK(Run(&thread, request).outcome == Outcome::kSuccess);
   CHECK(server->last_request().find("\r\nHost: www.example.org\r\n") != std::string::npos);
+  request.status_min = request.status_max = 200;
+  CHECK(Run(&thread, request).outcome == Outcome::kSuccess);
   request.status_min = request.status_max = 201;
+  CHECK(Run(&thread, request).outcome == Outcome::kFailure);
+  request.status_min = request.status_max = 199;
   CHECK(Run(&thread, request).outcome == Outcome::kFailure);
   thread.On([&] { server.reset(); });
 

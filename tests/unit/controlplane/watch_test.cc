@@ -8,6 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "controlplane/server/watch_hub.h"
 #include "tests/unit/controlplane/test_api.h"
 
@@ -118,6 +119,45 @@ TEST_CASE("there are so many watchers and no more; those that go make room") {
     if (again.reader->Read(&event)) break;
     REQUIRE(again.reader->Finish().error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED);
   }
+}
+
+TEST_CASE("events are counted also while nobody watches") {
+  TestApi daemon;
+  for (uint64_t i = 1; i <= 3; ++i) daemon.server().Publish(Tables(i));
+  Watching late(daemon);
+  CHECK(late.Read().sequence() == 3);
+}
+
+TEST_CASE("who comes after the end is not let in") {
+  WatchHub hub;
+  hub.Stop();
+  WatchHub::Reactor* refused = hub.Add({});
+  CHECK(hub.watchers() == 0);
+  refused->OnDone();  // as gRPC does: it deletes itself
+}
+
+TEST_CASE("no answer about what is so holds a secret") {
+  const std::string key = "8f95f09245765f80256934e50c66207f";
+  TestApi daemon(absl::StrReplaceAll(
+      TestYaml(), {{"address: 10.0.1.1", "address: 10.0.1.1, server_id: \"0a0b\""},
+                   {"- {name: site, address: 192.0.2.1, port: 443, protocol: tcp, pool: web}",
+                    "- name: site\n  address: 192.0.2.1\n  port: 443\n  protocol: udp\n"
+                    "  pool: idle\n  quic_lb:\n  - {config_id: 0, server_id_length: 2, "
+                    "nonce_length: 14, key: " +
+                        key + "}"}}));
+  REQUIRE(daemon.store().config().vips(0).quic_lb(0).key() == key);
+  Watching watching(daemon);
+  const v1::WatchEvent start = watching.Read();
+  grpc::ClientContext contexts[2];
+  v1::GetStateResponse state;
+  REQUIRE(watching.stub->GetState(&contexts[0], {}, &state).ok());
+  v1::ExplainFlowRequest request;
+  request.set_destination("192.0.2.1");
+  v1::ExplainFlowResponse flow;
+  REQUIRE(watching.stub->ExplainFlow(&contexts[1], request, &flow).ok());
+  CHECK(start.start().state().vips(0).vip().quic_lb(0).key() == "(hidden)");
+  CHECK(state.vips(0).vip().quic_lb(0).key() == "(hidden)");
+  CHECK(flow.vip().vip().quic_lb(0).key() == "(hidden)");
 }
 
 TEST_CASE("the server describes itself by reflection") {

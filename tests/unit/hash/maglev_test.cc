@@ -8,6 +8,8 @@
 #include <map>
 #include <random>
 
+#include "lib/hash/siphash.h"
+
 namespace guideway {
 namespace {
 
@@ -95,6 +97,26 @@ TEST_CASE("removing or re-weighting one of 100 backends moves few other slots") 
   const auto weighted = BuildMaglevTable(backends, 65537, 1).value();
   backends[40].weight += 5;
   CHECK(Churn(weighted, BuildMaglevTable(backends, 65537, 1).value(), 40) < 0.02);
+}
+
+TEST_CASE("a large table is what walking step by step gives, also its last slots") {
+  constexpr uint32_t kSlots = 1048573;
+  constexpr uint64_t kSeed = 7;
+  const auto backends = Backends(7);  // in the order of their identities
+  std::vector<uint16_t> expected(kSlots, kNoBackend);
+  std::vector<uint64_t> next, skip;
+  for (const MaglevBackend& backend : backends) {
+    next.push_back(SipHash24(SipKey{kSeed, 0}, backend.identity) % kSlots);
+    skip.push_back(SipHash24(SipKey{kSeed, 1}, backend.identity) % (kSlots - 1) + 1);
+  }
+  for (uint32_t i = 0; i < kSlots; ++i) {
+    const auto backend = static_cast<uint16_t>(i % backends.size());
+    while (expected[next[backend]] != kNoBackend) {
+      next[backend] = (next[backend] + skip[backend]) % kSlots;
+    }
+    expected[next[backend]] = backend;
+  }
+  CHECK((BuildMaglevTable(backends, kSlots, kSeed).value() == expected));
 }
 
 TEST_CASE("weight 0 is the same as not being there") {

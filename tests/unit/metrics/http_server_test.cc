@@ -39,8 +39,8 @@ std::string Get(uint16_t port, const std::string& path, const std::string& host 
   return Exchange(port, absl::StrCat(method, " ", path, " HTTP/1.1\r\nHost: ", host, "\r\n\r\n"));
 }
 
-std::unique_ptr<HttpServer> Start() {
-  auto server = HttpServer::Start(*HttpAddress::Parse("127.0.0.1:0"), [](const std::string& path) {
+std::unique_ptr<HttpServer> Start(const std::string& address = "127.0.0.1:0") {
+  auto server = HttpServer::Start(*HttpAddress::Parse(address), [](const std::string& path) {
     if (path != "/known") return HttpResponse{404, "text/plain", "no"};
     return HttpResponse{200, "text/plain", "body"};
   });
@@ -109,6 +109,11 @@ TEST_CASE("on loopback only addresses and localhost are names for it") {
     INFO(host);
     CHECK_FALSE(absl::StartsWith(Get(server->port(), "/known", host), "HTTP/1.1 200 "));
   }
+}
+
+TEST_CASE("elsewhere any name will do") {
+  const auto server = Start("0.0.0.0:0");
+  CHECK(absl::StartsWith(Get(server->port(), "/known", "lb.example"), "HTTP/1.1 200 "));
 }
 
 TEST_CASE("garbage is answered or hung up on, and the server goes on") {

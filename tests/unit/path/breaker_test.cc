@@ -158,5 +158,25 @@ TEST_CASE("a pool of many: also those beyond what is asked one by one are found 
   for (uint16_t i = 0; i < 32; ++i) CHECK(f.flows.CountOf(i) == 1);
 }
 
+TEST_CASE("overflow goes by the weights as long as there is room") {
+  const std::vector<uint32_t> weights = {10, 1, 1, 8};
+  BreakerWorld open(Scheduler::kMaglev, {}, weights);
+  BreakerWorld f(Scheduler::kMaglev, {0, 50, channel::WhenFull::kFirstChoice, {}}, weights);
+  for (uint32_t n = 0; n < 250; ++n) {
+    if (open.Syn(n).transmit_port == 0) f.Syn(n);  // the first choice of all
+  }
+  CHECK(f.flows.CountOf(0) == 50);
+  CHECK(f.total[Counter::overflowed_flows] > 30);
+  CHECK(f.flows.CountOf(3) > 2 * (f.flows.CountOf(1) + f.flows.CountOf(2)));
+}
+
+TEST_CASE("overflow goes to no backend that is not there") {
+  BreakerWorld f(Scheduler::kMaglev, {0, 20, channel::WhenFull::kFirstChoice, {}});
+  f.backends[1].exists = false;
+  for (uint32_t n = 0; n < 100; ++n) f.Syn(n);
+  CHECK(f.total[Counter::overflowed_flows] > 0);
+  CHECK(f.flows.CountOf(1) == 0);
+}
+
 }  // namespace
 }  // namespace guideway
