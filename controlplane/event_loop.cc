@@ -26,8 +26,6 @@ namespace {
 constexpr int kEvents = 64;
 // Of so many events each: a flood of events delays timers by no more.
 constexpr int kRounds = 64;
-// And a burst of timers delays events by no more than so many.
-constexpr int kTimersPerTurn = 8;
 
 // What Call() waits on. Outlives the loop if the caller is slow to wake up.
 struct Waiter {
@@ -113,8 +111,7 @@ struct EventLoop::State {
   }
 
   void RunDueTimers(absl::Duration now) {
-    for (int i = 0; i < kTimersPerTurn; ++i) {
-      if (timers.empty() || timers.begin()->first.first > now) return;
+    while (!timers.empty() && timers.begin()->first.first <= now) {
       auto handler = std::move(timers.begin()->second);
       deadlines.erase(timers.begin()->first.second);
       timers.erase(timers.begin());
@@ -227,11 +224,11 @@ void EventLoop::Run() {
       PCHECK(count >= 0 || errno == EINTR) << "epoll_wait";
       now = Now();
       for (int i = 0; i < count; ++i) state_->Dispatch(events[i]);
-      // Before the timers: what follows from an event is not to wait for a burst of them.
-      state_->RunPosted();
       if (count < kEvents) break;
       wait_ms = 0;
     }
+    // Before the timers: what follows from an event is not to wait for a burst of them.
+    state_->RunPosted();
     state_->RunDueTimers(now);
   }
   state_->thread.store(std::thread::id());

@@ -92,23 +92,6 @@ TEST_CASE("what a timer posts is not waited with") {
   CHECK(loop.Now() - start < absl::Seconds(5));
 }
 
-TEST_CASE("a burst of timers leaves room for others after every eight") {
-  EventLoop loop;
-  int run = 0;
-  std::vector<int> run_before;  // what is posted at the first timer and at the ninth
-  for (int i = 0; i < 20; ++i) {
-    loop.After(absl::ZeroDuration(), [&] {
-      if (++run % 8 == 1) loop.Post([&] { run_before.push_back(run); });
-      if (run == 20) loop.Stop();
-    });
-  }
-  loop.Run();
-  CHECK(run == 20);
-  REQUIRE(run_before.size() >= 2);
-  CHECK(run_before[0] == 8);
-  CHECK(run_before[1] == 16);
-}
-
 TEST_CASE("a handler may unwatch any descriptor, also one whose event is already reported") {
   EventLoop loop;
   const UniqueFd a(eventfd(1, EFD_NONBLOCK)), b(eventfd(1, EFD_NONBLOCK));
