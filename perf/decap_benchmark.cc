@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "dataplane/decap/attach.h"
 
 namespace guideway {
@@ -23,11 +24,8 @@ using Bytes = std::vector<uint8_t>;
 constexpr int kRuns = 20000;
 
 Bytes FromHex(const std::string& hex) {
-  Bytes bytes;
-  for (size_t i = 0; i + 1 < hex.size(); i += 2) {
-    bytes.push_back(static_cast<uint8_t>(std::stoi(hex.substr(i, 2), nullptr, 16)));
-  }
-  return bytes;
+  const std::string bytes = absl::HexStringToBytes(hex);
+  return {bytes.begin(), bytes.end()};
 }
 
 // Median of single runs, each on a fresh frame.

@@ -1,3 +1,4 @@
+// The BPF programs on an interface: loading, configuring, attaching and detaching.
 #include "dataplane/decap/attach.h"
 
 #include <bpf/bpf.h>
@@ -13,6 +14,7 @@
 
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "dataplane/decap/config.h"
 #include "dataplane/decap/decap.skel.h"
 #include "dataplane/decap/decap_abi.h"
 #include "lib/base/status.h"
@@ -90,14 +92,6 @@ absl::StatusOr<UniqueFd> ProgramOn(unsigned interface_index, std::string* name) 
   }
   *name = info.name;
   return program;
-}
-
-absl::StatusOr<unsigned> IndexOf(const std::string& interface) {
-  const unsigned index = if_nametoindex(interface.c_str());
-  if (index == 0) {
-    return absl::InvalidArgumentError(absl::StrCat("no network interface named ", interface));
-  }
-  return index;
 }
 
 }  // namespace
@@ -209,7 +203,7 @@ int DecapPrograms::tc_fd() const { return bpf_program__fd(program_->progs.guidew
 int DecapPrograms::verdicts_fd() const { return bpf_map__fd(program_->maps.gw_verdicts); }
 
 absl::StatusOr<UniqueFd> AttachedProgram(const std::string& interface) {
-  GW_ASSIGN_OR_RETURN(const unsigned index, IndexOf(interface));
+  GW_ASSIGN_OR_RETURN(const unsigned index, InterfaceIndex("--interface", interface));
   std::string name;
   GW_ASSIGN_OR_RETURN(UniqueFd program, ProgramOn(index, &name));
   if (!program.valid() || name != kProgramName) {
@@ -220,7 +214,7 @@ absl::StatusOr<UniqueFd> AttachedProgram(const std::string& interface) {
 
 absl::Status DetachDecap(const std::string& interface) {
   GW_RETURN_IF_ERROR(AttachedProgram(interface).status());
-  GW_ASSIGN_OR_RETURN(const unsigned index, IndexOf(interface));
+  GW_ASSIGN_OR_RETURN(const unsigned index, InterfaceIndex("--interface", interface));
   int error = bpf_xdp_detach(static_cast<int>(index), 0, nullptr);
   if (error != 0) {
     return ErrnoStatus(-error, absl::StrCat("detaching the XDP program from ", interface));

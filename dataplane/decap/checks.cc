@@ -1,3 +1,4 @@
+// What a host lacks for a backend's work, and what mends it.
 #include "dataplane/decap/checks.h"
 
 #include <linux/ethtool.h>
@@ -167,10 +168,7 @@ void CheckAttached(const CheckOptions& options, Findings* findings) {
 }  // namespace
 
 absl::StatusOr<std::vector<Finding>> Check(const CheckOptions& options) {
-  if (if_nametoindex(options.interface.c_str()) == 0) {
-    return absl::NotFoundError(
-        absl::StrCat("--interface ", options.interface, ": no such network interface"));
-  }
+  GW_RETURN_IF_ERROR(InterfaceIndex("--interface", options.interface).status());
   Findings findings;
   for (const auto check : {CheckKernel, CheckPrivileges, CheckLo, CheckVips, CheckIpv4, CheckIpv6,
                            CheckLro, CheckAttached}) {

@@ -1,3 +1,4 @@
+// What the options of guideway-decap and the addresses of this host come to.
 #include "dataplane/decap/config.h"
 
 #include <ifaddrs.h>
@@ -74,11 +75,6 @@ absl::Status ParseL3dsr(const DecapOptions& options, DecapConfig* config) {
 
 absl::Status FindAddresses(const DecapOptions& options, DecapConfig* config) {
   GW_ASSIGN_OR_RETURN(const auto host, HostAddresses());
-  if (options.vips.empty()) {
-    for (const auto& [name, address] : host) {
-      if (name == "lo" && !Contains(config->vips, address)) config->vips.push_back(address);
-    }
-  }
   if (config->vips.empty()) {
     return absl::InvalidArgumentError("no --vip is given, and lo has no address that could be one");
   }
@@ -97,15 +93,27 @@ absl::Status FindAddresses(const DecapOptions& options, DecapConfig* config) {
   return absl::OkStatus();
 }
 
+}  // namespace
+
 absl::StatusOr<unsigned> InterfaceIndex(const char* option, const std::string& name) {
   const unsigned index = if_nametoindex(name.c_str());
   if (index == 0) {
-    return absl::NotFoundError(absl::StrCat(option, " ", name, ": no such network interface"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(option, " ", name, ": no such network interface"));
   }
   return index;
 }
 
-}  // namespace
+absl::StatusOr<std::vector<IpAddress>> VipsOf(const DecapOptions& options) {
+  GW_ASSIGN_OR_RETURN(std::vector<IpAddress> vips, ParseAddresses("--vip", options.vips));
+  if (!vips.empty()) return vips;
+  GW_ASSIGN_OR_RETURN(const auto host, HostAddresses());
+  const auto [first, last] = host.equal_range("lo");
+  for (auto it = first; it != last; ++it) {
+    if (!Contains(vips, it->second)) vips.push_back(it->second);
+  }
+  return vips;
+}
 
 absl::StatusOr<std::multimap<std::string, IpAddress>> HostAddresses() {
   ifaddrs* first = nullptr;
@@ -139,7 +147,7 @@ absl::StatusOr<DecapConfig> MakeConfig(const DecapOptions& options) {
     GW_ASSIGN_OR_RETURN(config.next_hop_index,
                         InterfaceIndex("--next-hop-interface", options.next_hop_interface));
   }
-  GW_ASSIGN_OR_RETURN(config.vips, ParseAddresses("--vip", options.vips));
+  GW_ASSIGN_OR_RETURN(config.vips, VipsOf(options));
   GW_ASSIGN_OR_RETURN(config.locals, ParseAddresses("--local", options.locals));
   GW_RETURN_IF_ERROR(ParseFrom(options, &config));
   GW_RETURN_IF_ERROR(ParseL3dsr(options, &config));

@@ -44,6 +44,12 @@ struct DecapConfig {
 // Names the option that is wrong.
 absl::StatusOr<DecapConfig> MakeConfig(const DecapOptions& options);
 
+// The VIPs that were given, else the addresses on lo. Names the option that is wrong.
+absl::StatusOr<std::vector<IpAddress>> VipsOf(const DecapOptions& options);
+
+// INVALID_ARGUMENT names `option` if there is no such interface.
+absl::StatusOr<unsigned> InterfaceIndex(const char* option, const std::string& name);
+
 // Addresses of this host, by name of the interface; link-local and 127.0.0.0/8, ::1 left out.
 absl::StatusOr<std::multimap<std::string, IpAddress>> HostAddresses();
 

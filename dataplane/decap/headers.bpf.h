@@ -75,6 +75,14 @@ static __always_inline __u16 replaced(__u16 checksum, const __be32* before, cons
   return fold(sum);
 }
 
+// A UDP checksum of 0 is none, and stays so (RFC 768).
+static __always_inline void update_udp(struct udphdr* udp, const __be32* before,
+                                       const __be32* after, int words) {
+  if (udp->check == 0) return;
+  udp->check = replaced(udp->check, before, after, words);
+  if (udp->check == 0) udp->check = 0xffff;
+}
+
 static __always_inline void ipv4_address(struct gw_decap_address* address, __be32 ipv4) {
   address->words[0] = 0;
   address->words[1] = 0;

@@ -26,14 +26,6 @@ static __always_inline enum hops read_hops(const struct tunnel* tunnel, const vo
   return list->index < list->count ? HOPS_LEFT : HOPS_NONE;
 }
 
-// The words that the UDP checksum covers, too: two of hop list and addresses.
-static __always_inline void update_udp(struct udphdr* udp, const __be32* before,
-                                       const __be32* after, int words) {
-  if (udp->check == 0) return;
-  udp->check = replaced(udp->check, before, after, words);
-  if (udp->check == 0) udp->check = 0xffff;
-}
-
 static __always_inline int to_next4(struct iphdr* ip, struct hop_list* list, void* end) {
   struct udphdr* udp = (void*)(ip + 1);
   __be32 before[4], after[4];

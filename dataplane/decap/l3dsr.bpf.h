@@ -24,10 +24,7 @@ static __always_inline int fix_transport(__u8 protocol, void* transport, void* e
   } else if (protocol == IPPROTO_UDP) {
     struct udphdr* udp = transport;
     if ((void*)(udp + 1) > end) return GW_DECAP_bad_l3dsr;
-    if (udp->check) {
-      udp->check = replaced(udp->check, before, after, words);
-      if (!udp->check) udp->check = 0xffff;
-    }
+    update_udp(udp, before, after, words);
   } else if (protocol == IPPROTO_ICMPV6 && words == 4) {
     struct icmp_header* icmp = transport;
     if ((void*)(icmp + 1) > end) return GW_DECAP_bad_l3dsr;

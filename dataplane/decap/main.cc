@@ -10,6 +10,7 @@
 #include "dataplane/decap/checks.h"
 #include "dataplane/decap/config.h"
 #include "dataplane/decap/stats.h"
+#include "lib/base/status.h"
 
 namespace guideway {
 namespace {
@@ -51,28 +52,13 @@ int Run(const Options& options) {
   return detached.ok() ? kOk : Fail(detached);
 }
 
-absl::StatusOr<CheckOptions> ToCheck(const Options& options) {
-  CheckOptions check{options.decap.interface, {}, options.l2};
-  for (const std::string& text : options.decap.vips) {
-    const absl::StatusOr<IpAddress> vip = IpAddress::Parse(text);
-    if (!vip.ok()) {
-      return absl::InvalidArgumentError("--vip " + text + ": " +
-                                        std::string(vip.status().message()));
-    }
-    check.vips.push_back(*vip);
-  }
-  if (!options.decap.vips.empty()) return check;
-  const auto addresses = HostAddresses();
-  if (!addresses.ok()) return addresses.status();
-  const auto [first, last] = addresses->equal_range("lo");
-  for (auto it = first; it != last; ++it) check.vips.push_back(it->second);
-  return check;
+absl::StatusOr<std::vector<Finding>> FindWhatIsWrong(const Options& options) {
+  GW_ASSIGN_OR_RETURN(std::vector<IpAddress> vips, VipsOf(options.decap));
+  return Check({options.decap.interface, std::move(vips), options.l2});
 }
 
 int CheckHost(const Options& options) {
-  const auto check = ToCheck(options);
-  if (!check.ok()) return Fail(check.status());
-  const auto findings = Check(*check);
+  const auto findings = FindWhatIsWrong(options);
   if (!findings.ok()) return Fail(findings.status());
   if (options.l2) {
     std::cout << "l2: needs nothing but the VIPs on lo and the ARP settings, no programs\n";
@@ -85,9 +71,7 @@ int CheckHost(const Options& options) {
 }
 
 int SetUp(const Options& options) {
-  const auto check = ToCheck(options);
-  if (!check.ok()) return Fail(check.status());
-  const auto findings = Check(*check);
+  const auto findings = FindWhatIsWrong(options);
   if (!findings.ok()) return Fail(findings.status());
   int code = kOk;
   for (const Finding& finding : *findings) {

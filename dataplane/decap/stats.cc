@@ -1,3 +1,4 @@
+// The packets by verdict of the programs that are attached, in three formats.
 #include "dataplane/decap/stats.h"
 
 #include <bpf/bpf.h>

@@ -76,7 +76,7 @@ static __always_inline __u8 read_carrier(struct tunnel* tunnel, const void* data
   return read_gue(tunnel, data, end);
 }
 
-// Whether the packet came from a balancer to this host. `stranger` tells these apart.
+// Whether tunnels from there are taken apart.
 static __always_inline int is_allowed(const struct gw_decap_address* source) {
   struct gw_decap_prefix prefix = {.length_bits = 128, .address = *source};
   return bpf_map_lookup_elem(&from, &prefix) != 0;

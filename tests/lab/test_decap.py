@@ -148,7 +148,7 @@ def test_check_and_setup(fixture):
     assert decap.tool("setup").returncode == 0
     assert decap.tool("check").stdout == "all is well\n"
     assert decap.tool("setup").stdout == "nothing to do\n"
-    assert decap.tool("check", interface="nope", check=False).returncode == 1
+    assert decap.tool("check", interface="nope", check=False).returncode == 2
     assert fixture.lab.execute("b1", DECAP, "check", check=False).returncode == 2
 
 

@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "dataplane/decap/attach.h"
 #include "dataplane/decap/stats.h"
 
@@ -33,11 +34,8 @@ struct Outcome {
 };
 
 inline Bytes FromHex(const std::string& hex) {
-  Bytes bytes;
-  for (size_t i = 0; i + 1 < hex.size(); i += 2) {
-    bytes.push_back(static_cast<uint8_t>(std::stoi(hex.substr(i, 2), nullptr, 16)));
-  }
-  return bytes;
+  const std::string bytes = absl::HexStringToBytes(hex);
+  return {bytes.begin(), bytes.end()};
 }
 
 class DecapBench {
