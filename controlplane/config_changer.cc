@@ -54,6 +54,9 @@ void ConfigChanger::Start(Waiting waiting) {
   for (const std::string& line : result.change.changes) {
     LOG(INFO) << "configuration version " << result.version << ": " << line;
   }
+  for (const std::string& line : result.change.warnings) {
+    LOG(WARNING) << "configuration version " << result.version << ": " << line;
+  }
   busy_ = true;
   set_config_(store_->config(), [this, before, result, origin = std::move(waiting.origin),
                                  done = std::move(waiting.done)](const CommitOutcome& outcome) {

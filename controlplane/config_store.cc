@@ -198,7 +198,15 @@ std::vector<std::string> ConfigStore::BeyondCapacity(const v1::Config& config) c
 absl::StatusOr<ConfigStore::Change> ConfigStore::Reload() {
   GW_ASSIGN_OR_RETURN(const std::string text, ReadConfigText(options_.config_file));
   GW_ASSIGN_OR_RETURN(v1::Config config, ParseConfig(text, options_.config_file));
-  return Put(std::move(config), {}, {.file_digest = Sha256Hex(text), .why = options_.config_file});
+  const bool edited = current_.info.edited;
+  GW_ASSIGN_OR_RETURN(
+      Change change,
+      Put(std::move(config), {}, {.file_digest = Sha256Hex(text), .why = options_.config_file}));
+  if (edited && !change.changes.empty()) {
+    change.warnings.push_back(absl::StrCat("changes made by commands since ", options_.config_file,
+                                           " was read last are taken back"));
+  }
+  return change;
 }
 
 absl::StatusOr<ConfigStore::Change> ConfigStore::Replace(v1::Config config,

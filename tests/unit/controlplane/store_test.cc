@@ -79,8 +79,15 @@ TEST_CASE_METHOD(StoreFixture, "reading FILE again drops edits, all or nothing")
   const auto change = store->Reload();
   REQUIRE(change.ok());
   CHECK(change->changes == std::vector<std::string>{"pool web: backend web-1: weight 7 -> 100"});
+  CHECK(change->warnings ==
+        std::vector<std::string>{absl::StrCat("changes made by commands since ", file,
+                                              " was read last are taken back")});
   CHECK(weight() == 100);
   CHECK(store->source() == file);
+  directory.Write("config.yaml", "# nothing else\n" + TestYaml());
+  const auto again = store->Reload();
+  REQUIRE(again.ok());
+  CHECK(again->warnings.empty());
 }
 
 TEST_CASE_METHOD(StoreFixture, "reading FILE again does not shrink wildly") {
