@@ -30,7 +30,8 @@ class Terminal:
     def __init__(self, rows, columns, *arguments, **environment):
         self.pid, self.master = pty.fork()
         if self.pid == 0:
-            os.environ.update(TERM="xterm", **environment)
+            # With sanitizers: libedit never frees its copies of what el_set() is given.
+            os.environ.update(TERM="xterm", ASAN_OPTIONS="detect_leaks=0", **environment)
             os.execv(arguments[0], arguments)
         self.output = ""
         self.resize(rows, columns)
