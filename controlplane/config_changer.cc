@@ -10,12 +10,27 @@
 
 namespace guideway {
 
+namespace {
+
+std::string RefusalText(const absl::Status& status) {
+  return absl::StrCat("refused: ", status.message());
+}
+
+}  // namespace
+
 ConfigChanger::ConfigChanger(ConfigStore* store, SetConfig set_config, AuditLog* audit)
     : store_(store), set_config_(std::move(set_config)), audit_(audit) {}
 
 void ConfigChanger::Run(ChangeOrigin origin, Edit edit, Done done) {
   waiting_.push_back({std::move(origin), std::move(edit), std::move(done)});
   if (!busy_) Next();
+}
+
+void ConfigChanger::RecordOrder(const ChangeOrigin& origin, const std::string& change,
+                                const absl::Status& status) {
+  std::vector<std::string> changes;
+  if (!change.empty()) changes.push_back(change);
+  Record(origin, changes, status.ok() ? "in force" : RefusalText(status));
 }
 
 void ConfigChanger::Record(const ChangeOrigin& origin, const std::vector<std::string>& changes,
@@ -39,7 +54,7 @@ void ConfigChanger::Start(Waiting waiting) {
   store_->SetOrigin(waiting.origin.who.ToString(), waiting.origin.action);
   auto change = waiting.edit(store_);
   if (!change.ok()) {
-    Record(waiting.origin, {}, absl::StrCat("refused: ", change.status().message()));
+    Record(waiting.origin, {}, RefusalText(change.status()));
     waiting.done(change.status());
     return;
   }

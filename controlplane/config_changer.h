@@ -56,6 +56,9 @@ class ConfigChanger {
 
   // Calls `edit` in its turn and `done` once, at once or later.
   void Run(ChangeOrigin origin, Edit edit, Done done);
+  // For the audit log: what changes something else than the configuration. `change`: in words.
+  void RecordOrder(const ChangeOrigin& origin, const std::string& change,
+                   const absl::Status& status);
 
  private:
   struct Waiting {

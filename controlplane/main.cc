@@ -101,7 +101,6 @@ ServiceHooks MakeHooks(EventLoop* loop, ConfigChanger* changer, Controller* cont
   hooks.compare_pool = [controller](const v1::Config& before, const v1::Config& after) {
     return controller->Compare(before, after);
   };
-  hooks.fill_state = [controller](v1::GetStateResponse* state) { controller->FillState(state); };
   hooks.fill_state_part = [controller](int count, StateCursor* cursor, v1::GetStateResponse* s) {
     return controller->FillStatePart(count, cursor, s);
   };
@@ -110,6 +109,10 @@ ServiceHooks MakeHooks(EventLoop* loop, ConfigChanger* changer, Controller* cont
   };
   hooks.pause_probes = [controller](const auto& request, std::string* change) {
     return controller->PauseProbes(request, change);
+  };
+  hooks.on_order = [changer](const ChangeOrigin& origin, const std::string& change,
+                             const absl::Status& status) {
+    changer->RecordOrder(origin, change, status);
   };
   hooks.read_stats = [controller](auto done) { controller->ReadStats(std::move(done)); };
   hooks.explain_flow = [controller](const v1::ExplainFlowRequest& request, auto done) {
@@ -208,14 +211,6 @@ absl::Status Run() {
   GW_ASSIGN_OR_RETURN(std::unique_ptr<WatchServer> watch,
                       StartWatchServer(&loop, MakeWatchHooks(store.get(), &controller)));
   ServiceHooks hooks = MakeHooks(&loop, &changer, &controller);
-  hooks.on_order = [&](const ChangeOrigin& origin, const std::string& change,
-                       const absl::Status& status) {
-    std::vector<std::string> changes;
-    if (!change.empty()) changes.push_back(change);
-    const std::string refused = absl::StrCat("refused: ", std::string(status.message()));
-    audit.Append({absl::Now(), origin.who, origin.action, std::move(changes), store->version(),
-                  status.ok() ? "in force" : refused});
-  };
   hooks.fill_status = [&](v1::GetStatusResponse* status) {
     controller.FillStatus(status);
     if (!audit.problem().empty()) status->add_state_problems(audit.problem());

@@ -76,33 +76,34 @@ OutlierSettings OutlierSettingsOf(const v1::Pool& pool, const v1::Config& config
 void PassiveHealth::SetConfig(const v1::Config& config) {
   std::set<std::string> wanted;
   for (const v1::Pool& pool : config.pools()) {
-    if (pool.has_outlier_detection()) wanted.insert(pool.name());
+    if (!pool.has_outlier_detection()) continue;
+    wanted.insert(pool.name());
+    pools_[pool.name()].settings = OutlierSettingsOf(pool, config);
   }
-  std::erase_if(detectors_, [&](const auto& entry) { return !wanted.contains(entry.first); });
+  std::erase_if(pools_, [&](const auto& entry) { return !wanted.contains(entry.first); });
 }
 
 bool PassiveHealth::Observe(const Input& input, absl::Duration now) {
   bool any = false;
   for (const v1::Pool& pool : input.config.pools()) {
+    const auto found = pools_.find(pool.name());
     // While a pool settles no slot of it moves for health's sake.
-    if (!pool.has_outlier_detection() || input.is_settling(pool.name())) continue;
-    any |= Log(detectors_[pool.name()].Observe(OutlierSettingsOf(pool, input.config),
-                                               MembersOf(pool, input), now));
+    if (found == pools_.end() || input.is_settling(pool.name())) continue;
+    Watched& watched = found->second;
+    any |= Log(watched.detector.Observe(watched.settings, MembersOf(pool, input), now));
   }
   return any;
 }
 
 bool PassiveHealth::Return(absl::Duration now) {
   bool any = false;
-  for (auto& [pool, detector] : detectors_) any |= Log(detector.Return(now));
+  for (auto& [pool, watched] : pools_) any |= Log(watched.detector.Return(now));
   return any;
 }
 
 const OutlierDetector::Ejection* PassiveHealth::Find(const std::string& key) const {
-  for (const auto& [pool, detector] : detectors_) {
-    if (const OutlierDetector::Ejection* ejection = detector.Find(key)) return ejection;
-  }
-  return nullptr;
+  const auto found = pools_.find(key.substr(0, key.find('/')));  // see BackendKey()
+  return found == pools_.end() ? nullptr : found->second.detector.Find(key);
 }
 
 }  // namespace guideway

@@ -31,7 +31,7 @@ class PassiveHealth {
     std::function<bool(const std::string& pool)> is_settling;
   };
 
-  // Forgets the pools that do not want it any more.
+  // Which pools want it, and how. Forgets those that do not any more. Before Observe().
   void SetConfig(const v1::Config& config);
   // True if backends were ejected or have returned; all of it is logged. To be called about every
   // second, by EventLoop::Now().
@@ -44,7 +44,12 @@ class PassiveHealth {
   bool IsEjected(const std::string& key) const { return Find(key) != nullptr; }
 
  private:
-  std::map<std::string, OutlierDetector> detectors_;  // by pool name
+  struct Watched {
+    OutlierSettings settings;
+    OutlierDetector detector;
+  };
+
+  std::map<std::string, Watched> pools_;  // by name
 };
 
 }  // namespace guideway

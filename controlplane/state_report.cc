@@ -112,9 +112,7 @@ bool StateReport::FillStatePart(int count, StateCursor* cursor, v1::GetStateResp
   for (; cursor->pool < config.pools_size(); ++cursor->pool, cursor->backend = 0) {
     const v1::Pool& pool = config.pools(cursor->pool);
     if (state->pools_size() == cursor->pool) FillPool(pool, state->add_pools());
-    const auto found = compiled.pools.find(pool.name());
-    const CompiledPool compiled_pool =
-        found != compiled.pools.end() ? found->second : CompiledPool();
+    const CompiledPool& compiled_pool = CompiledOf(pool.name());
     v1::PoolState* pool_state = state->mutable_pools(cursor->pool);
     for (; cursor->backend < pool.backends_size(); ++cursor->backend) {
       if (count-- <= 0) return false;
@@ -130,6 +128,12 @@ bool StateReport::FillStatePart(int count, StateCursor* cursor, v1::GetStateResp
   return true;
 }
 
+const CompiledPool& StateReport::CompiledOf(const std::string& pool) const {
+  static const auto* const none = new CompiledPool;
+  const auto found = compiled.pools.find(pool);
+  return found != compiled.pools.end() ? found->second : *none;
+}
+
 void StateReport::FillVipNamed(const std::string& name, v1::VipState* state) const {
   for (const v1::Vip& vip : config.vips()) {
     if (vip.name() == name) FillVip(vip, state);
@@ -140,9 +144,7 @@ void StateReport::FillBackendNamed(const std::string& pool_name, const std::stri
                                    v1::BackendState* state) const {
   for (const v1::Pool& pool : config.pools()) {
     if (pool.name() != pool_name) continue;
-    const auto found = compiled.pools.find(pool_name);
-    const CompiledPool compiled_pool =
-        found != compiled.pools.end() ? found->second : CompiledPool();
+    const CompiledPool& compiled_pool = CompiledOf(pool_name);
     for (const v1::Backend& backend : pool.backends()) {
       if (backend.name() != name) continue;
       FillBackend(pool, backend, BackendKey(pool_name, name, backend.address()), compiled_pool,

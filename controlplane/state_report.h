@@ -43,6 +43,7 @@ struct StateReport {
   void FillStatus(v1::GetStatusResponse* status) const;
 
  private:
+  const CompiledPool& CompiledOf(const std::string& pool) const;    // empty: not compiled yet
   std::string NotProbed() const;                                    // empty: none
   void FillPool(const v1::Pool& pool, v1::PoolState* state) const;  // without backends
   void FillVip(const v1::Vip& vip, v1::VipState* state) const;

@@ -3,6 +3,7 @@
 
 #include <glog/logging.h>
 
+#include <limits>
 #include <memory>
 #include <utility>
 
@@ -196,7 +197,8 @@ WatchHub::Reactor* GuidewayService::Watch(grpc::CallbackServerContext* context,
     v1::WatchEvent start;
     FillStatus(start.mutable_start()->mutable_status());
     v1::GetStateResponse* state = start.mutable_start()->mutable_state();
-    hooks_.fill_state(state);
+    StateCursor cursor;
+    hooks_.fill_state_part(std::numeric_limits<int>::max(), &cursor, state);
     for (v1::VipState& vip : *state->mutable_vips()) HideSecrets(vip.mutable_vip());
     watcher = watch_hub_.Add(std::move(start));
     return absl::OkStatus();

@@ -30,7 +30,6 @@ struct ServiceHooks {
   // What a change does to one pool, see compiler/impact.h.
   std::function<absl::StatusOr<PoolImpact>(const v1::Config& before, const v1::Config& after)>
       compare_pool;
-  std::function<void(v1::GetStateResponse*)> fill_state;
   // See Controller::FillStatePart().
   std::function<bool(int count, StateCursor*, v1::GetStateResponse*)> fill_state_part;
   std::function<void(v1::GetStatusResponse*)> fill_status;

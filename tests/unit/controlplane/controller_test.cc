@@ -14,6 +14,7 @@
 #include "tests/unit/controlplane/fake_dataplane.h"
 #include "tests/unit/controlplane/local_server.h"
 #include "tests/unit/controlplane/loop_thread.h"
+#include "tests/unit/controlplane/web_config.h"
 
 namespace guideway {
 namespace {
@@ -30,14 +31,9 @@ class Bench {
       port_ = servers[0]->port();
       for (int i = 1; i < 3; ++i) StartServer(i);
     });
-    config.set_flow_hash_secret("0123456789abcdef");
+    config = WebConfig(slot_count_);
     config.mutable_settle_time()->set_seconds(20);
-    v1::Port* port = config.add_ports();
-    port->set_name("eth1");
-    port->mutable_static_gateway()->set_mac("02:00:00:00:00:99");
-    v1::Pool* pool = config.add_pools();
-    pool->set_name("web");
-    pool->set_table_size(slot_count_);
+    v1::Pool* pool = config.mutable_pools(0);
     pool->mutable_probe()->set_type(v1::TCP_CONNECT);
     pool->mutable_probe()->set_port(port_);
     pool->mutable_probe()->mutable_interval()->set_nanos(100'000'000);
@@ -47,11 +43,6 @@ class Bench {
       backend->set_name(absl::StrCat("web-", i));
       backend->set_address(Address(i));
     }
-    v1::Vip* vip = config.add_vips();
-    vip->set_name("www");
-    vip->set_address("192.0.2.1");
-    vip->set_protocol(v1::TCP);
-    vip->set_pool("web");
     FillDefaults(&config);
     StartDataplane();
     StartController();

@@ -11,6 +11,7 @@
 #include "tests/unit/controlplane/fake_dataplane.h"
 #include "tests/unit/controlplane/local_server.h"
 #include "tests/unit/controlplane/loop_thread.h"
+#include "tests/unit/controlplane/web_config.h"
 
 namespace guideway {
 namespace {
@@ -20,23 +21,13 @@ class Bench {
  public:
   Bench() {
     REQUIRE(mkdtemp(directory_) != nullptr);
-    config.set_flow_hash_secret("0123456789abcdef");
-    v1::Port* port = config.add_ports();
-    port->set_name("eth1");
-    port->mutable_static_gateway()->set_mac("02:00:00:00:00:99");
-    v1::Pool* pool = config.add_pools();
-    pool->set_name("web");
-    pool->set_table_size(251);
+    config = WebConfig(251);
+    v1::Pool* pool = config.mutable_pools(0);
     for (const char* address : {"127.0.0.1", "127.0.0.2"}) {
       v1::Backend* backend = pool->add_backends();
       backend->set_name(absl::StrCat("web-", pool->backends_size()));
       backend->set_address(address);
     }
-    v1::Vip* vip = config.add_vips();
-    vip->set_name("www");
-    vip->set_address("192.0.2.1");
-    vip->set_protocol(v1::TCP);
-    vip->set_pool("web");
     thread.On([&] {
       server_ = std::make_unique<LocalServer>(thread.loop(), std::nullopt);
       v1::Probe* probe = pool->mutable_probe();

@@ -9,24 +9,11 @@
 #include "controlplane/health/ejection_limiter.h"
 #include "controlplane/health/overrides.h"
 #include "controlplane/health/probe_gate.h"
+#include "tests/unit/controlplane/health_letter.h"
 #include "tests/unit/controlplane/loop_thread.h"
 
 namespace guideway {
 namespace {
-
-char Letter(HealthState state) {
-  switch (state) {
-    case HealthState::kUnknown:
-      return '?';
-    case HealthState::kHealthy:
-      return 'H';
-    case HealthState::kUnhealthy:
-      return 'U';
-    case HealthState::kUnprobed:
-      return '-';
-  }
-  return ' ';
-}
 
 std::vector<BackendHealth::ProbeSetting> Settings(size_t count) {
   std::vector<BackendHealth::ProbeSetting> settings;

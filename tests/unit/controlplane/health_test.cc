@@ -3,23 +3,10 @@
 
 #include "controlplane/health/settling.h"
 #include "controlplane/health/state_machine.h"
+#include "tests/unit/controlplane/health_letter.h"
 
 namespace guideway {
 namespace {
-
-char Letter(HealthState state) {
-  switch (state) {
-    case HealthState::kUnknown:
-      return '?';
-    case HealthState::kHealthy:
-      return 'H';
-    case HealthState::kUnhealthy:
-      return 'U';
-    case HealthState::kUnprobed:
-      return '-';
-  }
-  return ' ';
-}
 
 TEST_CASE("health: results in, states out") {
   struct Row {

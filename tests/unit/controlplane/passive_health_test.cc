@@ -16,6 +16,7 @@
 #include "lib/config/defaults.h"
 #include "tests/unit/controlplane/fake_dataplane.h"
 #include "tests/unit/controlplane/loop_thread.h"
+#include "tests/unit/controlplane/web_config.h"
 
 namespace guideway {
 namespace {
@@ -27,13 +28,8 @@ class Bench {
  public:
   Bench() {
     REQUIRE(mkdtemp(directory_) != nullptr);
-    config.set_flow_hash_secret("0123456789abcdef");
-    v1::Port* port = config.add_ports();
-    port->set_name("eth1");
-    port->mutable_static_gateway()->set_mac("02:00:00:00:00:99");
-    v1::Pool* pool = config.add_pools();
-    pool->set_name("web");
-    pool->set_table_size(kSlots);
+    config = WebConfig(kSlots);
+    v1::Pool* pool = config.mutable_pools(0);
     pool->mutable_outlier_detection()->mutable_window()->set_seconds(2);
     pool->mutable_outlier_detection()->mutable_base_ejection_time()->set_seconds(3);
     for (int i = 0; i < 3; ++i) {
@@ -41,11 +37,6 @@ class Bench {
       backend->set_name(absl::StrCat("web-", i));
       backend->set_address(absl::StrCat("10.0.0.", i + 1));
     }
-    v1::Vip* vip = config.add_vips();
-    vip->set_name("www");
-    vip->set_address("192.0.2.1");
-    vip->set_protocol(v1::TCP);
-    vip->set_pool("web");
     FillDefaults(&config);
     thread.On([&] {
       const std::string socket = absl::StrCat(directory_, "/dataplane.sock");
@@ -194,6 +185,7 @@ struct Pool {
     return BackendKey("web", absl::StrCat("web-", i), absl::StrCat("10.0.0.", i + 1));
   }
   void Observe() {
+    passive.SetConfig(config);
     passive.Observe({.config = config,
                      .compiled = compiled,
                      .counters = *counters,

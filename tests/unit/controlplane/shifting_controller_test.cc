@@ -13,6 +13,7 @@
 #include "tests/unit/controlplane/fake_dataplane.h"
 #include "tests/unit/controlplane/local_server.h"
 #include "tests/unit/controlplane/loop_thread.h"
+#include "tests/unit/controlplane/web_config.h"
 
 namespace guideway {
 namespace {
@@ -22,23 +23,13 @@ class Bench {
  public:
   Bench() {
     REQUIRE(mkdtemp(directory_) != nullptr);
-    config.set_flow_hash_secret("0123456789abcdef");
-    v1::Port* port = config.add_ports();
-    port->set_name("eth1");
-    port->mutable_static_gateway()->set_mac("02:00:00:00:00:99");
-    v1::Pool* pool = config.add_pools();
-    pool->set_name("web");
-    pool->set_table_size(1009);
+    config = WebConfig(1009);
+    v1::Pool* pool = config.mutable_pools(0);
     for (int i = 0; i < 3; ++i) {
       v1::Backend* backend = pool->add_backends();
       backend->set_name(absl::StrCat("web-", i));
       backend->set_address(absl::StrCat("127.0.0.", i + 1));
     }
-    v1::Vip* vip = config.add_vips();
-    vip->set_name("www");
-    vip->set_address("192.0.2.1");
-    vip->set_protocol(v1::TCP);
-    vip->set_pool("web");
     FillDefaults(&config);
     const std::string socket = absl::StrCat(directory_, "/dataplane.sock");
     thread.On([&] {

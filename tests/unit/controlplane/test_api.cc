@@ -175,7 +175,6 @@ ServiceHooks TestApi::Hooks() {
     input.next_hops = &no_next_hops;
     return ComparePool(input, before, after, nullptr);
   };
-  hooks.fill_state = [this](v1::GetStateResponse* state) { FillState(state); };
   hooks.fill_state_part = [this](int, StateCursor*, v1::GetStateResponse* state) {
     FillState(state);
     return true;
