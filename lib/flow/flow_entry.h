@@ -6,6 +6,7 @@
 #define GUIDEWAY_LIB_FLOW_FLOW_ENTRY_H_
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 namespace guideway {
@@ -37,11 +38,14 @@ struct FlowTimeouts {
   uint32_t closing_s = 30;
   uint32_t udp_s = 120;
 
-  uint32_t Of(FlowState state) const {
-    if (state == FlowState::kEstablished || state == FlowState::kPickedUp) return established_s;
-    if (state == FlowState::kUdp || state == FlowState::kUdpFirst) return udp_s;
-    return state == FlowState::kHalfOpen ? half_open_s : closing_s;
-  }
+  // Two loads, no branch.
+  uint32_t Of(FlowState state) const { return this->*kByState[static_cast<size_t>(state) % 8]; }
+
+ private:
+  static constexpr uint32_t FlowTimeouts::*kByState[8] = {
+      &FlowTimeouts::closing_s, &FlowTimeouts::half_open_s, &FlowTimeouts::established_s,
+      &FlowTimeouts::closing_s, &FlowTimeouts::udp_s,       &FlowTimeouts::established_s,
+      &FlowTimeouts::udp_s,     &FlowTimeouts::closing_s};
 };
 
 // A live entry, as somebody who only looks sees it.

@@ -7,15 +7,14 @@
 namespace guideway {
 namespace {
 
-constexpr uint64_t kMagic = 0x776f6c6679617767;      // "gwayflow" in memory
-constexpr uint32_t kLayoutVersion = 2;               // of header, bucket and entry
-constexpr uint64_t kMinBuckets = 2;                  // a bucket and its neighbour
+constexpr uint64_t kMagic = 0x776f6c6679617767;  // "gwayflow" in memory
+constexpr uint32_t kLayoutVersion = 3;           // of header, bucket, entry, and where flows stand
+constexpr uint64_t kMinBuckets = 2;              // two for each flow
 constexpr size_t kBackendIndices = size_t{1} << 16;  // of uint16_t
 
 }  // namespace
 
-// Two cache lines, so that a bucket and its neighbour share an aligned pair of lines.
-struct alignas(2 * kCacheLineBytes) FlowTable::Header {
+struct alignas(kCacheLineBytes) FlowTable::Header {
   uint64_t magic;
   uint32_t layout_version;
   uint32_t reserved;

@@ -3,41 +3,15 @@
 
 #include <atomic>
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <map>
-#include <memory>
 #include <random>
 #include <thread>
 #include <vector>
 
+#include "tests/unit/flow/flow_fixture.h"
+
 namespace guideway {
 namespace {
-
-constexpr FlowTimeouts kTimeouts;
-constexpr uint32_t kNow = 1000000;
-
-struct Memory {
-  explicit Memory(size_t size_bytes)
-      : bytes(size_bytes), data(std::aligned_alloc(128, (size_bytes + 127) / 128 * 128), &free) {
-    std::memset(data.get(), 0xa5, bytes);
-  }
-  size_t bytes;
-  std::unique_ptr<void, decltype(&free)> data;
-};
-
-struct Table {
-  explicit Table(uint64_t flows) : memory(FlowTable::BytesFor(flows)) {
-    REQUIRE(table.Attach(memory.data.get(), memory.bytes, &kept).ok());
-    REQUIRE_FALSE(kept);
-  }
-  FlowEntry* Find(uint64_t hash, uint32_t now_s = kNow) { return table.Find(hash, now_s); }
-  FlowInsert Insert(uint64_t hash, FlowState state, uint32_t now_s = kNow, BackendId backend = 7) {
-    return table.Insert(hash, backend, state, now_s, kTimeouts);
-  }
-  Memory memory;
-  FlowTable table;
-  bool kept = true;
-};
 
 // The n-th hash that falls into `bucket` of a table of 2 buckets.
 uint64_t Hash(uint64_t n, uint64_t bucket) { return (n + 1) << 8 | bucket; }
@@ -63,7 +37,7 @@ TEST_CASE("a flow is found with its backend, state and time, and no other is") {
 
 TEST_CASE("Peek sees what Find finds and changes nothing") {
   Table t(8);
-  for (uint64_t n = 0; n < 6; ++n) {  // the last two stand in the neighbour
+  for (uint64_t n = 0; n < 6; ++n) {  // the last two stand in the second bucket
     t.Insert(Hash(n, 0), FlowState::kEstablished, kNow, static_cast<BackendId>(n + 1));
   }
   for (uint64_t n = 0; n < 6; ++n) {
@@ -142,7 +116,7 @@ TEST_CASE("another packet confirms a flow; a SYN unmakes no established one, but
   CHECK(state_after(kEstablished, kHalfOpen, 8) == kHalfOpen);
 }
 
-TEST_CASE("a full bucket spills into its neighbour") {
+TEST_CASE("a full bucket spills into the second one") {
   Table t(8);
   for (uint64_t n = 0; n < 8; ++n) {
     CHECK(t.Insert(Hash(n, 0), FlowState::kEstablished) == FlowInsert::kInserted);
@@ -199,7 +173,7 @@ TEST_CASE("a flood evicts no live established or UDP flow, and keeps no new one 
       ++kept_out;
     }
   }
-  CHECK(kept_out < 10);  // where own bucket and neighbour hold eight established ones
+  CHECK(kept_out < 10);  // where both buckets hold established ones only, and their other ones do
   for (uint64_t hash : stay) REQUIRE(t.Find(hash, kNow + 60) != nullptr);
 }
 
