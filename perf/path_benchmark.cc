@@ -40,6 +40,7 @@ struct World {
       backend.outer_destination = IpAddress::FromIpv4(Be32(0x0a000100 + i));
       backend.next_hop = {
           .port = 1, .mtu_bytes = 1500, .destination_mac = {}, .source_mac = {}, .vlan = Be16(0)};
+      backend.plain_outer = PlainOuterOf(backend);
       members.push_back({"backend-" + std::to_string(i), 1, i});
     }
     const auto table = BuildMaglevTable(members, kSlots, 1).value();
@@ -219,9 +220,11 @@ void Encapsulations(benchmark::State& state) {
     backend.encapsulation = encapsulation;
     backend.gue_port = Be16(6080);
     backend.next_hop.vlan = Be16(static_cast<uint16_t>(state.range(2)));
-    if (state.range(1) == 4) continue;
-    backend.outer_source = IpAddress::Parse("2001:db8::1").value();
-    backend.outer_destination = IpAddress::Parse("2001:db8::2").value();
+    if (state.range(1) == 6) {
+      backend.outer_source = IpAddress::Parse("2001:db8::1").value();
+      backend.outer_destination = IpAddress::Parse("2001:db8::2").value();
+    }
+    backend.plain_outer = PlainOuterOf(backend);
   }
   Source source(kFlows);
   Burst burst;

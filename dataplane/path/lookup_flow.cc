@@ -1,6 +1,6 @@
 // HOT PATH: no allocation, lock, log, system call or exception.
 //
-// Third stage: the flow hash of every packet, and the backend of flows that are known.
+// Third stage: the backend of flows that are known.
 #include "dataplane/path/backend_of.h"
 #include "dataplane/path/flow_counting.h"
 #include "dataplane/path/path.h"
@@ -35,14 +35,8 @@ FlowState StateAfter(const Packet& packet, FlowState before, const Snapshot& tab
 }  // namespace
 
 void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state) {
-  for (uint32_t i = 0; i < burst.count; ++i) {
-    Packet& packet = burst.packets[i];
-    if (!packet.pending()) continue;
-    packet.flow_hash = FlowHash(tables.flow_hash_key, packet.key);
-    state.flows->Prefetch(packet.flow_hash);
-  }
-  for (uint32_t i = 0; i < burst.count; ++i) {
-    Packet& packet = burst.packets[i];
+  uint32_t known = 0, unknown = 0;
+  for (Packet& packet : burst) {
     if (!packet.pending()) continue;
     if (packet.backend != nullptr) [[unlikely]] {
       KeepQuicFlow(packet, tables, state);
@@ -55,11 +49,16 @@ void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state) {
         if (packet.backend != nullptr) {
           const FlowState after = StateAfter(packet, FlowTable::State(*entry), tables, state);
           FlowTable::Touch(entry, after, state.now_s, tables.TimeoutsOf(packet.vip));
+          ++known;
+          continue;
         }
       }
     }
-    ++state.counted[packet.backend != nullptr ? Counter::flow_hits : Counter::flow_misses];
+    burst.unknown[unknown++] = static_cast<uint8_t>(&packet - burst.packets);
   }
+  burst.unknown_count = unknown;
+  state.counted[Counter::flow_hits] += known;
+  state.counted[Counter::flow_misses] += unknown;
 }
 
 }  // namespace guideway

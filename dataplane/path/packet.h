@@ -44,18 +44,18 @@ enum class PacketKind : uint8_t {
 inline constexpr uint32_t kNoVip = 0xffffffff;
 inline constexpr uint8_t kTcpFin = 0x01, kTcpSyn = 0x02, kTcpRst = 0x04, kTcpAck = 0x10;
 
+// Fields that ParseHeaders sets to constants for nearly every packet stand side by side: they are
+// one store then.
 struct alignas(kCacheLineBytes) Packet {
   uint8_t* frame = nullptr;   // first byte of the Ethernet header; moves when a stage encapsulates
   uint32_t length_bytes = 0;  // of the frame, contiguous
   uint16_t headroom_bytes = 0;  // writable bytes before `frame`
   uint16_t receive_port = 0;
-  uint16_t transmit_port = 0;
+
   Verdict verdict = Verdict::kPending;
-  DropReason drop_reason = DropReason::frame_truncated;
   PacketKind kind = PacketKind::kPlain;
   IpFamily family = IpFamily::kIpv4;
   uint8_t l3_offset = 0;  // from frame to the IP header: 14, and 4 for each VLAN tag
-  uint8_t tcp_flags = 0;  // 0 for UDP
   bool new_flow = false;  // SelectBackend entered its flow into the flow table
   // What ParseHeaders found wrong above the IP header. It matters only if the packet is for a VIP:
   // LookupVip drops it then; else the kernel is to judge it.
@@ -63,21 +63,27 @@ struct alignas(kCacheLineBytes) Packet {
   DropReason defect = DropReason::l4_truncated;
   // kPlain, and not truncated before the end of the ports; a first fragment with all headers.
   bool ports_known = false;
+
   uint16_t transport_offset = 0;  // from the IP header to TCP, UDP, ICMP; or a fragment's payload
   uint16_t ip_length_bytes = 0;   // of the IP packet; what follows in the frame is padding
+  uint16_t transmit_port = 0;
+  uint8_t tcp_flags = 0;  // 0 for UDP
+  DropReason drop_reason = DropReason::frame_truncated;
+
   uint64_t flow_hash = 0;
   // Addresses: every IP packet; ports: if ports_known. Of an ICMP error that is forwarded: the key
   // of the flow that it is about.
   FlowKey key;
-  uint32_t vip = kNoVip;             // VIP index, after LookupVip
-  uint16_t pool = 0;                 // pool index, after LookupVip
+
+  uint32_t vip = kNoVip;          // VIP index, after LookupVip
+  uint16_t max_segment_size = 0;  // of the VIP: SYNs announce at most this; 0: whatever they do
+  // kFragment: the longest IP packet that fits without outer header
+  uint16_t fragment_mtu_bytes = 0;
   const Backend* backend = nullptr;  // after LookupFlow or SelectBackend; QUIC-LB: LookupVip
-  uint16_t max_segment_size = 0;     // of the VIP: SYNs announce at most this; 0: whatever they do
-  uint16_t fragment_mtu_bytes =
-      0;  // kFragment: the longest IP packet that fits without outer header
   // Second chance: who else may have the socket of this packet; only a backend with a hop list has
   // one, and they are of one family. After SelectBackend.
   const Backend* alternate = nullptr;
+  uint16_t pool = 0;  // pool index, after LookupVip
 
   bool pending() const { return verdict == Verdict::kPending; }
   void Drop(DropReason reason) {
@@ -91,9 +97,18 @@ struct alignas(kCacheLineBytes) Packet {
   }
 };
 
+static_assert(sizeof(Packet) == 2 * kCacheLineBytes);
+
 struct Burst {
   uint32_t count = 0;
+  // Places of the packets for which LookupFlow found no flow.
+  uint32_t unknown_count = 0;
+  uint8_t unknown[kBurstCapacity];
   Packet packets[kBurstCapacity];
+
+  // For loops over the burst's packets.
+  Packet* begin() { return packets; }
+  Packet* end() { return packets + count; }
 };
 
 // What the schedulers of one worker keep (schedulers.h). Owned and used by that worker only.

@@ -1,8 +1,11 @@
 // HOT PATH: no allocation, lock, log, system call or exception.
 //
-// First stage: bytes -> kind and FlowKey. Reads nothing beyond the frame, whatever lengths it
-// claims.
-#include "dataplane/path/header_chain.h"
+// First stage: bytes -> kind and FlowKey. What nearly every packet is - untagged, IPv4 without
+// options or IPv6 without extension headers, whole, TCP or UDP, nothing wrong with it - is decided
+// here in one go; all else is left to ParseFrame(), which says the same of such packets.
+#include <cstring>
+
+#include "dataplane/path/parse_frame.h"
 #include "dataplane/path/path.h"
 #include "lib/net/checksum.h"
 #include "lib/net/headers.h"
@@ -10,189 +13,130 @@
 namespace guideway {
 namespace {
 
-constexpr uint32_t kMaxVlanTags = 2;
-constexpr uint8_t kTcpFlagsMask = 0x3f;  // FIN to URG; the rest is congestion control
-
-struct Bytes {
-  const uint8_t* at;
-  uint32_t length;
-
-  void Skip(uint32_t count) {
-    at += count;
-    length -= count;
-  }
-  template <typename Header>
-  const Header& As() const {
-    return *reinterpret_cast<const Header*>(at);
-  }
-};
-
-void ParseTcp(Packet& packet, Bytes l4) {
-  if (l4.length < sizeof(TcpHeader)) return packet.SetDefect(DropReason::l4_truncated);
-  const auto& tcp = l4.As<TcpHeader>();
-  packet.tcp_flags = tcp.flags;
-  const uint8_t flags = tcp.flags & kTcpFlagsMask;
-  const bool syn_with_end = (flags & kTcpSyn) != 0 && (flags & (kTcpFin | kTcpRst)) != 0;
-  if (tcp.header_bytes() < sizeof(TcpHeader) || tcp.header_bytes() > l4.length || flags == 0 ||
-      syn_with_end) {
-    packet.SetDefect(DropReason::tcp_header_bad);
-  }
+template <typename T>
+T Load(const uint8_t* at) {
+  T value;
+  std::memcpy(&value, at, sizeof(value));
+  return value;
 }
 
-void ParseUdp(Packet& packet, Bytes l4) {
-  if (l4.length < sizeof(UdpHeader)) return packet.SetDefect(DropReason::l4_truncated);
-  const uint16_t length_bytes = l4.As<UdpHeader>().length.host();
-  if (length_bytes < sizeof(UdpHeader) || length_bytes > l4.length) {
-    packet.SetDefect(DropReason::udp_header_bad);
+// Bit f: flags f (FIN to URG; the rest is congestion control) are no contradiction.
+constexpr uint64_t GoodTcpFlags() {
+  uint64_t good = 0;
+  for (uint32_t flags = 1; flags < 64; ++flags) {
+    const bool syn_with_end = (flags & kTcpSyn) != 0 && (flags & (kTcpFin | kTcpRst)) != 0;
+    if (!syn_with_end) good |= uint64_t{1} << flags;
   }
+  return good;
 }
 
-void SetFragment(Packet& packet, IpProtocol protocol) {
-  packet.kind = PacketKind::kFragment;
-  if (protocol != IcmpOf(packet.family)) return;
-  packet.kind = PacketKind::kIcmp;
-  packet.SetDefect(DropReason::icmp_bad);
-}
-
-void ParseTransport(Packet& packet, IpProtocol protocol, Bytes l4) {
-  packet.transport_offset = static_cast<uint16_t>(l4.at - packet.frame - packet.l3_offset);
-  if (protocol != IpProtocol::kTcp && protocol != IpProtocol::kUdp) {
-    const bool icmp = protocol == IcmpOf(packet.family);
-    packet.kind = icmp ? PacketKind::kIcmp : PacketKind::kOtherProtocol;
-    return;
-  }
-  packet.key.protocol = protocol;
-  // TCP and UDP begin alike: with both ports.
-  if (l4.length < 4) return packet.SetDefect(DropReason::l4_truncated);
-  packet.key.source_port = l4.As<UdpHeader>().source_port;
-  packet.key.destination_port = l4.As<UdpHeader>().destination_port;
-  packet.ports_known = true;
-  protocol == IpProtocol::kTcp ? ParseTcp(packet, l4) : ParseUdp(packet, l4);
-}
-
-// RFC 1122, section 3.2.1.3: a source that nobody can be answered at, or only we.
-bool Ipv4SourceIsBad(Be32 source, Be32 destination) {
+// Not the loopback, multicast, unspecified or broadcast address: a class A, B or C address outside
+// 0.0.0.0 and 127/8.
+bool IsPlainSource(Be32 source) {
   const uint32_t host = source.host();
-  const bool multicast = host >> 28 == 0xe;
-  const bool loopback = host >> 24 == 127;
-  return multicast || loopback || host == 0 || host == 0xffffffff || source == destination;
+  return host - 1 < 0xdfffffff && host >> 24 != 127;
 }
 
-// The same by RFC 4291, section 2; IPv4-mapped addresses must not be seen on the wire.
-bool Ipv6SourceIsBad(const FlowKey& key) {
-  return key.source.IsMulticast() || key.source.IsLoopback() || key.source.IsUnspecified() ||
-         key.source.IsIpv4() || key.source == key.destination;
+// `length_bytes`: of the transport header and what follows, at least a TCP header's.
+bool IsPlainTransport(Packet& packet, IpProtocol protocol, const uint8_t* at,
+                      uint32_t length_bytes) {
+  if (protocol == IpProtocol::kTcp) {
+    const auto& tcp = *reinterpret_cast<const TcpHeader*>(at);
+    packet.tcp_flags = tcp.flags;
+    return tcp.header_bytes() - sizeof(TcpHeader) <= length_bytes - sizeof(TcpHeader) &&
+           (GoodTcpFlags() >> (tcp.flags & 63) & 1) != 0;
+  }
+  packet.tcp_flags = 0;
+  const uint32_t udp_bytes = reinterpret_cast<const UdpHeader*>(at)->length.host();
+  return protocol == IpProtocol::kUdp && udp_bytes >= sizeof(UdpHeader) &&
+         udp_bytes <= length_bytes;
 }
 
-void ParseIpv4(Packet& packet, Bytes l3) {
-  if (l3.length < sizeof(Ipv4Header)) return packet.Drop(DropReason::frame_truncated);
-  const auto& ip = l3.As<Ipv4Header>();
-  const uint32_t header_bytes = ip.header_bytes();
-  if (ip.version() != 4 || header_bytes < sizeof(Ipv4Header)) {
-    return packet.Drop(DropReason::ip_header_bad);
-  }
-  if (header_bytes > l3.length) return packet.Drop(DropReason::frame_truncated);
-  packet.ip_length_bytes = ip.total_length.host();
-  if (packet.ip_length_bytes < header_bytes || packet.ip_length_bytes > l3.length) {
-    return packet.Drop(DropReason::ip_header_bad);
-  }
-  if (!Ipv4ChecksumIsRight(ip)) return packet.Drop(DropReason::ip_checksum_bad);
-
-  packet.family = IpFamily::kIpv4;
-  packet.key.source = IpAddress::FromIpv4(ip.source);
-  packet.key.destination = IpAddress::FromIpv4(ip.destination);
-  if (Ipv4SourceIsBad(ip.source, ip.destination)) packet.SetDefect(DropReason::ip_source_bad);
-  if (ip.is_fragment()) {
-    SetFragment(packet, ip.protocol);
-  } else {
-    const uint32_t options_bytes = header_bytes - uint32_t{sizeof(Ipv4Header)};
-    if (!Ipv4OptionsAreGood(l3.at + sizeof(Ipv4Header), options_bytes)) {
-      packet.SetDefect(DropReason::ip_options_bad);
-    }
-    ParseTransport(packet, ip.protocol,
-                   {l3.at + header_bytes, packet.ip_length_bytes - header_bytes});
-  }
-  // Last: it is then the only defect, and none if the packet ends here.
-  if (ip.ttl <= 1) packet.SetDefect(DropReason::ttl_expired);
-}
-
-void ParseExtended(Packet& packet, uint8_t next_header, Bytes rest) {
-  const ExtensionHeaders headers = WalkExtensionHeaders(next_header, rest.at, rest.length);
-  if (headers.bad) return packet.SetDefect(DropReason::ipv6_extension_bad);
-  if (headers.fragment) {
-    SetFragment(packet, headers.protocol);
-    return;
-  }
-  rest.Skip(headers.length_bytes);
-  ParseTransport(packet, headers.protocol, rest);
-}
-
-void ParseIpv6(Packet& packet, Bytes l3) {
-  if (l3.length < sizeof(Ipv6Header)) return packet.Drop(DropReason::frame_truncated);
-  const auto& ip = l3.As<Ipv6Header>();
-  if (ip.version() != 6) return packet.Drop(DropReason::ip_header_bad);
-  const uint32_t length_bytes = ip.payload_length.host() + uint32_t{sizeof(Ipv6Header)};
-  if (length_bytes > l3.length || length_bytes > 0xffff) {
-    return packet.Drop(DropReason::ip_header_bad);
-  }
-  packet.ip_length_bytes = static_cast<uint16_t>(length_bytes);
-  packet.family = IpFamily::kIpv6;
-  packet.key.source = IpAddress::FromIpv6(ip.source);
-  packet.key.destination = IpAddress::FromIpv6(ip.destination);
-  // Tables hold IPv4 addresses mapped: such addresses on the wire must not pass for IPv4.
-  if (packet.key.destination.IsIpv4()) {
-    packet.kind = PacketKind::kNotIp;
-    return;
-  }
-  if (Ipv6SourceIsBad(packet.key)) packet.SetDefect(DropReason::ip_source_bad);
-  const Bytes payload{l3.at + sizeof(Ipv6Header), ip.payload_length.host()};
-  const auto next_header = static_cast<uint8_t>(ip.next_header);
-  ipv6_extension::Is(next_header) ? ParseExtended(packet, next_header, payload)
-                                  : ParseTransport(packet, ip.next_header, payload);
-  if (ip.hop_limit <= 1) packet.SetDefect(DropReason::ttl_expired);  // last, as above
-}
-
-bool IsVlan(Be16 type) { return type == ether_type::kVlan || type == ether_type::kServiceVlan; }
-
-void Reset(Packet& packet) {
+void SetPlain(Packet& packet, IpFamily family, uint32_t ip_bytes, uint32_t transport_at,
+              IpProtocol protocol) {
   packet.verdict = Verdict::kPending;
   packet.kind = PacketKind::kPlain;
-  packet.tcp_flags = 0;
+  packet.family = family;
+  packet.l3_offset = sizeof(EthernetHeader);
   packet.new_flow = false;
   packet.defective = false;
-  packet.ports_known = false;
-  packet.key = FlowKey{};
+  packet.defect = DropReason::l4_truncated;  // without a meaning: makes one store of all these
+  packet.ports_known = true;
+  packet.transport_offset = static_cast<uint16_t>(transport_at);
+  packet.ip_length_bytes = static_cast<uint16_t>(ip_bytes);
+  // Both ports, and the protocol and the zeros behind it: two words of FlowKey.
+  const uint8_t* transport = packet.frame + sizeof(EthernetHeader) + transport_at;
+  std::memcpy(&packet.key.source_port, transport, 2 * sizeof(Be16));
+  packet.key.protocol = protocol;
+  std::memset(packet.key.zero, 0, sizeof(packet.key.zero));
   packet.vip = kNoVip;
   packet.max_segment_size = 0;
+  packet.fragment_mtu_bytes = 0;
   packet.backend = nullptr;
   packet.alternate = nullptr;
 }
 
-void ParseFrame(Packet& packet) {
-  Reset(packet);
-  Bytes rest{packet.frame, packet.length_bytes};
-  if (rest.length < sizeof(EthernetHeader)) return packet.Drop(DropReason::frame_truncated);
-  Be16 type = rest.As<EthernetHeader>().type;
-  rest.Skip(sizeof(EthernetHeader));
-  for (uint32_t tags = 0; tags < kMaxVlanTags && IsVlan(type); ++tags) {
-    if (rest.length < sizeof(VlanTag)) return packet.Drop(DropReason::frame_truncated);
-    type = rest.As<VlanTag>().type;
-    rest.Skip(sizeof(VlanTag));
-  }
-  packet.l3_offset = static_cast<uint8_t>(packet.length_bytes - rest.length);
-  if (type == ether_type::kIpv4) {
-    ParseIpv4(packet, rest);
-  } else if (type == ether_type::kIpv6) {
-    ParseIpv6(packet, rest);
-  } else {
-    packet.kind = PacketKind::kNotIp;
-  }
+bool ParsePlainIpv4(Packet& packet) {
+  const auto& ip = *reinterpret_cast<const Ipv4Header*>(packet.frame + sizeof(EthernetHeader));
+  const uint32_t ip_bytes = ip.total_length.host();
+  const bool good = ip.version_ihl == 0x45 && ip_bytes >= sizeof(Ipv4Header) + sizeof(TcpHeader) &&
+                    ip_bytes <= packet.length_bytes - sizeof(EthernetHeader) && !ip.is_fragment() &&
+                    ip.ttl > 1 && Ipv4ChecksumIsRight(ip) && IsPlainSource(ip.source) &&
+                    ip.source != ip.destination;
+  if (!good) [[unlikely]]
+    return false;
+  constexpr uint32_t kTransportAt = sizeof(Ipv4Header);
+  const auto* transport = reinterpret_cast<const uint8_t*>(&ip) + kTransportAt;
+  if (!IsPlainTransport(packet, ip.protocol, transport, ip_bytes - kTransportAt)) return false;
+  packet.key.source = IpAddress::FromIpv4(ip.source);
+  packet.key.destination = IpAddress::FromIpv4(ip.destination);
+  SetPlain(packet, IpFamily::kIpv4, ip_bytes, kTransportAt, ip.protocol);
+  return true;
+}
+
+bool ParsePlainIpv6(Packet& packet) {
+  const auto& ip = *reinterpret_cast<const Ipv6Header*>(packet.frame + sizeof(EthernetHeader));
+  const uint32_t payload_bytes = ip.payload_length.host();
+  const uint32_t ip_bytes = payload_bytes + uint32_t{sizeof(Ipv6Header)};
+  const IpAddress source = IpAddress::FromIpv6(ip.source);
+  const IpAddress destination = IpAddress::FromIpv6(ip.destination);
+  // Unspecified, loopback and mapped addresses begin with 64 bits of 0.
+  const bool good =
+      reinterpret_cast<const uint8_t*>(&ip)[0] >> 4 == 6 && payload_bytes >= sizeof(TcpHeader) &&
+      ip_bytes <= packet.length_bytes - sizeof(EthernetHeader) && ip_bytes <= 0xffff &&
+      ip.hop_limit > 1 && Load<uint64_t>(ip.source) != 0 && Load<uint64_t>(ip.destination) != 0 &&
+      ip.source[0] != 0xff && source != destination;
+  if (!good) [[unlikely]]
+    return false;
+  constexpr uint32_t kTransportAt = sizeof(Ipv6Header);
+  const auto* transport = reinterpret_cast<const uint8_t*>(&ip) + kTransportAt;
+  if (!IsPlainTransport(packet, ip.next_header, transport, payload_bytes)) return false;
+  packet.key.source = source;
+  packet.key.destination = destination;
+  SetPlain(packet, IpFamily::kIpv6, ip_bytes, kTransportAt, ip.next_header);
+  return true;
+}
+
+// False: ParseFrame() is to decide; nothing that it does not set afresh has been set.
+bool ParsePlain(Packet& packet) {
+  constexpr uint32_t kShortestIpv4 =
+      sizeof(EthernetHeader) + sizeof(Ipv4Header) + sizeof(TcpHeader);
+  constexpr uint32_t kShortestIpv6 =
+      sizeof(EthernetHeader) + sizeof(Ipv6Header) + sizeof(TcpHeader);
+  if (packet.length_bytes < kShortestIpv4) return false;
+  const Be16 type = reinterpret_cast<const EthernetHeader*>(packet.frame)->type;
+  if (type == ether_type::kIpv4) return ParsePlainIpv4(packet);
+  return type == ether_type::kIpv6 && packet.length_bytes >= kShortestIpv6 &&
+         ParsePlainIpv6(packet);
 }
 
 }  // namespace
 
 void ParseHeaders(Burst& burst) {
-  for (uint32_t i = 0; i < burst.count; ++i) ParseFrame(burst.packets[i]);
+  for (Packet& packet : burst) {
+    if (!ParsePlain(packet)) [[unlikely]]
+      ParseFrame(packet);
+  }
 }
 
 }  // namespace guideway

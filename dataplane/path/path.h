@@ -19,8 +19,9 @@ void ParseHeaders(Burst& burst);
 // ICMP for a VIP's address gets its verdict here: the flow it may be about is neither entered nor
 // touched, so the later stages have nothing to do with it (icmp.h).
 // A UDP packet whose QUIC connection ID names its server has its backend after this (quic.h).
+// What goes on has its flow hash after this.
 void LookupVip(Burst& burst, const Snapshot& tables, PathState& state);
-// Flow hash; known flow -> backend. A flow is known if its entry's backend still is the same
+// Known flow -> backend. A flow is known if its entry's backend still is the same
 // backend and keeps its flows. A packet that has a backend already keeps it. A SYN without ACK is
 // never known: it starts a flow anew.
 void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state);

@@ -52,15 +52,13 @@ void SelectByState(Packet& packet, const channel::MaglevSlot& slot, const Snapsh
 
 void SelectBackend(Burst& burst, const Snapshot& tables, PathState& state) {
   const channel::MaglevSlot* slots[kBurstCapacity];
-  for (uint32_t i = 0; i < burst.count; ++i) {
-    const Packet& packet = burst.packets[i];
-    if (!packet.pending() || packet.backend != nullptr) continue;
-    slots[i] = SlotFor(packet, tables);
+  for (uint32_t i = 0; i < burst.unknown_count; ++i) {
+    slots[i] = SlotFor(burst.packets[burst.unknown[i]], tables);
     PrefetchRead(slots[i]);  // harmless if null
   }
-  for (uint32_t i = 0; i < burst.count; ++i) {
-    Packet& packet = burst.packets[i];
-    if (!packet.pending() || packet.backend != nullptr) continue;
+  for (uint32_t i = 0; i < burst.unknown_count; ++i) {
+    Packet& packet = burst.packets[burst.unknown[i]];
+    if (packet.backend != nullptr) continue;  // other workers knew it
     packet.backend = slots[i] != nullptr ? BackendOf(*slots[i], tables) : nullptr;
     if (packet.backend == nullptr) {
       packet.Drop(DropReason::no_backend);

@@ -25,12 +25,12 @@ inline IpFamily WriteOuterIp(const Packet& packet, const InnerPacket& inner, uin
   const Backend& backend = *packet.backend;
   IpAddress spread;
   const IpAddress* source = &backend.outer_source;  // not copied: that would cost a nanosecond
-  if (backend.source_flow_bits != 0) {
+  if (backend.source_flow_bits != 0) [[unlikely]] {
     spread = SpreadSource(*source, backend.source_flow_bits, packet.flow_hash);
     source = &spread;
   }
   if (backend.outer_destination.IsIpv4()) {
-    const uint16_t identification = inner.dont_fragment ? uint16_t{0} : state.next_ipv4_id++;
+    const uint32_t identification = inner.dont_fragment ? 0u : state.next_ipv4_id++;
     WriteOuterIpv4(outer, inner, source->ipv4(), backend.outer_destination.ipv4(), identification);
     return IpFamily::kIpv4;
   }

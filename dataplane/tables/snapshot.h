@@ -29,6 +29,11 @@ struct NextHop {
 };
 static_assert(sizeof(NextHop) == 18);
 
+// What Encapsulate can do without looking at a backend's other fields: the outer IPv4 or IPv6
+// header of IPIP with a fixed source, or L2; to a next hop that is there and takes no tag. kNone:
+// it has to look.
+enum class PlainOuter : uint8_t { kNone, kIpv4, kIpv6, kL2 };
+
 struct alignas(kCacheLineBytes) Backend {
   BackendId id = 0;  // index and incarnation; a free index has exists == false
   bool exists = false;
@@ -38,13 +43,23 @@ struct alignas(kCacheLineBytes) Backend {
   IpAddress outer_source;        // of tunnels; the family is the outer family
   IpAddress outer_destination;   // the backend's address
   NextHop next_hop;
-  Be16 gue_port;                    // UDP destination port
-  bool gue_hop_list = false;        // second chance: see lib/net/gue.h
-  bool gue_zero_checksum6 = false;  // no UDP checksum over IPv6
-  uint8_t dscp = 0;                 // of L3DSR
-  uint8_t reserved = 0;
+  Be16 gue_port;                               // UDP destination port
+  bool gue_hop_list = false;                   // second chance: see lib/net/gue.h
+  bool gue_zero_checksum6 = false;             // no UDP checksum over IPv6
+  uint8_t dscp = 0;                            // of L3DSR
+  PlainOuter plain_outer = PlainOuter::kNone;  // PlainOuterOf(), or kNone, which is slower
 };
 static_assert(sizeof(Backend) == kCacheLineBytes);
+
+inline PlainOuter PlainOuterOf(const Backend& backend) {
+  const bool plain_hop = backend.next_hop.mtu_bytes != 0 && backend.next_hop.vlan == Be16(0);
+  if (!plain_hop) return PlainOuter::kNone;
+  if (backend.encapsulation == channel::Encapsulation::kL2) return PlainOuter::kL2;
+  if (backend.encapsulation != channel::Encapsulation::kIpip || backend.source_flow_bits != 0) {
+    return PlainOuter::kNone;
+  }
+  return backend.outer_destination.IsIpv4() ? PlainOuter::kIpv4 : PlainOuter::kIpv6;
+}
 
 struct Pool {
   const channel::MaglevSlot* slots = nullptr;  // slot_count entries; current == kNoBackend: nobody

@@ -186,6 +186,7 @@ void OwnedSnapshot::FillBackends(const TableState& tables, absl::Span<Backend> b
                         .destination_mac = next_hop.destination_mac,
                         .source_mac = next_hop.source_mac,
                         .vlan = Be16(next_hop.vlan)};
+    backend.plain_outer = PlainOuterOf(backend);
   }
 }
 

@@ -1,26 +1,14 @@
-// HOT PATH (Find, HasAddress): no allocation, lock, log, system call or exception.
+// HOT PATH (Find...(), HasAddress): no allocation, lock, log, system call or
+// exception. The rest builds the table.
 #include "dataplane/tables/vip_table.h"
 
 #include <bit>
-#include <cstring>
 
 namespace guideway {
 namespace {
 
-constexpr uint8_t kAddressMarker = 0;    // in VipCell::protocol
+constexpr uint8_t kAddressMarker = 0;    // as protocol
 constexpr uint8_t kForFragments = 0x80;  // likewise, with the protocol
-
-// Not keyed: VIPs are the operator's, so nobody else chooses what is in the table, and at most half
-// of the cells are taken.
-size_t HashOf(const IpAddress& address, Be16 port, uint8_t protocol) {
-  uint64_t low, high;
-  std::memcpy(&low, &address.bytes[0], sizeof(low));
-  std::memcpy(&high, &address.bytes[8], sizeof(high));
-  uint64_t hash = low * 0x9e3779b97f4a7c15 ^ high;
-  hash = (hash ^ (uint64_t{port.wire()} << 8 | protocol)) * 0xff51afd7ed558ccd;
-  hash ^= hash >> 32;
-  return static_cast<size_t>(hash * 0xc4ceb9fe1a85ec53 >> 20);
-}
 
 }  // namespace
 
@@ -34,17 +22,18 @@ bool VipTable::Insert(const IpAddress& address, Be16 port, IpProtocol protocol, 
   if (FindExact(address, port, static_cast<uint8_t>(protocol)) != nullptr) return false;
   const bool new_address = !HasAddress(address);
   const auto put = [&](Be16 cell_port, uint8_t cell_protocol) -> bool {
-    size_t at = HashOf(address, cell_port, cell_protocol);
-    for (size_t probe = 0; probe < cells_.size(); ++probe, ++at) {
-      VipCell& cell = cells_[at & mask_];
-      if (cell.used != 0) continue;
+    const uint32_t service = VipCell::ServiceOf(cell_port, cell_protocol);
+    const uint64_t hash = HashOf(address, service);
+    const size_t home = (hash & bucket_mask_) * kCellsPerBucket;
+    for (size_t probe = 0; probe < cells_.size(); ++probe) {
+      VipCell& cell = cells_[(home + probe) & (cells_.size() - 1)];
+      if (cell.service != 0) continue;
       cell.address = address;
-      cell.port = cell_port;
-      cell.protocol = cell_protocol;
+      cell.service = service;
       cell.pool = pool;
       cell.max_segment_size = max_segment_size;
       cell.vip = vip;
-      cell.used = 1;
+      cell.tag = TagOf(hash);
       return true;
     }
     return false;
@@ -61,25 +50,6 @@ void VipTable::SetQuicVip(const IpAddress& address, Be16 port, IpProtocol protoc
   if (found != nullptr) cells_[static_cast<size_t>(found - cells_.data())].quic_vip = quic_vip;
 }
 
-const VipCell* VipTable::FindExact(const IpAddress& address, Be16 port, uint8_t protocol) const {
-  if (cells_.empty()) return nullptr;
-  size_t at = HashOf(address, port, protocol);
-  for (size_t probe = 0; probe < cells_.size(); ++probe, ++at) {
-    const VipCell& cell = cells_[at & mask_];
-    if (cell.used == 0) return nullptr;
-    if (cell.port == port && cell.protocol == protocol && cell.address == address) return &cell;
-  }
-  return nullptr;
-}
-
-const VipCell* VipTable::Find(const IpAddress& address, Be16 port, IpProtocol protocol) const {
-  const VipCell* cell = FindExact(address, port, static_cast<uint8_t>(protocol));
-  if (cell == nullptr && any_port_) {
-    cell = FindExact(address, Be16(0), static_cast<uint8_t>(protocol));
-  }
-  return cell;
-}
-
 bool VipTable::InsertForFragments(const IpAddress& address, IpProtocol protocol, uint32_t vip,
                                   uint16_t pool) {
   if (FindForFragments(address, protocol) != nullptr) return true;
@@ -93,6 +63,24 @@ bool VipTable::InsertForFragments(const IpAddress& address, IpProtocol protocol,
 const VipCell* VipTable::FindForFragments(const IpAddress& address, IpProtocol protocol) const {
   return FindExact(address, Be16(0),
                    static_cast<uint8_t>(kForFragments | static_cast<uint8_t>(protocol)));
+}
+
+// Every bucket from the service's own on, up to one that is not full.
+const VipCell* VipTable::FindFurther(const IpAddress& address, uint32_t service) const {
+  uint64_t bucket = HashOf(address, service);
+  for (const uint64_t last = bucket + bucket_mask_;; ++bucket) {
+    const VipCell* pair = first_ + (bucket & bucket_mask_) * kCellsPerBucket;
+    for (size_t i = 0; i < kCellsPerBucket; ++i) {
+      if (Matches(pair[i], address, service)) return pair + i;
+    }
+    const bool full = (pair[0].service & pair[1].service) != 0;
+    if (!full || bucket == last) return nullptr;
+  }
+}
+
+// Not inline, as FindExact is: fewer packets come by, and the loop over a burst is shorter.
+const VipCell* VipTable::FindAnyPort(const IpAddress& address, IpProtocol protocol) const {
+  return FindExact(address, Be16(0), static_cast<uint8_t>(protocol));
 }
 
 bool VipTable::HasAddress(const IpAddress& address) const {

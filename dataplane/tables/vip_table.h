@@ -1,28 +1,39 @@
 // VipTable: (destination address, port, protocol) -> Vip, one hash probe for most packets.
 //
-// Open addressing over 32-byte cells in a power-of-two array that is at most half full. A VIP with
-// port 0 takes every port of its protocol; an exact port wins over it. Immutable after building;
-// any number of readers. The cells are borrowed from the snapshot's memory.
+// Open addressing over buckets of two 32-byte cells, one cache line, in a power-of-two array that
+// is at most half full. Which of the two it is differs from packet to packet, so it is chosen by 16
+// bits of the hash without a branch, and then compared as a whole. A VIP with port 0 takes every
+// port of its protocol; an exact port wins over it. Immutable after building; any number of
+// readers. The cells are borrowed from the snapshot's memory.
 #ifndef GUIDEWAY_DATAPLANE_TABLES_VIP_TABLE_H_
 #define GUIDEWAY_DATAPLANE_TABLES_VIP_TABLE_H_
 
+#include <array>
+#include <bit>
 #include <cstdint>
 
 #include "absl/types/span.h"
+#include "lib/base/hot.h"
+#include "lib/hash/flow_hash.h"
 #include "lib/net/flow_key.h"
 
 namespace guideway {
 
 struct VipCell {
   IpAddress address;
-  Be16 port;             // 0: any port, or the address marker (protocol 0)
-  uint8_t protocol = 0;  // 0 with `used`: marks that the address belongs to some VIP
-  uint8_t used = 0;
+  // What it is found by besides the address, as one word: port (0: any port, or the address
+  // marker), protocol (0: marks that the address belongs to some VIP), and 1. Unused cells: 0.
+  uint32_t service = 0;
   uint16_t pool = 0;
   uint16_t max_segment_size = 0;  // SYNs announce at most this; 0: whatever they do
   uint32_t vip = 0;               // VIP index
   uint16_t quic_vip = 0;          // QUIC-LB: 1 + place in Snapshot::quic.vips; 0: none
-  uint16_t reserved2 = 0;
+  uint16_t tag = 0;               // of the hash; unused cells: 0
+
+  static constexpr uint32_t ServiceOf(Be16 port, uint8_t protocol) {
+    return uint32_t{port.wire()} << 16 | uint32_t{protocol} << 8 | 1;
+  }
+  Be16 port() const { return Be16::FromWire(static_cast<uint16_t>(service >> 16)); }
 };
 static_assert(sizeof(VipCell) == 32);
 
@@ -30,7 +41,8 @@ class VipTable {
  public:
   VipTable() = default;
   // `cells` holds a power of two of zeroed cells, at least CellsFor(number of VIPs).
-  explicit VipTable(absl::Span<VipCell> cells) : cells_(cells), mask_(cells.size() - 1) {}
+  explicit VipTable(absl::Span<VipCell> cells)
+      : cells_(cells), first_(cells.data()), bucket_mask_(cells.size() / kCellsPerBucket - 1) {}
 
   static size_t CellsFor(size_t vip_count);
   // Builder only. Adds the VIP and its address marker. False if the same VIP is there already.
@@ -51,11 +63,50 @@ class VipTable {
   bool HasAddress(const IpAddress& address) const;
 
  private:
+  static constexpr size_t kCellsPerBucket = 2;
+  static constexpr VipCell kNoCells[kCellsPerBucket] = {};
+
+  static uint64_t HashOf(const IpAddress& address, uint32_t service);
+  static uint16_t TagOf(uint64_t hash) { return static_cast<uint16_t>(hash >> 48 | 1); }
+  static bool Matches(const VipCell& cell, const IpAddress& address, uint32_t service) {
+    return cell.address == address && cell.service == service;
+  }
   const VipCell* FindExact(const IpAddress& address, Be16 port, uint8_t protocol) const;
+  const VipCell* FindFurther(const IpAddress& address, uint32_t service) const;
+  const VipCell* FindAnyPort(const IpAddress& address, IpProtocol protocol) const;
+
   absl::Span<VipCell> cells_;
-  size_t mask_ = 0;
+  const VipCell* first_ = kNoCells;  // of cells_, if there are any
+  size_t bucket_mask_ = 0;
   bool any_port_ = false;  // some VIP takes every port: a second probe is needed
 };
+
+// HOT PATH from here on: inline, because every packet comes by.
+
+// Not keyed: VIPs are the operator's, so nobody else chooses what is in the table. Folded, because
+// VIPs differ in the last bytes of the address, the high bits of a word.
+inline uint64_t VipTable::HashOf(const IpAddress& address, uint32_t service) {
+  const auto words = std::bit_cast<std::array<uint64_t, 2>>(address);
+  return FoldedMultiply(words[0] ^ 0x9e3779b97f4a7c15, words[1] ^ service ^ 0xff51afd7ed558ccd);
+}
+
+inline const VipCell* VipTable::FindExact(const IpAddress& address, Be16 port,
+                                          uint8_t protocol) const {
+  const uint32_t service = VipCell::ServiceOf(port, protocol);
+  const uint64_t hash = HashOf(address, service);
+  const VipCell* pair = first_ + (hash & bucket_mask_) * kCellsPerBucket;
+  const VipCell& cell = pair[Opaque(size_t{pair[1].tag == TagOf(hash)})];
+  if (Matches(cell, address, service)) [[likely]]
+    return &cell;
+  // Both tags may be the same, or the bucket full and the cell elsewhere.
+  return (pair[0].service & pair[1].service) == 0 ? nullptr : FindFurther(address, service);
+}
+
+inline const VipCell* VipTable::Find(const IpAddress& address, Be16 port,
+                                     IpProtocol protocol) const {
+  const VipCell* cell = FindExact(address, port, static_cast<uint8_t>(protocol));
+  return cell == nullptr && any_port_ ? FindAnyPort(address, protocol) : cell;
+}
 
 }  // namespace guideway
 

@@ -14,31 +14,44 @@ constexpr uint32_t kTransmitTries = 4;
 
 }  // namespace
 
+// Packets that nobody takes further, and those that need more than a place in an outbox.
+void Worker::DispatchOther(Packet& packet, rte_mbuf* mbuf, uint32_t receive_port) {
+  switch (packet.verdict) {
+    case Verdict::kToKernel:
+      if (ports_[receive_port].twin != nullptr) {
+        to_kernel_.packets[to_kernel_.count++] = mbuf;
+        return;
+      }
+      packet.Drop(DropReason::no_kernel_twin);
+      break;
+    case Verdict::kAnswer:
+      SetFrame(mbuf, packet.frame, packet.length_bytes);
+      answers_.packets[answers_.count++] = mbuf;
+      return;
+    case Verdict::kFragment:
+      return SendFragments(packet, mbuf);
+    case Verdict::kHold:
+      return Hold(packet, mbuf);
+    case Verdict::kPending:
+    case Verdict::kForward:
+    case Verdict::kDrop:
+      break;
+  }
+  ++state_.counted[packet.drop_reason];
+  drops_.packets[drops_.count++] = mbuf;
+}
+
 void Worker::Dispatch(rte_mbuf** packets, uint32_t receive_port) {
-  uint32_t received_bytes[kBurstCapacity];
   burst_mbufs_ = packets;
   for (uint32_t i = 0; i < burst_.count; ++i) {
     Packet& packet = burst_.packets[i];
-    rte_mbuf* mbuf = packets[i];
-    received_bytes[i] = mbuf->pkt_len;
-    if (packet.verdict == Verdict::kForward) {
-      SetFrame(mbuf, packet.frame, packet.length_bytes);
-      Outbox& outbox = outboxes_[packet.transmit_port];
-      outbox.packets[outbox.count++] = mbuf;
-    } else if (packet.verdict == Verdict::kToKernel && ports_[receive_port].twin != nullptr) {
-      to_kernel_.packets[to_kernel_.count++] = mbuf;
-    } else if (packet.verdict == Verdict::kAnswer) {
-      SetFrame(mbuf, packet.frame, packet.length_bytes);
-      answers_.packets[answers_.count++] = mbuf;
-    } else if (packet.verdict == Verdict::kFragment) {
-      SendFragments(packet, mbuf);
-    } else if (packet.verdict == Verdict::kHold) {
-      Hold(packet, mbuf);
-    } else {
-      if (packet.verdict == Verdict::kToKernel) packet.Drop(DropReason::no_kernel_twin);
-      ++state_.counted[packet.drop_reason];
-      drops_.packets[drops_.count++] = mbuf;
+    if (packet.verdict != Verdict::kForward) {
+      DispatchOther(packet, packets[i], receive_port);
+      continue;
     }
+    SetFrame(packets[i], packet.frame, packet.length_bytes);
+    Outbox& outbox = outboxes_[packet.transmit_port];
+    outbox.packets[outbox.count++] = packets[i];
   }
   for (uint32_t port = 0; port < ports_.size(); ++port) {
     if (outboxes_[port].count > 0) Forward(port);
@@ -51,7 +64,7 @@ void Worker::Dispatch(rte_mbuf** packets, uint32_t receive_port) {
   drops_.count = 0;
   for (uint32_t i = 0; i < burst_.count; ++i) {
     if (burst_.packets[i].verdict == Verdict::kHold) continue;  // counted when it stops waiting
-    traffic_->Count(burst_.packets[i], received_bytes[i]);
+    traffic_->Count(burst_.packets[i], received_bytes_[i]);
   }
 }
 

@@ -148,6 +148,7 @@ void Worker::LoadBurst(rte_mbuf** packets, uint32_t count, uint32_t port) {
       continue;
     }
     packets[burst_.count] = mbuf;
+    received_bytes_[burst_.count] = mbuf->pkt_len;
     Packet& packet = burst_.packets[burst_.count++];
     packet.frame = rte_pktmbuf_mtod(mbuf, uint8_t*);
     packet.length_bytes = mbuf->data_len;

@@ -77,6 +77,7 @@ class Worker {
   void Process(rte_mbuf** packets, uint32_t count, uint32_t port, const Snapshot& tables);
   void LoadBurst(rte_mbuf** packets, uint32_t count, uint32_t port);
   void Dispatch(rte_mbuf** packets, uint32_t receive_port);
+  void DispatchOther(Packet& packet, rte_mbuf* mbuf, uint32_t receive_port);
   void Forward(uint32_t port);
   void SendFragments(Packet& packet, rte_mbuf* mbuf);
   Sent Transmit(uint32_t port, Outbox* outbox);
@@ -101,6 +102,7 @@ class Worker {
 
   // The worker's own.
   Burst burst_;
+  uint32_t received_bytes_[kBurstCapacity];  // of burst_'s packets
   rte_mbuf* const* burst_mbufs_ = nullptr;  // those of burst_'s packets, while it is dispatched
   PathState state_;
   const std::unique_ptr<FragmentTable> fragments_;

@@ -1,9 +1,8 @@
-// HOT PATH (FlowHash and SourceHash): no allocation, lock, log, system call or exception.
+// HOT PATH (SourceHash): no allocation, lock, log, system call or exception.
 #include "lib/hash/flow_hash.h"
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 
 #include "lib/hash/siphash.h"
 
@@ -16,17 +15,6 @@ namespace {
 constexpr SipKey kDerive0{0x6775696465776179, 0};  // "guideway"
 constexpr SipKey kDerive1{0x6775696465776179, 1};
 
-uint64_t FoldedMultiply(uint64_t a, uint64_t b) {
-  const auto product = static_cast<Uint128>(a) * b;
-  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
-}
-
-uint64_t LoadWord(const uint8_t* at) {
-  uint64_t word;
-  std::memcpy(&word, at, sizeof(word));
-  return LittleEndian(word);
-}
-
 Be32 Masked(Be32 word, uint32_t bits) {
   return Be32(bits == 0 ? 0 : word.host() & 0xffffffffu << (32 - std::min(bits, 32u)));
 }
@@ -38,17 +26,6 @@ FlowHashKey FlowHashKey::FromSecret(const std::string& secret) {
   FlowHashKey key;
   for (size_t i = 0; i < key.words.size(); ++i) key.words[i] = SipHash24(derived, uint64_t{i});
   return key;
-}
-
-uint64_t FlowHash(const FlowHashKey& key, const FlowKey& flow) {
-  const auto& k = key.words;
-  const auto* bytes = reinterpret_cast<const uint8_t*>(&flow);
-  const uint64_t source = FoldedMultiply(LoadWord(bytes) ^ k[0], LoadWord(bytes + 8) ^ k[1]);
-  const uint64_t destination =
-      FoldedMultiply(LoadWord(bytes + 16) ^ k[2], LoadWord(bytes + 24) ^ k[3]);
-  const uint64_t ports = LoadWord(bytes + 32);
-  const uint64_t hash = FoldedMultiply(source ^ ports ^ k[4], destination ^ k[5]);
-  return hash != 0 ? hash : 1;
 }
 
 uint64_t SourceHash(const FlowHashKey& key, const IpAddress& source, uint32_t bits_ipv4,

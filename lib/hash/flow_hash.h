@@ -9,8 +9,10 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <string>
 
+#include "lib/hash/siphash.h"
 #include "lib/net/flow_key.h"
 
 namespace guideway {
@@ -36,6 +38,26 @@ uint64_t SourceHash(const FlowHashKey& key, const IpAddress& source, uint32_t bi
 // Maps a flow hash onto [0, slot_count) without division (the high half of the product).
 inline uint32_t SlotOf(uint64_t flow_hash, uint32_t slot_count) {
   return static_cast<uint32_t>((static_cast<Uint128>(flow_hash) * slot_count) >> 64);
+}
+
+// Inline, because every packet comes by.
+
+inline uint64_t FoldedMultiply(uint64_t a, uint64_t b) {
+  const auto product = static_cast<Uint128>(a) * b;
+  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+}
+
+inline uint64_t FlowHash(const FlowHashKey& key, const FlowKey& flow) {
+  const auto& k = key.words;
+  const auto word = [&flow](size_t index) {
+    uint64_t value;
+    std::memcpy(&value, reinterpret_cast<const uint8_t*>(&flow) + 8 * index, sizeof(value));
+    return LittleEndian(value);
+  };
+  const uint64_t source = FoldedMultiply(word(0) ^ k[0], word(1) ^ k[1]);
+  const uint64_t destination = FoldedMultiply(word(2) ^ k[2], word(3) ^ k[3]);
+  const uint64_t hash = FoldedMultiply(source ^ word(4) ^ k[4], destination ^ k[5]);
+  return hash + (hash == 0);
 }
 
 }  // namespace guideway

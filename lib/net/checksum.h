@@ -4,6 +4,7 @@
 #ifndef GUIDEWAY_LIB_NET_CHECKSUM_H_
 #define GUIDEWAY_LIB_NET_CHECKSUM_H_
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -34,13 +35,13 @@ Be16 UpdateChecksum(Be16 checksum, uint64_t delta);
 // Whether the header checksum is right; header.header_bytes() (at least 20) bytes must be readable.
 bool Ipv4ChecksumIsRight(const Ipv4Header& header);
 
-// Folds a sum of 16- or 32-bit words in wire order to 16 bits.
+// Folds a sum of 16- or 32-bit words in wire order to 16 bits: twice the sum of both halves, whose
+// carry comes in at the low end because the other half is added below.
 constexpr uint16_t FoldSum(uint64_t sum) {
-  sum = (sum & 0xffffffff) + (sum >> 32);
-  sum = (sum & 0xffffffff) + (sum >> 32);
-  sum = (sum & 0xffff) + (sum >> 16);
-  sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<uint16_t>(sum);
+  sum += std::rotl(sum, 32);
+  auto half = static_cast<uint32_t>(sum >> 32);
+  half += std::rotl(half, 16);
+  return static_cast<uint16_t>(half >> 16);
 }
 
 // Inline because the packet path calls them for every packet.

@@ -9,8 +9,10 @@
 #define GUIDEWAY_LIB_NET_ENCAPSULATION_H_
 
 #include <cstdint>
+#include <cstring>
 
 #include "lib/net/address.h"
+#include "lib/net/checksum.h"
 #include "lib/net/headers.h"
 
 namespace guideway {
@@ -35,10 +37,10 @@ struct InnerPacket {
 InnerPacket DescribeInner(IpFamily family, const uint8_t* ip_header, uint16_t length_bytes);
 
 // Writes 20 bytes at `outer`. `identification` should differ between packets of one tunnel that may
-// be fragmented; it is written as 0 where DF is set (RFC 6864: meaningless there).
+// be fragmented; its low 16 bits are used, or 0 where DF is set (RFC 6864: meaningless there).
 // length_bytes + 20 must not exceed 65535.
 void WriteOuterIpv4(uint8_t* outer, const InnerPacket& inner, Be32 source, Be32 destination,
-                    uint16_t identification);
+                    uint32_t identification);
 
 // Writes 40 bytes at `outer`. The low 20 bits of `flow_label` are used (RFC 6438).
 void WriteOuterIpv6(uint8_t* outer, const InnerPacket& inner, const IpAddress& source,
@@ -60,7 +62,41 @@ inline constexpr uint8_t kMinFlowBits = 2, kMaxFlowBits = 32, kMaxFlowBitsIpv4 =
 // one tunnel. Those bits are 0 in `prefix`. Never all zeros or all ones, which name no host.
 IpAddress SpreadSource(const IpAddress& prefix, uint32_t flow_bits, uint64_t flow_hash);
 
-// Inline: returned through memory it would cost as much as all of the rest.
+// Inline, because the packet path calls them for every packet.
+
+// By words, summed before they are stored: reading fresh small stores back as words would stall.
+inline void WriteOuterIpv4(uint8_t* outer, const InnerPacket& inner, Be32 source, Be32 destination,
+                           uint32_t identification) {
+  const uint32_t length_bytes = uint32_t{sizeof(Ipv4Header)} + inner.length_bytes;
+  const Be32 version_to_length(0x45u << 24 | uint32_t{inner.traffic_class} << 16 | length_bytes);
+  const Be32 identification_and_fragment(
+      inner.dont_fragment ? uint32_t{Ipv4Header::kDontFragment.host()} : identification << 16);
+  const Be32 ttl_and_protocol(uint32_t{kOuterTtl} << 24 |
+                              uint32_t{static_cast<uint8_t>(inner.protocol)} << 16);
+  const uint64_t sum = uint64_t{version_to_length.wire()} + identification_and_fragment.wire() +
+                       ttl_and_protocol.wire() + source.wire() + destination.wire();
+  auto* words = reinterpret_cast<Be32*>(outer);
+  words[0] = version_to_length;
+  words[1] = identification_and_fragment;
+  words[2] = ttl_and_protocol;
+  words[3] = source;
+  words[4] = destination;
+  reinterpret_cast<Ipv4Header*>(outer)->checksum =
+      Be16::FromWire(static_cast<uint16_t>(~FoldSum(sum)));
+}
+
+inline void WriteOuterIpv6(uint8_t* outer, const InnerPacket& inner, const IpAddress& source,
+                           const IpAddress& destination, uint32_t flow_label) {
+  auto* header = reinterpret_cast<Ipv6Header*>(outer);
+  header->version_class_label =
+      Be32(6u << 28 | uint32_t{inner.traffic_class} << 20 | (flow_label & 0xfffff));
+  header->payload_length = Be16(inner.length_bytes);
+  header->next_header = inner.protocol;
+  header->hop_limit = kOuterTtl;
+  std::memcpy(header->source, source.bytes.data(), sizeof(header->source));
+  std::memcpy(header->destination, destination.bytes.data(), sizeof(header->destination));
+}
+
 inline InnerPacket DescribeInner(IpFamily family, const uint8_t* ip_header, uint16_t length_bytes) {
   InnerPacket inner;
   inner.protocol = family == IpFamily::kIpv4 ? IpProtocol::kIpip : IpProtocol::kIpv6;

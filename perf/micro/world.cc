@@ -73,6 +73,7 @@ void BenchmarkWorld::AddBackends(const Options& options) {
         .port = 0, .mtu_bytes = 1500, .destination_mac = {}, .source_mac = {}, .vlan = Be16(0)};
     backend.gue_port = Be16(kGuePort);
     backend.gue_hop_list = options.gue_hop_list || options.ten_pools;
+    backend.plain_outer = PlainOuterOf(backend);
   }
   tables_.backends = backends_;
 }

@@ -76,7 +76,7 @@ struct World {
     const VipCell* cell = tables.vips.Find(Address(address), Be16(port), IpProtocol::kUdp);
     if (cell->quic_vip == 0) {
       quic_vips.emplace_back();
-      tables.vips.SetQuicVip(Address(address), cell->port, IpProtocol::kUdp,
+      tables.vips.SetQuicVip(Address(address), cell->port(), IpProtocol::kUdp,
                              static_cast<uint16_t>(quic_vips.size()));
       MakeQuicTable();
     }
