@@ -29,10 +29,10 @@ struct NextHop {
 };
 static_assert(sizeof(NextHop) == 18);
 
-// What Encapsulate can do without looking at a backend's other fields: the outer IPv4 or IPv6
-// header of IPIP with a fixed source, or L2; to a next hop that is there and takes no tag. kNone:
+// What Encapsulate can do without looking at a backend's other fields: L2; IPIP over IPv4 or IPv6,
+// GUE over IPv4, both with a fixed source; all to a next hop that is there and takes no tag. kNone:
 // it has to look.
-enum class PlainOuter : uint8_t { kNone, kIpv4, kIpv6, kL2 };
+enum class PlainOuter : uint8_t { kNone, kIpv4, kIpv6, kGueIpv4, kL2 };
 
 struct alignas(kCacheLineBytes) Backend {
   BackendId id = 0;  // index and incarnation; a free index has exists == false
@@ -55,10 +55,13 @@ inline PlainOuter PlainOuterOf(const Backend& backend) {
   const bool plain_hop = backend.next_hop.mtu_bytes != 0 && backend.next_hop.vlan == Be16(0);
   if (!plain_hop) return PlainOuter::kNone;
   if (backend.encapsulation == channel::Encapsulation::kL2) return PlainOuter::kL2;
-  if (backend.encapsulation != channel::Encapsulation::kIpip || backend.source_flow_bits != 0) {
-    return PlainOuter::kNone;
+  if (backend.source_flow_bits != 0) return PlainOuter::kNone;
+  const bool outer_ipv4 = backend.outer_destination.IsIpv4();
+  if (backend.encapsulation == channel::Encapsulation::kIpip) {
+    return outer_ipv4 ? PlainOuter::kIpv4 : PlainOuter::kIpv6;
   }
-  return backend.outer_destination.IsIpv4() ? PlainOuter::kIpv4 : PlainOuter::kIpv6;
+  const bool gue = backend.encapsulation == channel::Encapsulation::kGue;
+  return gue && outer_ipv4 ? PlainOuter::kGueIpv4 : PlainOuter::kNone;
 }
 
 struct Pool {

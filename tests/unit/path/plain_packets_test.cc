@@ -133,8 +133,8 @@ struct Sent {
   uint16_t port = 0;
 };
 
-Sent Send(const PacketSpec& spec, const Backend& backend, uint16_t headroom_bytes,
-          uint16_t max_segment_size) {
+Sent Send(const PacketSpec& spec, const Backend& backend, const Backend* alternate,
+          uint16_t headroom_bytes, uint16_t max_segment_size) {
   Buffer buffer(Frame(spec), headroom_bytes);
   Burst burst;
   burst.count = 1;
@@ -143,6 +143,7 @@ Sent Send(const PacketSpec& spec, const Backend& backend, uint16_t headroom_byte
   ParseHeaders(burst);
   packet.flow_hash = 0x123456789abcdef0;
   packet.backend = &backend;
+  packet.alternate = alternate;
   packet.max_segment_size = max_segment_size;
   PathState state;
   state.next_ipv4_id = 77;
@@ -151,29 +152,43 @@ Sent Send(const PacketSpec& spec, const Backend& backend, uint16_t headroom_byte
   return {packet.verdict, FrameOf(packet), packet.transmit_port};
 }
 
+// With and without the short cut; true if there was one.
+bool CheckSameSent(const PacketSpec& spec, Backend& backend, const Backend* alternate,
+                   uint16_t headroom_bytes) {
+  for (const uint16_t max_segment_size : std::vector<uint16_t>{0, 1400}) {
+    backend.plain_outer = PlainOuter::kNone;
+    const Sent all = Send(spec, backend, alternate, headroom_bytes, max_segment_size);
+    backend.plain_outer = PlainOuterOf(backend);
+    const Sent plain = Send(spec, backend, alternate, headroom_bytes, max_segment_size);
+    REQUIRE(plain.verdict == all.verdict);
+    REQUIRE(plain.frame == all.frame);
+    if (all.verdict == Verdict::kForward) REQUIRE(plain.port == all.port);
+  }
+  return backend.plain_outer != PlainOuter::kNone;
+}
+
 TEST_CASE("A plain outer header is what the path for all packets writes") {
   using channel::Encapsulation;
   World world;
   uint32_t plain_ones = 0;
   for (const Encapsulation encapsulation :
-       {Encapsulation::kIpip, Encapsulation::kL2, Encapsulation::kGre}) {
+       {Encapsulation::kIpip, Encapsulation::kL2, Encapsulation::kGue, Encapsulation::kGre}) {
     for (const bool outer_ipv6 : {false, true}) {
       Backend& backend = world.AddBackend(3, encapsulation, outer_ipv6 ? "fd00::1" : "10.0.0.1",
                                           outer_ipv6 ? "fd00::3" : "10.0.0.3");
+      const Backend& other = world.AddBackend(4, encapsulation, outer_ipv6 ? "fd00::1" : "10.0.0.1",
+                                              outer_ipv6 ? "fd00::4" : "10.0.0.4");
+      backend.gue_port = Be16(6080);
       for (const PacketSpec& spec : Specs()) {
         for (const uint16_t mtu : std::vector<uint16_t>{0, 60, 90, 1500}) {
-          for (const uint16_t headroom : std::vector<uint16_t>{0, 19, 20, 40, 64}) {
-            for (const uint16_t mss : std::vector<uint16_t>{0, 1400}) {
-              backend.next_hop.mtu_bytes = mtu;
-              backend.plain_outer = PlainOuter::kNone;
-              const Sent all = Send(spec, backend, headroom, mss);
-              backend.plain_outer = PlainOuterOf(backend);
-              plain_ones += backend.plain_outer != PlainOuter::kNone;
-              const Sent plain = Send(spec, backend, headroom, mss);
-              REQUIRE(plain.verdict == all.verdict);
-              REQUIRE(plain.frame == all.frame);
-              if (all.verdict == Verdict::kForward) REQUIRE(plain.port == all.port);
-            }
+          backend.next_hop.mtu_bytes = mtu;
+          for (const uint16_t headroom : std::vector<uint16_t>{0, 19, 20, 32, 36, 40, 80}) {
+            backend.gue_hop_list = false;
+            plain_ones += CheckSameSent(spec, backend, nullptr, headroom);
+            backend.gue_hop_list = encapsulation == Encapsulation::kGue;
+            plain_ones += CheckSameSent(spec, backend, nullptr, headroom);
+            if (!backend.gue_hop_list) continue;
+            plain_ones += CheckSameSent(spec, backend, &other, headroom);
           }
         }
       }
@@ -199,6 +214,10 @@ TEST_CASE("Only what needs no further look is a plain outer header") {
   backend.encapsulation = channel::Encapsulation::kL3dsr;
   CHECK(PlainOuterOf(backend) == PlainOuter::kNone);
   backend.encapsulation = channel::Encapsulation::kGue;
+  CHECK(PlainOuterOf(backend) == PlainOuter::kNone);
+  backend.outer_destination = Address("10.0.0.3");
+  CHECK(PlainOuterOf(backend) == PlainOuter::kGueIpv4);
+  backend.encapsulation = channel::Encapsulation::kGre;
   CHECK(PlainOuterOf(backend) == PlainOuter::kNone);
   backend.encapsulation = channel::Encapsulation::kIpip;
   backend.next_hop.mtu_bytes = 0;
