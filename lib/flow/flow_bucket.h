@@ -6,6 +6,7 @@
 #define GUIDEWAY_LIB_FLOW_FLOW_BUCKET_H_
 
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -53,38 +54,18 @@ inline void WriteEntry(FlowEntry& entry, uint64_t tag, BackendId backend, uint32
   entry.expiry.store(expiry, std::memory_order_release);
 }
 
-// The places that a new flow may take, seen over one bucket or several.
-struct FlowPlaces {
-  FlowEntry* known = nullptr;      // has the flow's tag
-  FlowEntry* unused = nullptr;     // never used; the first found
-  FlowEntry* timed_out = nullptr;  // the first found
-  FlowEntry* evictable = nullptr;  // the next to time out of those that may be evicted
-  uint32_t evictable_left_s = 0;
+// Bit i: entry i has this tag. No branch depends on which one it is.
+inline uint32_t EntriesWithTag(const FlowBucket& bucket, uint64_t tag) {
+  static_assert(kFlowsPerBucket == 4);
+  const auto is = [&](uint32_t i) {
+    return static_cast<uint32_t>(TagOf(bucket.entries[i]) == tag) << i;
+  };
+  return is(0) | is(1) | is(2) | is(3);
+}
 
-  // What may be taken without a loss, or nullptr.
-  FlowEntry* free() const { return unused != nullptr ? unused : timed_out; }
-
-  // tag 0: no flow's.
-  void Look(FlowBucket& bucket, uint64_t tag, uint32_t now_s) {
-    for (FlowEntry& entry : bucket.entries) {
-      const uint64_t entry_tag = TagOf(entry);
-      const uint32_t expiry = ExpiryOf(entry);
-      if (entry_tag == 0) {
-        if (unused == nullptr) unused = &entry;
-      } else if (entry_tag == tag) {
-        known = &entry;
-      } else if (!IsLive(expiry, now_s)) {
-        if (timed_out == nullptr) timed_out = &entry;
-      } else if (StateOf(expiry) != FlowState::kEstablished && StateOf(expiry) != FlowState::kUdp) {
-        const uint32_t left = SecondsLeft(expiry, now_s);
-        if (evictable == nullptr || left < evictable_left_s) {
-          evictable = &entry;
-          evictable_left_s = left;
-        }
-      }
-    }
-  }
-};
+inline FlowEntry& FirstEntry(FlowBucket& bucket, uint32_t of_these) {
+  return bucket.entries[std::countr_zero(of_these)];
+}
 
 }  // namespace guideway
 

@@ -2,6 +2,7 @@
 //
 // Makes room for a flow both of whose buckets are full of flows that must stay: one of them moves
 // to its own other bucket, if need be to where another one moves away first.
+#include "lib/flow/flow_rank.h"
 #include "lib/flow/flow_table.h"
 
 namespace guideway {
@@ -36,26 +37,33 @@ bool FlowTable::FindMoves(uint64_t flow_hash, uint32_t now_s, MovePath* path) co
   }
   // Remembers the first place that may be taken by an eviction; true if it found a better one.
   const auto look = [&](FlowBucket& bucket, FlowEntry* first, FlowEntry* second) {
-    FlowPlaces places;
-    places.Look(bucket, /*tag=*/0, now_s);
-    if (FlowEntry* free = places.free()) {
-      path->Set(free, first, second);
-      return true;
-    }
-    if (places.evictable != nullptr && path->place == nullptr)
-      path->Set(places.evictable, first, second);
-    return false;
+    const EntryRank lowest = Lowest(RanksOf(bucket, 0, now_s));
+    const bool free = lowest.entry_class() < EntryClass::kEvictable;
+    if (free || (lowest.entry_class() == EntryClass::kEvictable && path->place == nullptr))
+      path->Set(&bucket.entries[lowest.number()], first, second);
+    return free;
   };
   for (size_t i = 0; i < kRoots; ++i) {
     if (look(*buckets[i], roots[i], nullptr)) return true;
   }
-  for (size_t i = 0; i < kRoots; ++i) {
-    const uint64_t index = static_cast<uint64_t>(buckets[i] - buckets_);
-    for (const FlowEntry& entry : buckets[i]->entries)
-      PrefetchWrite(&buckets_[OtherOf(index, TagOf(entry))]);
-    for (FlowEntry& entry : buckets[i]->entries) {
-      if (look(buckets_[OtherOf(index, TagOf(entry))], &entry, roots[i])) return true;
+  const auto others_of = [&](size_t root, auto visit) {
+    const auto index = static_cast<uint64_t>(buckets[root] - buckets_);
+    for (FlowEntry& entry : buckets[root]->entries) {
+      if (visit(entry, buckets_[OtherOf(index, TagOf(entry))])) return true;
     }
+    return false;
+  };
+  const auto prefetch = [](FlowEntry&, FlowBucket& bucket) {
+    PrefetchWrite(&bucket);
+    return false;
+  };
+  others_of(0, prefetch);
+  for (size_t i = 0; i < kRoots; ++i) {
+    if (i + 1 < kRoots) others_of(i + 1, prefetch);
+    const auto look_behind = [&](FlowEntry& entry, FlowBucket& bucket) {
+      return look(bucket, &entry, roots[i]);
+    };
+    if (others_of(i, look_behind)) return true;
   }
   return false;
 }

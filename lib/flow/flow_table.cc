@@ -2,6 +2,8 @@
 // exception.
 #include "lib/flow/flow_table.h"
 
+#include "lib/flow/flow_rank.h"
+
 namespace guideway {
 namespace {
 
@@ -20,27 +22,7 @@ bool MayMoveOthers(FlowState entered) {
   return entered != FlowState::kHalfOpen && entered != FlowState::kClosing;
 }
 
-bool HasUnused(const FlowBucket& bucket) {
-  for (const FlowEntry& entry : bucket.entries) {
-    if (TagOf(entry) == 0) return true;
-  }
-  return false;
-}
-
 }  // namespace
-
-FlowEntry* FlowTable::Find(uint64_t flow_hash, uint32_t now_s) {
-  for (const uint64_t index : {FirstOf(flow_hash), SecondOf(flow_hash)}) {
-    FlowBucket& bucket = buckets_[index];
-    for (FlowEntry& entry : bucket.entries) {
-      if (TagOf(entry) == flow_hash) {
-        return IsLive(ExpiryOf(entry), now_s) ? &entry : nullptr;
-      }
-    }
-    if (HasUnused(bucket)) return nullptr;
-  }
-  return nullptr;
-}
 
 std::optional<BackendId> FlowTable::Peek(uint64_t flow_hash, uint32_t now_s) const {
   const auto flow = Inspect(flow_hash, now_s);
@@ -77,61 +59,63 @@ std::optional<FlowView> FlowTable::Look(uint64_t flow_hash, uint32_t now_s) cons
   return std::nullopt;
 }
 
-void FlowTable::Touch(FlowEntry* entry, FlowState state, uint32_t now_s,
-                      const FlowTimeouts& timeouts) {
-  const uint32_t expiry = PackExpiry(state, now_s, timeouts);
-  // Most packets of a flow fall into the same second: leave the line clean then.
-  if (ExpiryOf(*entry) != expiry) entry->expiry.store(expiry, std::memory_order_relaxed);
-}
-
-FlowState FlowTable::State(const FlowEntry& entry) { return StateOf(ExpiryOf(entry)); }
-
-uint32_t FlowTable::TimesOutAt(const FlowEntry& entry) { return ExpiryOf(entry) & kFlowTimeMask; }
-
 void FlowTable::Overwrite(FlowEntry& entry, uint64_t tag, BackendId backend, uint32_t expiry,
                           uint32_t now_s) {
   if (&entry < counted_end_) {
-    if (IsInUse(entry)) {
-      const BackendId before = entry.backend.load(std::memory_order_relaxed);
-      if (State(entry) == FlowState::kHalfOpen && !IsLive(ExpiryOf(entry), now_s))
-        unanswered_ = before;
-      AddToCount(before, -1u);
+    const bool in_use = IsInUse(entry);
+    const BackendId before = entry.backend.load(std::memory_order_relaxed);
+    if (in_use && StateOf(ExpiryOf(entry)) == FlowState::kHalfOpen &&
+        !IsLive(ExpiryOf(entry), now_s)) {
+      unanswered_ = before;
     }
-    AddToCount(backend, 1);
+    if (!in_use || BackendIndex(before) != BackendIndex(backend)) {
+      if (in_use) AddToCount(before, -1u);
+      AddToCount(backend, 1);
+    }
   }
   WriteEntry(entry, tag, backend, expiry);
 }
 
+FlowInsert FlowTable::InsertKnown(FlowEntry& entry, BackendId backend, FlowState state,
+                                  uint32_t now_s, const FlowTimeouts& timeouts) {
+  const uint32_t expiry = ExpiryOf(entry);
+  FlowInsert result = FlowInsert::kInserted;
+  if (IsLive(expiry, now_s)) {
+    const bool same_backend = entry.backend.load(std::memory_order_relaxed) == backend;
+    const FlowState before = StateOf(expiry);
+    const bool both_half_open = before == FlowState::kHalfOpen && state == before;
+    result = both_half_open && same_backend ? FlowInsert::kSynAgain : FlowInsert::kKnown;
+    state = StateOfKnown(before, state, same_backend);
+  }
+  Overwrite(entry, TagOf(entry), backend, PackExpiry(state, now_s, timeouts), now_s);
+  return result;
+}
+
 FlowInsert FlowTable::Insert(uint64_t flow_hash, BackendId backend, FlowState state, uint32_t now_s,
                              const FlowTimeouts& timeouts) {
-  FlowPlaces places;
-  places.Look(buckets_[FirstOf(flow_hash)], flow_hash, now_s);
-  if (places.known == nullptr && places.unused == nullptr) {
-    places.Look(buckets_[SecondOf(flow_hash)], flow_hash, now_s);
-  }
-  FlowInsert result = FlowInsert::kInserted;
-  FlowEntry* entry = places.known;
   unanswered_ = kNoBackendId;
-  if (entry != nullptr) {
-    const uint32_t expiry = ExpiryOf(*entry);
-    if (IsLive(expiry, now_s)) {
-      const bool same_backend = entry->backend.load(std::memory_order_relaxed) == backend;
-      const FlowState before = StateOf(expiry);
-      const bool both_half_open = before == FlowState::kHalfOpen && state == before;
-      result = both_half_open && same_backend ? FlowInsert::kSynAgain : FlowInsert::kKnown;
-      state = StateOfKnown(before, state, same_backend);
-    }
-  } else if (places.free() != nullptr) {
-    entry = places.free();
-  } else {
-    bool evicts = true;
-    entry = places.evictable;
-    if (entry == nullptr && MayMoveOthers(state)) entry = MakeRoom(flow_hash, now_s, &evicts);
-    if (entry == nullptr) return FlowInsert::kFull;
-    if (evicts) result = FlowInsert::kEvicted;
+  const uint32_t expiry = PackExpiry(state, now_s, timeouts);
+  FlowBucket& first = buckets_[FirstOf(flow_hash)];
+  if (const uint32_t known = EntriesWithTag(first, flow_hash))
+    return InsertKnown(FirstEntry(first, known), backend, state, now_s, timeouts);
+  if (const uint32_t unused = EntriesWithTag(first, 0)) {
+    Overwrite(FirstEntry(first, unused), flow_hash, backend, expiry, now_s);
+    return FlowInsert::kInserted;
   }
-  Overwrite(*entry, flow_hash, backend, PackExpiry(state, now_s, timeouts), now_s);
-  return result;
+  FlowBucket& second = buckets_[SecondOf(flow_hash)];
+  if (const uint32_t known = EntriesWithTag(second, flow_hash))
+    return InsertKnown(FirstEntry(second, known), backend, state, now_s, timeouts);
+
+  const EntryRank lowest = Lowest(LowerOf(RanksOf(first, 0, now_s), RanksOf(second, 4, now_s)));
+  FlowBucket& bucket = lowest.number() < kFlowsPerBucket ? first : second;
+  FlowEntry* entry = &bucket.entries[lowest.number() % kFlowsPerBucket];
+  bool evicts = lowest.entry_class() == EntryClass::kEvictable;
+  if (lowest.entry_class() == EntryClass::kMustStay) [[unlikely]] {
+    entry = MayMoveOthers(state) ? MakeRoom(flow_hash, now_s, &evicts) : nullptr;
+    if (entry == nullptr) return FlowInsert::kFull;
+  }
+  Overwrite(*entry, flow_hash, backend, expiry, now_s);
+  return evicts ? FlowInsert::kEvicted : FlowInsert::kInserted;
 }
 
 }  // namespace guideway
