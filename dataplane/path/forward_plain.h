@@ -84,7 +84,8 @@ Be16 WritePlainOuter(const Packet& packet, const Backend& backend, uint8_t* ip_h
 }
 
 template <PlainOuter kOuter>
-bool ForwardPlain(Packet& packet, const Backend& backend, PathState& state) {
+[[gnu::always_inline]] inline bool ForwardPlain(Packet& packet, const Backend& backend,
+                                                PathState& state) {
   constexpr uint32_t kLinkBytes = sizeof(EthernetHeader);
   constexpr uint32_t kOuterBytes = kOuter == PlainOuter::kL2     ? 0
                                    : kOuter == PlainOuter::kIpv6 ? sizeof(Ipv6Header)

@@ -1,6 +1,7 @@
 // HOT PATH: no allocation, lock, log, system call or exception.
 //
-// Third stage: the backend of flows that are known.
+// Third stage: the backend of flows that are known. In two rounds: nearly all are in their first
+// bucket, which is here already; the others' second one is waited for together.
 #include "dataplane/path/backend_of.h"
 #include "dataplane/path/flow_counting.h"
 #include "dataplane/path/path.h"
@@ -32,33 +33,64 @@ FlowState StateAfter(const Packet& packet, FlowState before, const Snapshot& tab
   return before == FlowState::kClosing ? FlowState::kClosing : FlowState::kEstablished;
 }
 
+// The packet goes where its flow's entry says, if there is one and its backend keeps it.
+[[gnu::always_inline]] inline bool FollowEntry(Packet& packet, FlowEntry* entry,
+                                               const Snapshot& tables, PathState& state) {
+  if (entry == nullptr) return false;
+  packet.backend = KnownBackend(tables, entry->backend.load(std::memory_order_relaxed));
+  if (packet.backend == nullptr) return false;
+  const FlowState after = StateAfter(packet, FlowTable::State(*entry), tables, state);
+  FlowTable::Touch(entry, after, state.now_s, tables.TimeoutsOf(packet.vip));
+  return true;
+}
+
+// Second round: those that are not in their first bucket. Apart, so that the first stays short.
+[[gnu::noinline]] uint32_t LookupSecond(const BurstPlaces& undecided, Burst& burst,
+                                        const Snapshot& tables, PathState& state) {
+  uint32_t known = 0;
+  for (const uint8_t place : undecided) {
+    Packet& packet = burst.packets[place];
+    FlowEntry* entry = state.flows->FindSecond(packet.flow_hash, state.now_s);
+    if (FollowEntry(packet, entry, tables, state)) {
+      ++known;
+    } else {
+      burst.unknown.Add(place);
+    }
+  }
+  return known;
+}
+
 }  // namespace
 
 void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state) {
-  uint32_t known = 0, unknown = 0;
+  const FlowTable& flows = *state.flows;
+  uint32_t known = 0;
+  burst.unknown.clear();
+  BurstPlaces undecided;  // whose second bucket is on its way from memory
   for (Packet& packet : burst) {
     if (!packet.pending()) continue;
     if (packet.backend != nullptr) [[unlikely]] {
       KeepQuicFlow(packet, tables, state);
       continue;
     }
-    if (!StartsFlow(packet)) {
-      FlowEntry* entry = state.flows->Find(packet.flow_hash, state.now_s);
-      if (entry != nullptr) {
-        packet.backend = KnownBackend(tables, entry->backend.load(std::memory_order_relaxed));
-        if (packet.backend != nullptr) {
-          const FlowState after = StateAfter(packet, FlowTable::State(*entry), tables, state);
-          FlowTable::Touch(entry, after, state.now_s, tables.TimeoutsOf(packet.vip));
-          ++known;
-          continue;
-        }
-      }
+    if (StartsFlow(packet)) {
+      burst.unknown.Add(burst.PlaceOf(packet));
+      continue;
     }
-    burst.unknown[unknown++] = static_cast<uint8_t>(&packet - burst.packets);
+    bool look_further;
+    FlowEntry* entry = flows.FindFirst(packet.flow_hash, state.now_s, &look_further);
+    if (FollowEntry(packet, entry, tables, state)) [[likely]] {
+      ++known;
+    } else if (look_further) {
+      flows.PrefetchSecond(packet.flow_hash);
+      undecided.Add(burst.PlaceOf(packet));
+    } else {
+      burst.unknown.Add(burst.PlaceOf(packet));
+    }
   }
-  burst.unknown_count = unknown;
+  if (undecided.size() > 0) known += LookupSecond(undecided, burst, tables, state);
   state.counted[Counter::flow_hits] += known;
-  state.counted[Counter::flow_misses] += unknown;
+  state.counted[Counter::flow_misses] += burst.unknown.size();
 }
 
 }  // namespace guideway

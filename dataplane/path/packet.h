@@ -99,12 +99,26 @@ struct alignas(kCacheLineBytes) Packet {
 
 static_assert(sizeof(Packet) == 2 * kCacheLineBytes);
 
+// Some packets of a burst, by their places in it.
+class BurstPlaces {
+ public:
+  void clear() { count_ = 0; }
+  void Add(uint8_t place) { places_[count_++] = place; }
+  uint32_t size() const { return count_; }
+  const uint8_t* begin() const { return places_; }
+  const uint8_t* end() const { return places_ + count_; }
+
+ private:
+  uint32_t count_ = 0;
+  uint8_t places_[kBurstCapacity];
+};
+
 struct Burst {
   uint32_t count = 0;
-  // Places of the packets for which LookupFlow found no flow.
-  uint32_t unknown_count = 0;
-  uint8_t unknown[kBurstCapacity];
+  BurstPlaces unknown;  // for which LookupFlow found no flow
   Packet packets[kBurstCapacity];
+
+  uint8_t PlaceOf(const Packet& packet) const { return static_cast<uint8_t>(&packet - packets); }
 
   // For loops over the burst's packets.
   Packet* begin() { return packets; }

@@ -52,23 +52,26 @@ void SelectByState(Packet& packet, const channel::MaglevSlot& slot, const Snapsh
 
 void SelectBackend(Burst& burst, const Snapshot& tables, PathState& state) {
   const channel::MaglevSlot* slots[kBurstCapacity];
-  for (uint32_t i = 0; i < burst.unknown_count; ++i) {
-    slots[i] = SlotFor(burst.packets[burst.unknown[i]], tables);
-    PrefetchRead(slots[i]);  // harmless if null
+  for (const uint8_t place : burst.unknown) {
+    const Packet& packet = burst.packets[place];
+    slots[place] = SlotFor(packet, tables);
+    PrefetchRead(slots[place]);  // harmless if null
+    state.flows->PrefetchSecond(packet.flow_hash);
   }
-  for (uint32_t i = 0; i < burst.unknown_count; ++i) {
-    Packet& packet = burst.packets[burst.unknown[i]];
+  for (const uint8_t place : burst.unknown) {
+    Packet& packet = burst.packets[place];
+    const channel::MaglevSlot* slot = slots[place];
     if (packet.backend != nullptr) continue;  // other workers knew it
-    packet.backend = slots[i] != nullptr ? BackendOf(*slots[i], tables) : nullptr;
+    packet.backend = slot != nullptr ? BackendOf(*slot, tables) : nullptr;
     if (packet.backend == nullptr) {
       packet.Drop(DropReason::no_backend);
       continue;
     }
     if (tables.pools[packet.pool].keeps_state) [[unlikely]] {
-      SelectByState(packet, *slots[i], tables, state);
+      SelectByState(packet, *slot, tables, state);
       continue;
     }
-    packet.alternate = AlternateOf(*slots[i], packet, tables);
+    packet.alternate = AlternateOf(*slot, packet, tables);
     // Entered, the flow's next packets would go to `backend` alone.
     if (packet.alternate == nullptr) Remember(packet, tables, state);
   }

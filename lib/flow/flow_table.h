@@ -149,11 +149,9 @@ class FlowTable {
     return bucket ^ ((flow_hash >> 32 | 1) & (bucket_count_ - 1));
   }
   static FlowEntry* FindIn(FlowBucket& bucket, uint64_t flow_hash, uint32_t now_s, bool* absent) {
-    const uint32_t found = EntriesWithTag(bucket, flow_hash);
-    *absent = found == 0;
-    if (found == 0) return nullptr;
-    FlowEntry& entry = FirstEntry(bucket, found);
-    return IsLive(ExpiryOf(entry), now_s) ? &entry : nullptr;
+    FlowEntry* entry = EntryWithTag(bucket, flow_hash);
+    *absent = entry == nullptr;
+    return entry != nullptr && IsLive(ExpiryOf(*entry), now_s) ? entry : nullptr;
   }
   std::optional<FlowView> Look(uint64_t flow_hash, uint32_t now_s) const;
   FlowInsert InsertKnown(FlowEntry& entry, BackendId backend, FlowState state, uint32_t now_s,
