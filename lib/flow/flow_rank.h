@@ -8,6 +8,7 @@
 #ifndef GUIDEWAY_LIB_FLOW_FLOW_RANK_H_
 #define GUIDEWAY_LIB_FLOW_FLOW_RANK_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -49,10 +50,11 @@ inline Int32x4 RanksOf(const FlowBucket& bucket, int32_t number, uint32_t now_s)
   const Int32x4 rest23 = __builtin_shufflevector(entry2, entry3, 2, 6, 3, 7);
   const Int32x4 tags = __builtin_shufflevector(tags01, tags23, 0, 1, 4, 5) |
                        __builtin_shufflevector(tags01, tags23, 2, 3, 6, 7);
-  const Int32x4 expiries = __builtin_shufflevector(rest01, rest23, 2, 3, 6, 7);
+  const auto expiries =
+      reinterpret_cast<Uint32x4>(__builtin_shufflevector(rest01, rest23, 2, 3, 6, 7));
 
-  const Int32x4 left = (expiries - static_cast<int32_t>(now_s)) & int32_t{kFlowTimeMask};
-  const auto states = reinterpret_cast<Int32x4>(reinterpret_cast<Uint32x4>(expiries) >> 28);
+  const auto left = reinterpret_cast<Int32x4>((expiries - now_s) & kFlowTimeMask);
+  const auto states = reinterpret_cast<Int32x4>(expiries >> 28);
   // Of what is compared each lane is -1 where it is so, else 0.
   const Int32x4 used = tags != 0;
   const Int32x4 live =
