@@ -74,6 +74,7 @@ void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state) {
       continue;
     }
     if (StartsFlow(packet)) {
+      flows.PrefetchSecond(packet.flow_hash);  // it may be entered there
       burst.unknown.Add(burst.PlaceOf(packet));
       continue;
     }

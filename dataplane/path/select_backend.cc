@@ -56,7 +56,6 @@ void SelectBackend(Burst& burst, const Snapshot& tables, PathState& state) {
     const Packet& packet = burst.packets[place];
     slots[place] = SlotFor(packet, tables);
     PrefetchRead(slots[place]);  // harmless if null
-    state.flows->PrefetchSecond(packet.flow_hash);
   }
   for (const uint8_t place : burst.unknown) {
     Packet& packet = burst.packets[place];
