@@ -26,6 +26,7 @@ class Pacer {
     const uint64_t planned =
         1 +
         static_cast<uint64_t>(static_cast<double>(now_ticks - start_ticks_) * packets_per_tick_);
+    if (planned <= due_ + withheld_) return 0;  // after Skip()
     uint64_t behind = planned - due_ - withheld_;
     if (behind > most_behind_) {
       withheld_ += behind - most_behind_;
@@ -35,6 +36,8 @@ class Pacer {
     due_ += now;
     return now;
   }
+  // The clock stood still for so long: nothing became due meanwhile.
+  void Skip(uint64_t ticks) { start_ticks_ += ticks; }
   uint64_t withheld() const { return withheld_; }
 
  private:

@@ -16,8 +16,18 @@ namespace {
 constexpr uint32_t kBurst = 32;
 // Late by more than this, packets are withheld: two bursts are no load that rings do not take.
 constexpr uint32_t kMostBehind = 2 * kBurst;
-// After sending, the trial ends when nothing has come for so long.
-constexpr double kQuietSeconds = 0.02;
+// What has not come so long after the last packet is lost.
+constexpr double kQuietSeconds = 0.1;
+// A trial ends when interruptions have taken so many times its length.
+constexpr double kMostInterrupted = 3;
+
+uint64_t Ticks(double seconds) {
+  return static_cast<uint64_t>(seconds * static_cast<double>(rte_get_tsc_hz()));
+}
+
+double Seconds(uint64_t ticks) {
+  return static_cast<double>(ticks) / static_cast<double>(rte_get_tsc_hz());
+}
 
 }  // namespace
 
@@ -52,23 +62,50 @@ class Sender::Turn {
   uint32_t Receive() {
     rte_mbuf* packets[kBurst];
     const uint32_t count = rte_eth_rx_burst(sender_.port_->device(), 0, packets, kBurst);
-    if (count == 0) return 0;
     const uint64_t now = rte_rdtsc();
+    NoteInterruption(now);
     for (uint32_t i = 0; i < count; ++i) Take(packets[i], now);
-    rte_pktmbuf_free_bulk(packets, count);
+    if (count > 0) rte_pktmbuf_free_bulk(packets, count);
+    if (count > 0 || !OnTheirWay()) last_progress_ = now;
+    last_turn_ = now;
     return count;
   }
+  // When Receive() last looked.
+  uint64_t now() const { return last_turn_; }
 
-  // What is still on its way.
+  // Waits for what is still on its way.
   void Drain() {
-    const auto quiet = static_cast<uint64_t>(kQuietSeconds * static_cast<double>(rte_get_tsc_hz()));
+    const uint64_t quiet = Ticks(kQuietSeconds);
     uint64_t last = rte_rdtsc();
-    while (result_.received < result_.accepted && rte_rdtsc() - last < quiet) {
+    while (OnTheirWay() && rte_rdtsc() - last < quiet) {
       if (Receive() > 0) last = rte_rdtsc();
     }
   }
 
+  bool interrupted() const { return interrupted_; }
+  // Waits for what is still on its way. Returns the ticks for which the clock shall stand still.
+  uint64_t SitOutInterruption() {
+    const uint64_t seen = last_turn_;
+    Drain();
+    last_turn_ = last_progress_ = rte_rdtsc();
+    interrupted_ = false;
+    const uint64_t still = last_turn_ - seen + own_gap_;
+    result_.interrupted_seconds += Seconds(still);
+    return still;
+  }
+
  private:
+  // Before the packets that came after it are looked at.
+  void NoteInterruption(uint64_t now) {
+    const bool own = now - last_turn_ >= interruption_;
+    if (!own && (!OnTheirWay() || now - last_progress_ < interruption_)) [[likely]]
+      return;
+    if (!interrupted_) ++result_.interruptions;
+    interrupted_ = true;
+    own_gap_ = own ? now - last_turn_ : 0;
+    interrupted_before_ = sender_.sequence_;
+  }
+
   void Take(const rte_mbuf* packet, uint64_t now) {
     Stamp stamp;
     const bool ours = Frames::ReadStamp(rte_pktmbuf_mtod(packet, const uint8_t*), packet->data_len,
@@ -83,13 +120,23 @@ class Sender::Turn {
     } else {
       expected_ = stamp.sequence + 1;
     }
-    result_.ticks.Add((now - stamp.ticks) & Frames::kTicksMask);
+    const uint64_t ticks = (now - stamp.ticks) & Frames::kTicksMask;
+    const bool interrupted = stamp.sequence - first_ < interrupted_before_ - first_;
+    (interrupted ? result_.interrupted_ticks : result_.ticks).Add(ticks);
   }
+  // Rings keep the order: what comes behind a missing packet says that it is lost.
+  bool OnTheirWay() const { return expected_ != sender_.sequence_; }
 
   Sender& sender_;
   TrialResult& result_;
   const uint32_t first_;  // sequence number of the trial's first packet
   uint32_t expected_;
+  uint32_t interrupted_before_ = first_;  // packets before this one were on their way or done
+  bool interrupted_ = false;
+  const uint64_t interruption_ = Ticks(kInterruptionSeconds);
+  uint64_t last_turn_ = rte_rdtsc();
+  uint64_t last_progress_ = last_turn_;
+  uint64_t own_gap_ = 0;  // of this process
 };
 
 TrialResult Sender::Run(const TrialOptions& options) {
@@ -100,15 +147,21 @@ TrialResult Sender::Run(const TrialOptions& options) {
     random_ = random_ * 6364136223846793005 + 1442695040888963407;
     return static_cast<uint32_t>((random_ >> 32) * flows_ >> 32);
   };
-  const uint64_t start = rte_rdtsc();
-  const uint64_t end = start + static_cast<uint64_t>(options.seconds * hertz);
+  const uint64_t start = turn.now();
+  const uint64_t length = Ticks(options.seconds);
   Pacer pacer(start, hertz / options.packets_per_second, kMostBehind);
-  uint64_t now = start;
-  for (; now < end; now = rte_rdtsc()) {
+  uint64_t still = 0;  // the clock stood still for so long
+  while (turn.now() - start < length + still &&
+         Seconds(still) < kMostInterrupted * options.seconds) {
     turn.Receive();
-    turn.Send(pacer.Due(now, kBurst), kTcpAck, random_flow);
+    if (turn.interrupted()) [[unlikely]] {
+      const uint64_t ticks = turn.SitOutInterruption();
+      pacer.Skip(ticks);
+      still += ticks;
+    }
+    turn.Send(pacer.Due(turn.now(), kBurst), kTcpAck, random_flow);
   }
-  result.seconds = static_cast<double>(now - start) / hertz;
+  result.seconds = Seconds(turn.now() - start - still);
   result.withheld = pacer.withheld();
   turn.Drain();
   return result;
@@ -125,21 +178,20 @@ TrialResult Sender::SendAll(uint8_t flags, double packets_per_second) {
   TrialResult result;
   Turn turn(this, &result);
   const auto hertz = static_cast<double>(rte_get_tsc_hz());
-  const uint64_t start = rte_rdtsc();
+  const uint64_t start = turn.now();
   Pacer pacer(start, hertz / packets_per_second, kMostBehind);
   // A peer that takes nothing any more ends it, too.
-  const uint64_t end =
-      start + static_cast<uint64_t>((1 + 10 * flows_ / packets_per_second) * hertz);
+  const uint64_t end = start + Ticks(1 + 10 * flows_ / packets_per_second);
   uint32_t flow = 0;
-  while (flow < flows_ && rte_rdtsc() < end) {
+  while (flow < flows_ && turn.now() < end) {
     turn.Receive();
     const uint64_t accepted = result.accepted;
     uint32_t next = flow;
-    turn.Send(std::min(pacer.Due(rte_rdtsc(), kBurst), flows_ - flow), flags,
+    turn.Send(std::min(pacer.Due(turn.now(), kBurst), flows_ - flow), flags,
               [&next] { return next++; });
     flow += static_cast<uint32_t>(result.accepted - accepted);
   }
-  result.seconds = static_cast<double>(rte_rdtsc() - start) / hertz;
+  result.seconds = Seconds(turn.now() - start);
   turn.Drain();
   return result;
 }

@@ -18,18 +18,29 @@ struct TrialOptions {
 };
 
 struct TrialResult {
-  double seconds = 0;     // from the first packet to the end of sending
+  double seconds = 0;     // of sending, interruptions left out
   uint64_t accepted = 0;  // put into the ring
   uint64_t rejected = 0;  // found the ring full: lost
   uint64_t withheld = 0;  // due, but the sender was late (Pacer)
   uint64_t received = 0;
   uint64_t reordered = 0;  // came behind a later one
   uint64_t foreign = 0;    // none of this trial's
-  LatencyHistogram ticks;  // from before sending to after receiving
+  LatencyHistogram ticks;  // from before sending to after receiving, without those below
+  // Somebody took the CPU away from either process: see kInterruptionSeconds.
+  uint32_t interruptions = 0;
+  double interrupted_seconds = 0;
+  LatencyHistogram interrupted_ticks;  // of packets that were on their way then
 
   uint64_t offered() const { return accepted + rejected; }
   uint64_t lost() const { return offered() - received; }
 };
+
+// When either side does nothing for so long, though there is something to do, it has lost its CPU:
+// both poll, and the longest thing that they do takes a hundredth of it. The sender then waits
+// until all packets on their way have come, and goes on as if the clock had stood still. Rings must
+// hold what comes in twice this time. What is shorter, such as the timer interrupt, is part of the
+// trial.
+inline constexpr double kInterruptionSeconds = 50e-6;
 
 class Sender {
  public:

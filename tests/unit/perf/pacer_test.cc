@@ -39,6 +39,16 @@ TEST_CASE("Who was away for long sends no more than most_behind, and the rest co
   CHECK(pacer.withheld() == 1000 - 64);
 }
 
+TEST_CASE("While the clock stands still nothing becomes due") {
+  Pacer pacer(kStart, 100, 64);
+  CHECK(pacer.Due(kStart + 199, 32) == 2);
+  pacer.Skip(1'000'000);
+  CHECK(pacer.Due(kStart + 200, 32) == 0);
+  CHECK(pacer.Due(kStart + 1'000'199, 32) == 0);
+  CHECK(pacer.Due(kStart + 1'000'200, 32) == 1);
+  CHECK(pacer.withheld() == 0);
+}
+
 TEST_CASE("Periods of a fraction of a tick add up over billions of ticks") {
   constexpr double kTicksPerPacket = 2.7;
   Pacer pacer(kStart, kTicksPerPacket, 1000);
