@@ -3,7 +3,7 @@
 namespace guideway {
 
 std::optional<double> RateSearch::Next() const {
-  if (trials_ >= options_.trials || failed_ <= 0) return std::nullopt;
+  if (trials_ >= options_.trials) return std::nullopt;
   if (!any_failed_) return passed_ < failed_ ? std::optional(failed_) : std::nullopt;
   if (failed_ - passed_ <= options_.resolution) return std::nullopt;
   return (passed_ + failed_) / 2;

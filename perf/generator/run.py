@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Two processes exchange real packets: the packet generator and what is measured. Prints JSON lines.
 
-usage: run.py [TARGET...] [--runs N] [--trial-seconds S] ...      (root; a tree built with -Dperf=true)
+usage: run.py [TARGET...] [--rounds N] [--trial-seconds S] ...     (root; a tree built with -Dperf=true)
 
 targets, all but testpmd by default:
   floor     the generator's own echo: what memif alone can do
@@ -9,12 +9,13 @@ targets, all but testpmd by default:
   guideway  data plane and control plane, 1000 flows, IPIP
   million   the same with 1,000,000 flows
 
-The generator has one CPU, the program that is measured another one; manager, control plane and this
-script share the generator's. Text goes to stderr; everything is ended and removed in any case.
+Targets take turns, round by round, each started anew. The generator has one CPU, the program that is
+measured another one; manager, control plane and this script share the generator's. Text goes to stderr; everything is ended and removed in any case.
 """
 
 import argparse
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -44,7 +45,9 @@ LATENCIES = ("p50", "p90", "p99", "p99_9", "max")
 # Warm-up of a million flows, drains and interruptions come on top of the trials.
 _SLACK_S = 120
 _START_S = 30
-TARGETS = ("floor", "testpmd", "guideway", "million")
+BARE = ("floor", "testpmd")  # send back what they get
+TARGETS = (*BARE, "guideway", "million")
+FEW_FLOWS, MANY_FLOWS = 1000, 1_000_000
 
 
 def say(text):
@@ -139,10 +142,10 @@ class Bench:
     def measure(self, flows, outer_bytes):
         """The records of a run of the generator."""
         o = self.options
-        trials = (o.trials + 1 + len(o.loads.split(","))) * o.runs
+        trials = o.trials + 1 + len(o.loads.split(","))
         command = [GENERATOR, f"--socket={self.memif}", f"--cpu={o.generator_cpu}", f"--flows={flows}",
                    f"--outer_bytes={outer_bytes}", f"--vips={VIPS}", f"--destination_mac={PORT_MAC}",
-                   f"--ring_log2={o.ring_log2}", f"--buffer_bytes={o.buffer_bytes}", f"--runs={o.runs}",
+                   f"--ring_log2={o.ring_log2}", f"--buffer_bytes={o.buffer_bytes}", "--runs=1",
                    f"--trial_seconds={o.trial_seconds}", f"--trials={o.trials}", f"--attempts={o.attempts}",
                    f"--loss_threshold={o.loss_threshold}", f"--loads={o.loads}"]
         deadline = trials * o.trial_seconds * 4 + _SLACK_S
@@ -156,20 +159,23 @@ class Bench:
 
 
 def row(name, unit, values, **more):
-    """A line of results; more of a kind are averaged over nothing: they are as the runs had them."""
-    values = sorted(values)
-    return {"row": name, "unit": unit, "value": round(statistics.median(values), 4), "low": values[0],
-            "high": values[-1], "runs": len(values), **more}
+    """A line of results: the median, least and greatest of the rounds' values."""
+    return {"row": name, "unit": unit, "value": round(statistics.median(values), 4), "low": min(values),
+            "high": max(values), "runs": len(values), **more}
 
 
-def rows_of(prefix, records):
+def loss_free(records):
+    return [r["loss_free_mpps"] for r in records if r["kind"] == "loss_free"]
+
+
+def rows_of(target, records):
     """Rates of the searches, and what packets took at each load."""
-    loss_free = [r for r in records if r["kind"] == "loss_free"]
-    saturated = [r for r in records if r["kind"] == "saturated"]
-    rates = "floor" if prefix.endswith("floor") else "loss_free"
-    name = f"{prefix}_mpps" if rates == "floor" else f"{prefix}_loss_free_mpps"
-    yield row(name, "Mpps", [r["loss_free_mpps"] for r in loss_free], limits=sorted({r["limit"] for r in loss_free}))
-    yield row(f"{prefix}_saturated_mpps", "Mpps", [r["received_mpps"] for r in saturated])
+    prefix = "generator" if target == "guideway" else f"generator_{target}"
+    rate = f"{prefix}_mpps" if target in BARE else f"{prefix}_loss_free_mpps"
+    yield row(rate, "Mpps", loss_free(records),
+              limits=sorted({r["limit"] for r in records if r["kind"] == "loss_free"}))
+    yield row(f"{prefix}_saturated_mpps", "Mpps",
+              [r["received_mpps"] for r in records if r["kind"] == "saturated"])
     loads = [r for r in records if r["kind"] == "load"]
     for percent in sorted({r["load_percent"] for r in loads}):
         of_load = [r for r in loads if r["load_percent"] == percent]
@@ -183,24 +189,40 @@ def rows_of(prefix, records):
 
 
 def measure_target(target, options):
-    prefix = "generator" if target == "guideway" else f"generator_{target}"
-    with Bench(options) as bench:
-        if target in ("floor", "testpmd"):
+    """The records of one round."""
+    with contextlib.ExitStack() as stack:
+        if options.lock:
+            fcntl.flock(stack.enter_context(open(options.lock, "ab")), fcntl.LOCK_EX)
+        bench = stack.enter_context(Bench(options))
+        if target in BARE:
             bench.start_floor() if target == "floor" else bench.start_testpmd()
-            records = bench.measure(1000, 0)
-        else:
-            bench.start_guideway()
-            records = bench.measure(1_000_000 if target == "million" else 1000, IPIP_BYTES)
-            bench.check_accounting(records)
-    for line in rows_of(prefix, records):
-        print(json.dumps(line), flush=True)
+            return bench.measure(FEW_FLOWS, 0)
+        bench.start_guideway()
+        records = bench.measure(MANY_FLOWS if target == "million" else FEW_FLOWS, IPIP_BYTES)
+        bench.check_accounting(records)
+        return records
+
+
+def measure(targets, options):
+    records = {target: [] for target in targets}
+    for number in range(options.rounds):
+        for target in targets:
+            say(f"round {number + 1} of {options.rounds}: {target}")
+            records[target] += measure_target(target, options)
+            say(f"  {loss_free(records[target])[-1]:.2f} Mpps without loss")
+    for target in targets:
+        for line in rows_of(target, records[target]):
+            print(json.dumps(line), flush=True)
+    if "floor" in targets and "guideway" in targets:
+        pairs = zip(loss_free(records["guideway"]), loss_free(records["floor"]))
+        print(json.dumps(row("generator_share_of_floor", "x", [round(ours / floor, 4) for ours, floor in pairs])))
 
 
 def parse(words):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
                                      usage=argparse.SUPPRESS)
     parser.add_argument("targets", nargs="*", metavar="TARGET")
-    parser.add_argument("--runs", type=int, default=5, help="searches, each followed by the loads (5)")
+    parser.add_argument("--rounds", type=int, default=5, help="searches, each followed by the loads (5)")
     parser.add_argument("--trial-seconds", type=float, default=2, help="length of a trial (2)")
     parser.add_argument("--trials", type=int, default=9, help="most trials of a search (9)")
     parser.add_argument("--attempts", type=int, default=1, help="trials that a rate must fail (1)")
@@ -210,6 +232,7 @@ def parse(words):
     parser.add_argument("--buffer-bytes", type=int, default=2048, help="bytes of a slot (2048)")
     parser.add_argument("--cpu", type=int, default=1, help="CPU of what is measured (1)")
     parser.add_argument("--generator-cpu", type=int, default=0, help="CPU of everything else (0)")
+    parser.add_argument("--lock", metavar="FILE", help="hold this lock (flock) while a target runs")
     parser.add_argument("--verbose", action="store_true", help="all trials, on stderr")
     options = parser.parse_args(words)
     unknown = [target for target in options.targets if target not in TARGETS]
@@ -223,8 +246,7 @@ def main():
     # The stack above is unwound for these, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
-        for target in options.targets or [t for t in TARGETS if t != "testpmd"]:
-            measure_target(target, options)
+        measure(options.targets or [target for target in TARGETS if target != "testpmd"], options)
     except (LabError, subprocess.TimeoutExpired) as error:
         sys.exit(f"run.py: {error}")
 

@@ -112,5 +112,14 @@ TEST_CASE("Other frames have no stamp") {
   CHECK_FALSE(Frames::ReadStamp(frame.data(), frame.size(), 0, &read));
 }
 
+TEST_CASE("A frame of another length has no stamp, whatever it ends with") {
+  const Frame frame = Make(5, {});
+  std::vector<uint8_t> longer(frame.begin(), frame.end());
+  longer.push_back(0);
+  Stamp read;
+  REQUIRE(Frames::ReadStamp(frame.data(), frame.size(), 0, &read));
+  CHECK_FALSE(Frames::ReadStamp(longer.data(), 65, 0, &read));
+}
+
 }  // namespace
 }  // namespace guideway

@@ -49,6 +49,17 @@ TEST_CASE("While the clock stands still nothing becomes due") {
   CHECK(pacer.withheld() == 0);
 }
 
+TEST_CASE(
+    "A clock that stood still for a part of what was sent makes nothing due before its time") {
+  Pacer pacer(kStart, 100, 64);
+  CHECK(pacer.Due(kStart + 199, 32) == 2);
+  pacer.Skip(150);
+  CHECK(pacer.Due(kStart + 200, 32) == 0);
+  CHECK(pacer.Due(kStart + 349, 32) == 0);
+  CHECK(pacer.Due(kStart + 350, 32) == 1);
+  CHECK(pacer.withheld() == 0);
+}
+
 TEST_CASE("Periods of a fraction of a tick add up over billions of ticks") {
   constexpr double kTicksPerPacket = 2.7;
   Pacer pacer(kStart, kTicksPerPacket, 1000);
