@@ -10,7 +10,8 @@ targets, all but testpmd by default:
   million   the same with 1,000,000 flows
 
 Targets take turns, round by round, each started anew. The generator has one CPU, the program that is
-measured another one; manager, control plane and this script share the generator's. Text goes to stderr; everything is ended and removed in any case.
+measured another one; manager, control plane and this script share the generator's. Text goes to
+stderr; everything is ended and removed in any case.
 """
 
 import argparse
