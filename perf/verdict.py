@@ -43,8 +43,8 @@ def cost(figure):
 
 
 def worse_by(row, before, after):
-    """How much worse `after` is, as a part of `before`; negative: better. A percentage is compared
-    with what is missing to it or from it in percentage points, which 15% of would never show."""
+    """How much worse `after` is, as a part of `before`; negative: better. Percentages are compared by
+    their difference: 99.9% and 85.0% differ by 15%."""
     if row.unit == "percent":
         change = (after.value - before.value) / 100
     else:
@@ -54,7 +54,7 @@ def worse_by(row, before, after):
 
 
 def is_regression(row, before, after):
-    """Percentages fail when they no longer meet a bar that they have met."""
+    """Percentages fail when they no longer meet a bar that they have met: 15% is too coarse for them."""
     if row.unit == "percent":
         bar = row.bar if row.times is None else None
         return bar is not None and is_met(row, before.value, bar) and not is_met(row, after.value, bar)
