@@ -48,17 +48,17 @@ def parse(words):
 
 def wanted_groups(names):
     """Those named, or all that are there."""
-    missing = [name for name in names if not groups.ALL[name].exists()]
+    missing = [name for name in names if not groups.ALL[name].exists(groups.ROOT)]
     if missing:
         raise groups.BenchError(f"{missing[0]}: {groups.ALL[missing[0]].source} is missing")
     if names:
         return [groups.ALL[name] for name in dict.fromkeys(names)]
-    return [group for group in groups.ALL.values() if group.exists()]
+    return [group for group in groups.ALL.values() if group.exists(groups.ROOT)]
 
 
 def measure(wanted, save, arguments):
     """Runs the groups, prints their tables. True if all have run to their end."""
-    build = groups.build_groups(wanted)
+    build = groups.build_groups(wanted, groups.ROOT)
     described = machine.describe(groups.ROOT)
     print(", ".join(f"{name} {value}" for name, value in described.items()))
     figures, failures = {}, []

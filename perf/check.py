@@ -63,7 +63,7 @@ def run():
     if problems:
         raise groups.BenchError(f"{COMMITTED.relative_to(groups.ROOT)}: {problems[0]}")
     micro = groups.ALL["micro"]
-    build = groups.build_groups([micro])
+    build = groups.build_groups([micro], groups.ROOT)
     good, after = check(lambda names: groups.run_group(micro, build, names), before)
     print("\n".join(report(before, after)))
     allowed = f"{verdict.WORSE_ALLOWED:.0%}"

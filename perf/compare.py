@@ -83,7 +83,7 @@ def report(revision, pairs):
 def run(revision, wanted, rounds, arguments):
     """Compares and prints."""
     with worktree(revision) as path:
-        builds = (prepare(path, revision, wanted), groups.build_groups(wanted))
+        builds = (prepare(path, revision, wanted), groups.build_groups(wanted, groups.ROOT))
         pairs = measure(wanted, builds, rounds, arguments)
     print(f"{machine.describe(groups.ROOT)['machine']}; {rounds} rounds; ratio of this tree to {revision}, "
           "within noise: same")

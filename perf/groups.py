@@ -21,7 +21,7 @@ class Group:
     source: str
     targets: tuple
 
-    def exists(self, root=ROOT):
+    def exists(self, root):
         return (root / self.source).exists()
 
     def is_script(self):
@@ -68,11 +68,11 @@ def run_group(group, build, arguments=()):
     return figures
 
 
-def build_groups(groups, root=ROOT):
+def build_groups(wanted, root):
     """Builds what the groups need in `root`; the build directory."""
-    targets = sorted({target for group in groups for target in group.targets})
+    targets = sorted({target for group in wanted for target in group.targets})
     done = subprocess.run([root / "scripts" / "build", BUILD, "-Dperf=true", "--", *targets], check=False,
-                          stdout=sys.stderr)
+                          stdout=sys.__stderr__)
     if done.returncode != 0:
         raise BenchError(f"{root} does not build")
     return root / BUILD
