@@ -35,7 +35,9 @@ class LinesTest(unittest.TestCase):
                    '{"row": "a", "unit": "ns", "value": "1"}', '{"row": "a", "unit": "ns", "value": true}',
                    '{"row": "a", "unit": "ns", "value": NaN}', '{"row": "a", "unit": "ns", "value": 1, "low": Infinity}',
                    '{"row": "a", "unit": "ns", "value": 5, "low": 6, "high": 7}',
-                   '{"row": "a", "unit": "ns", "value": 5, "floor": "x"}']
+                   '{"row": "a", "unit": "ns", "value": 5, "floor": "x"}', '{"row": "a-b", "unit": "ns", "value": 1}',
+                   '{"row": "a", "unit": "ns", "value": -Infinity}',
+                   '{"row": "a", "unit": "ns", "value": 1, "floor": NaN}']
         found, problems = lines.read([*garbage, "", GOOD, "\n"])
         self.assertEqual(list(found), ["mixed"])
         self.assertEqual(len(problems), len(garbage), problems)
