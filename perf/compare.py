@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import statistics
 import subprocess
 import sys
 
@@ -65,14 +66,14 @@ def measure(wanted, builds, rounds, arguments):
 
 
 def report(revision, pairs):
-    """One line a row: medians of the last round, and the ratio over all rounds."""
+    """One line a row: medians over the rounds."""
     yield f"{'row':52} {revision[:12]:>12} {'this tree':>12} {'ratio':>7} {'noise':>7}"
     for row in rows.ROWS:
         if row.name not in pairs:
             continue
-        before, after = pairs[row.name][-1]
+        before, after = (statistics.median(figure.value for figure in side) for side in zip(*pairs[row.name]))
         found = verdict.ratio_and_noise(pairs[row.name])
-        line = f"{row.title:52} {table.number(before.value):>12} {table.number(after.value):>12} "
+        line = f"{row.title:52} {table.number(before):>12} {table.number(after):>12} "
         if found is None:
             yield line + "      -"
             continue

@@ -42,8 +42,8 @@ ALL = {group.name: group for group in (
     _program("flow_table", "flow_table_benchmark"),
     Group("controlplane", "perf/controlplane_benchmark.py", "perf/controlplane_benchmark.py",
           (*_DAEMONS, "perf/flapping_server")),
-    # What else these need they build themselves.
-    Group("generator", "perf/generator/run.py", "perf/generator/run.py", ("all",)),
+    Group("generator", "perf/generator/run.py", "perf/generator/run.py",
+          (*_DAEMONS, "perf/generator/guideway-generator")),
     Group("end_to_end", "perf/end_to_end/run.py", "perf/end_to_end/run.py", _DAEMONS),
 )}
 

@@ -4,6 +4,8 @@ import statistics
 
 # `scripts/bench --check` fails beyond this.
 WORSE_ALLOWED = 0.15
+# What two builds of one source differ by, as a few rounds cannot show.
+LEAST_NOISE = 0.01
 
 
 def bar_of(row, figures):
@@ -68,15 +70,15 @@ def better_of(row, first, second):
 
 def ratio_and_noise(pairs):
     """Of [(Figure before, Figure after)], one a round: the median of the rounds' ratios after/before, and
-    how far it may be off: half the distance of the extreme ratios, or what the spread of the single
-    runs leaves for their medians if that is more. None if a figure is 0."""
+    how far it may be off: as far as a round is from it, or what the spread of the single runs leaves
+    for their medians, or LEAST_NOISE, whichever is most. None if a figure is 0."""
     if any(before.value == 0 for before, _ in pairs):
         return None
     ratios = [after.value / before.value for before, after in pairs]
     runs = sum(min(before.runs, after.runs) for before, after in pairs)
     spread = statistics.mean(max(before.spread(), after.spread()) for before, after in pairs)
     middle = statistics.median(ratios)
-    return middle, max((max(ratios) - min(ratios)) / 2, middle * spread / runs ** 0.5)
+    return middle, max(max(abs(ratio - middle) for ratio in ratios), middle * spread / runs ** 0.5, LEAST_NOISE)
 
 
 def change(row, ratio, noise):

@@ -140,10 +140,10 @@ class CompareTest(Repository):
 
     def test_ratio(self):
         out, _ = self.compare("slow")
-        self.assertRegex(out, r"mixed.* 40 +20 +0\.500 +±0\.000  better")
+        self.assertRegex(out, r"mixed.* 40 +20 +0\.500 +±0\.010  better")
 
     def test_the_same_twice(self):
-        self.assertRegex(self.compare("fast")[0], r"mixed.* 20 +20 +1\.000 +±0\.000  same")
+        self.assertRegex(self.compare("fast")[0], r"mixed.* 20 +20 +1\.000 +±0\.010  same")
 
     def test_a_revision_without_the_benchmark_gets_it(self):
         out, err = self.compare("nothing", rounds=1)
