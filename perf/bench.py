@@ -84,9 +84,10 @@ def main():
     arguments = parse(sys.argv[1:])
     more = {"controlplane": ("--seconds", str(arguments.seconds))} if arguments.seconds else {}
     try:
+        wanted = wanted_groups(["micro"] if arguments.check else arguments.group)
+        groups.set_up(wanted)
         if arguments.check:
             return 0 if check.run() else 1
-        wanted = wanted_groups(arguments.group)
         if arguments.compare:
             compare.run(arguments.compare, wanted, arguments.rounds, more)
             return 0

@@ -15,11 +15,13 @@ _DAEMONS = ("dataplane/guideway-dataplane", "controlplane/guideway-controlplane"
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """`program` is a target of the build, or a Python script of perf/; `source` is there if the group is."""
+    """`program` is a target of the build, or a Python script of perf/; `source` is there if the group is;
+    `setup`: what scripts/setup has to be told."""
     name: str
     program: str
     source: str
     targets: tuple
+    setup: tuple = ()
 
     def exists(self, root):
         return (root / self.source).exists()
@@ -44,7 +46,8 @@ ALL = {group.name: group for group in (
           (*_DAEMONS, "perf/flapping_server")),
     Group("generator", "perf/generator/run.py", "perf/generator/run.py",
           (*_DAEMONS, "perf/generator/guideway-generator")),
-    Group("end_to_end", "perf/end_to_end/run.py", "perf/end_to_end/run.py", _DAEMONS),
+    Group("end_to_end", "perf/end_to_end/run.py", "perf/end_to_end/run.py", _DAEMONS,
+          setup=("--bench",)),
 )}
 
 
@@ -66,6 +69,13 @@ def run_group(group, build, arguments=()):
     if not figures:
         raise BenchError(f"{group.name}: {' '.join(command)} printed no figure")
     return figures
+
+
+def set_up(wanted):
+    """Packages and hugepages that the groups need."""
+    options = sorted({option for group in wanted for option in group.setup})
+    if subprocess.run([ROOT / "scripts" / "setup", *options], check=False, stdout=sys.__stderr__).returncode != 0:
+        raise BenchError("the machine is not set up")
 
 
 def build_groups(wanted, root):
