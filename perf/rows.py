@@ -89,8 +89,20 @@ def _controlplane():
 
 
 def _generator():
-    """The packet generator of perf/generator."""
-    return ()
+    """The packet generator of perf/generator: another process, over memif; CPUs are shared with all else."""
+    def target(name, title, latencies):
+        prefix = f"generator_{name}_" if name else "generator_"
+        rate = "mpps" if name == "floor" else "loss_free_mpps"
+        yield Row("generator", f"{prefix}{rate}", f"{title}, without loss", "Mpps", higher_is_better=True)
+        yield Row("generator", f"{prefix}saturated_mpps", "  offered more than it takes", "Mpps", higher_is_better=True)
+        for load in (10, 50, 90):
+            for latency in latencies:
+                yield Row("generator", f"{prefix}latency_{load}_{latency}_us",
+                          f"  there and back at {load}%, {latency.replace('_', '.')}", "us")
+    yield from target("floor", "memif with echo", ("p50", "p99"))
+    yield from target("", "Guideway, IPIP, 1k flows", ("p50", "p90", "p99", "p99_9", "max"))
+    yield from target("million", "Guideway, IPIP, 1M flows", ("p50", "p99"))
+    yield Row("generator", "generator_share_of_floor", "Guideway without loss, of the echo", "x", higher_is_better=True)
 
 
 def _end_to_end():

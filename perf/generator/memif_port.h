@@ -6,13 +6,13 @@
 #ifndef GUIDEWAY_PERF_GENERATOR_MEMIF_PORT_H_
 #define GUIDEWAY_PERF_GENERATOR_MEMIF_PORT_H_
 
-#include <rte_mempool.h>
-
 #include <cstdint>
 #include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
+
+struct rte_mempool;
 
 namespace guideway {
 

@@ -85,11 +85,11 @@ class Sender::Turn {
   bool interrupted() const { return interrupted_; }
   // Waits for what is still on its way. Returns the ticks for which the clock shall stand still.
   uint64_t SitOutInterruption() {
-    const uint64_t seen = last_turn_;
+    const uint64_t began = last_turn_ - own_gap_;
     Drain();
     last_turn_ = last_progress_ = rte_rdtsc();
     interrupted_ = false;
-    const uint64_t still = last_turn_ - seen + own_gap_;
+    const uint64_t still = last_turn_ - began;
     result_.interrupted_seconds += Seconds(still);
     return still;
   }
@@ -100,10 +100,11 @@ class Sender::Turn {
     const bool own = now - last_turn_ >= interruption_;
     if (!own && (!OnTheirWay() || now - last_progress_ < interruption_)) [[likely]]
       return;
-    if (!interrupted_) ++result_.interruptions;
-    interrupted_ = true;
-    own_gap_ = own ? now - last_turn_ : 0;
     interrupted_before_ = sender_.sequence_;
+    if (interrupted_) return;
+    interrupted_ = true;
+    ++result_.interruptions;
+    own_gap_ = own ? now - last_turn_ : 0;
   }
 
   void Take(const rte_mbuf* packet, uint64_t now) {
