@@ -1,0 +1,146 @@
+#!/usr/bin/python3
+"""End to end in the lab: the same client and servers, without a balancer and with each of several.
+
+Every round takes all variants in turn, so that what changes on the machine meanwhile meets them all.
+Prints rows as JSON lines, the machine first; progress goes to stderr. Needs root, a built tree
+(GUIDEWAY_BUILD, default build/) and the packages of `scripts/setup --bench`.
+"""
+
+import argparse
+import contextlib
+import datetime
+import fcntl
+import json
+import os
+import pathlib
+import platform
+import statistics
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.path[:0] = [str(HERE), str(ROOT / "tests" / "lab")]
+
+from lab import topology  # noqa: E402  (needs the path above)
+from lab.process import run  # noqa: E402
+import load  # noqa: E402
+import variants  # noqa: E402
+from servers import Servers  # noqa: E402
+
+# Other programs' part of the processors from which on a turn is worth nothing.
+_FOREIGN_LIMIT = 0.03
+_ATTEMPTS = 3
+_UNITS = {"requests_per_s": "requests/s", "p50_us": "us", "p99_us": "us", "mbit_per_s": "Mbit/s"}
+
+
+def header():
+    """The machine and what was measured."""
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")),
+                     platform.machine())
+    revision = run("git", "-C", ROOT, "rev-parse", "--short", "HEAD", check=False).stdout.strip()
+    return {"machine": f"{model}, {os.cpu_count()} cores", "kernel": platform.release(),
+            "commit": revision or "unknown",
+            "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")}
+
+
+@contextlib.contextmanager
+def held(path):
+    """Alone on the machine, as far as others take the same lock."""
+    if not path:
+        yield
+        return
+    with open(path, "a", encoding="ascii") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def turn(lab, servers, variant, seconds):
+    """All loads on one variant; {row without its prefix: value} and the foreign part."""
+    values, foreign = {}, 0.0
+    load.wrk(lab, variant.vip, "keepalive", 1)  # neighbours, caches, connections of the proxies
+    for name in load.WRK_LOADS:
+        row, share = load.measured_wrk(lab, servers, variant, name, seconds)
+        values.update({f"{name}_{metric}": value for metric, value in row.items()})
+        foreign = max(foreign, share)
+    for name in load.IPERF_LOADS:
+        values[f"{name}_mbit_per_s"] = load.iperf(lab, variant.iperf_address, name, max(2, seconds - 2))
+    return values, foreign
+
+
+def quiet_turn(lab, servers, variant, arguments):
+    """A turn in which nothing else ran on the machine, or the best of several."""
+    best = None
+    for _ in range(_ATTEMPTS):
+        with held(arguments.lock):
+            variant.start()
+            try:
+                values, foreign = turn(lab, servers, variant, arguments.seconds)
+                drops = variant.check() if hasattr(variant, "check") else {}
+            finally:
+                variant.stop()
+        print(f"{variant.title:20} {values['keepalive_requests_per_s']:8.0f} "
+              f"{values['close_requests_per_s']:8.0f} requests/s, {values['upload_mbit_per_s']:6.0f} "
+              f"{values['download_mbit_per_s']:6.0f} Mbit/s, other programs {foreign:.1%}, drops {drops}",
+              file=sys.stderr, flush=True)
+        if best is None or foreign < best[1]:
+            best = values, foreign
+        if foreign <= _FOREIGN_LIMIT:
+            break
+    return best
+
+
+def unit_of(metric):
+    if metric.endswith("us_per_request"):
+        return "us"
+    if metric.endswith("balancer_per_request"):
+        return "packets"
+    return next(unit for end, unit in _UNITS.items() if metric.endswith(end))
+
+
+def rows_of(name, turns):
+    """The rows of a variant from its turns [(values, foreign share)]."""
+    for metric in turns[0][0]:
+        found = [values[metric] for values, _ in turns]
+        yield {"row": f"e2e_{name}_{metric}", "unit": unit_of(metric),
+               "value": round(statistics.median(found), 2), "low": round(min(found), 2),
+               "high": round(max(found), 2), "runs": len(found),
+               "other_programs": round(max(foreign for _, foreign in turns), 3)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each variant (3)")
+    parser.add_argument("--seconds", type=int, default=5, help="of each run of wrk (5)")
+    parser.add_argument("--lock", metavar="FILE", help="locked (flock) during each turn")
+    parser.add_argument("variants", nargs="*", metavar="VARIANT", help="only these")
+    arguments = parser.parse_args()
+    if missing := variants.missing_programs():
+        sys.exit(f"missing: {', '.join(missing)} (scripts/setup --bench installs them)")
+    names = [made.name for made in variants.ALL]
+    if unknown := set(arguments.variants) - set(names):
+        sys.exit(f"no variant {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    topology.end_in_order_on_signals()
+    with topology.lab() as lab:
+        try:
+            variants.prepare(lab)
+            servers = Servers(lab)
+            chosen = [made(lab) for made in variants.ALL if made.name in (arguments.variants or names)]
+            turns = {variant.name: [] for variant in chosen}
+            for number in range(arguments.rounds):
+                print(f"round {number + 1} of {arguments.rounds}", file=sys.stderr, flush=True)
+                for variant in chosen:
+                    turns[variant.name].append(quiet_turn(lab, servers, variant, arguments))
+        except Exception:
+            lab.dump_logs(lines=8)
+            raise
+    print(json.dumps(header()))
+    for name, taken in turns.items():
+        for row in rows_of(name, taken):
+            print(json.dumps(row))
+    return 0
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("LC_ALL", "C.UTF-8")
+    sys.exit(main())
