@@ -13,6 +13,7 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _KTHREADD = "2"
 CONNECTIONS = 64
+_THREADS = 2  # with one, the soft interrupts on its account are the limit of some variants
 # name: (wrk's header, mean pause of a connection between two requests in ms)
 WRK_LOADS = {"keepalive": ("Connection: keep-alive", 0),
              "close": ("Connection: close", 0),
@@ -92,7 +93,7 @@ def balancer_packets(lab):
 def wrk(lab, vip, load, seconds):
     """One run; returns wrk's own result. Raises if any request failed."""
     header, pause_ms = WRK_LOADS[load]
-    done = lab.execute(CLIENT, "wrk", "-t", 1, "-c", CONNECTIONS, "-d", f"{seconds}s", "--timeout", "2s",
+    done = lab.execute(CLIENT, "wrk", "-t", _THREADS, "-c", CONNECTIONS, "-d", f"{seconds}s", "--timeout", "2s",
                        "-H", header, "-s", f"{_HERE}/wrk.lua", f"http://{vip}:{HTTP_PORT}{PATH}", "--",
                        pause_ms, timeout_s=seconds + 30)
     result = json.loads(done.stdout.splitlines()[-1])
@@ -102,16 +103,26 @@ def wrk(lab, vip, load, seconds):
 
 
 def iperf(lab, address, load, seconds):
-    """Mbit/s that arrived."""
+    """(Mbit/s that arrived, segments that were sent again)."""
     done = lab.execute(CLIENT, "iperf3", "-J", "-c", address, "-p", IPERF_PORT, "-t", seconds,
                        *IPERF_LOADS[load], timeout_s=seconds + 30)
-    return json.loads(done.stdout)["end"]["sum_received"]["bits_per_second"] / 1e6
+    end = json.loads(done.stdout)["end"]
+    return end["sum_received"]["bits_per_second"] / 1e6, end["sum_sent"]["retransmits"]
+
+
+def idle_cores(lab, balancer_without, seconds):
+    """Processors that the balancer's processes take while nobody sends."""
+    processors = Processors(lab, balancer_without)
+    processors.start()
+    time.sleep(seconds)  # the span that is measured
+    processors.stop()
+    return processors.used["balancer"] / seconds
 
 
 def measured_wrk(lab, servers, variant, load, seconds):
     """One run of wrk with the figures of its rows, checked: every request was answered by a server,
     and passed the balancer if there is one."""
-    processors = Processors(lab, variant.not_counted() if hasattr(variant, "not_counted") else ())
+    processors = Processors(lab, variant.not_counted())
     answered, packets = servers.requests(), balancer_packets(lab)
     processors.start()
     result = wrk(lab, variant.vip, load, seconds)

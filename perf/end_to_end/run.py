@@ -30,7 +30,9 @@ from servers import Servers  # noqa: E402
 # Other programs' part of the processors from which on a turn is worth nothing.
 _FOREIGN_LIMIT = 0.03
 _ATTEMPTS = 3
-_UNITS = {"requests_per_s": "requests/s", "p50_us": "us", "p99_us": "us", "mbit_per_s": "Mbit/s"}
+_UNITS = {"requests_per_s": "requests/s", "p50_us": "us", "p99_us": "us", "mbit_per_s": "Mbit/s",
+          "us_per_request": "us", "balancer_per_request": "packets", "retransmits": "segments",
+          "idle_cores": "cores"}
 
 
 def header():
@@ -64,7 +66,9 @@ def turn(lab, servers, variant, seconds):
         values.update({f"{name}_{metric}": value for metric, value in row.items()})
         foreign = max(foreign, share)
     for name in load.IPERF_LOADS:
-        values[f"{name}_mbit_per_s"] = load.iperf(lab, variant.iperf_address, name, max(2, seconds - 2))
+        rate, again = load.iperf(lab, variant.iperf_address, name, max(2, seconds - 2))
+        values[f"{name}_mbit_per_s"], values[f"{name}_retransmits"] = rate, again
+    values["idle_cores"] = load.idle_cores(lab, variant.not_counted(), 2)
     return values, foreign
 
 
@@ -76,7 +80,7 @@ def quiet_turn(lab, servers, variant, arguments):
             variant.start()
             try:
                 values, foreign = turn(lab, servers, variant, arguments.seconds)
-                drops = variant.check() if hasattr(variant, "check") else {}
+                drops = variant.check()
             finally:
                 variant.stop()
         print(f"{variant.title:20} {values['keepalive_requests_per_s']:8.0f} "
@@ -91,10 +95,6 @@ def quiet_turn(lab, servers, variant, arguments):
 
 
 def unit_of(metric):
-    if metric.endswith("us_per_request"):
-        return "us"
-    if metric.endswith("balancer_per_request"):
-        return "packets"
     return next(unit for end, unit in _UNITS.items() if metric.endswith(end))
 
 

@@ -78,6 +78,10 @@ def prepare(lab):
     net.address(CLIENT, "eth0", f"{_TRANSLATED_CLIENT}/24")
     net.route(CLIENT, f"{NFTABLES_VIP}/32", "via", CLIENT_GATEWAY[4], "src", _TRANSLATED_CLIENT)
     net.sysctl(GUIDEWAY, "net.ipv4.ip_forward=1")
+    for host in (CLIENT, GUIDEWAY):
+        # Whoever opens thousands of connections a second runs out of ports otherwise, and then measures
+        # how long the kernel looks for a free one.
+        net.sysctl(host, "net.ipv4.ip_local_port_range=1024 65535", "net.ipv4.tcp_tw_reuse=1")
 
 
 def _write(lab, name, template, pattern, separator="\n", **values):
@@ -92,7 +96,22 @@ def _write(lab, name, template, pattern, separator="\n", **values):
     return path
 
 
-class Direct:
+class _Variant:
+    """What those without a process of their own need not say."""
+
+    def not_counted(self):
+        """Processes on the balancer's host that take no part in forwarding."""
+        return ()
+
+    def check(self):
+        """After a turn: raises if something went wrong; dropped packets by reason."""
+        return {}
+
+    def stop(self):
+        """Nothing runs."""
+
+
+class Direct(_Variant):
     """No balancer: the router itself spreads flows over the servers, by a hash of the ports, too."""
 
     name, title, vip = "direct", "direct", DIRECT_VIP
@@ -106,11 +125,8 @@ class Direct:
         hops = [word for name in BACKENDS for word in ("nexthop", "via", self._lab.backend_address(name))]
         self._lab.network.route(ROUTER, f"{DIRECT_VIP}/32", *hops)
 
-    def stop(self):
-        """Nothing runs."""
 
-
-class _Guideway:
+class _Guideway(_Variant):
     """Both daemons, one worker, --idle=adaptive."""
 
     encapsulation = None
@@ -133,11 +149,9 @@ class _Guideway:
         self._guideway.start()
 
     def not_counted(self):
-        """Processes on the balancer's host that take no part in forwarding."""
         return {self._guideway.controlplane.pid}
 
     def check(self):
-        """Every packet is accounted for; returns dropped packets by reason."""
         return {reason: count for reason, count in self._guideway.check_balance()["drops"].items() if count}
 
     def stop(self):
@@ -174,7 +188,7 @@ class GuidewayIpip(_Guideway):
             decap.process.stop()
 
 
-class _Proxy:
+class _Proxy(_Variant):
     """A process that takes connections and opens others to the servers."""
 
     def __init__(self, lab, *command):
@@ -212,7 +226,7 @@ class NginxStream(_Proxy):
         super().__init__(lab, "nginx", "-c", path, "-e", f"{lab.directory}/balancer-error.log")
 
 
-class Nftables:
+class Nftables(_Variant):
     """DNAT in the kernel, both ways through the balancer's host."""
 
     name, title, vip, iperf_address = "nftables", "nftables DNAT", NFTABLES_VIP, NFTABLES_VIP
