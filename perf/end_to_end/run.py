@@ -63,7 +63,8 @@ def turn(lab, servers, variant, seconds):
     load.wrk(lab, variant.vip, "keepalive", 1)  # neighbours, caches, connections of the proxies
     for name in load.WRK_LOADS:
         row, share = load.measured_wrk(lab, servers, variant, name, seconds)
-        values.update({f"{name}_{metric}": value for metric, value in row.items()})
+        prefix = "" if name == "keepalive" else f"{name}_"
+        values.update({f"{prefix}{metric}": value for metric, value in row.items()})
         foreign = max(foreign, share)
     for name in load.IPERF_LOADS:
         rate, again = load.iperf(lab, variant.iperf_address, name, max(2, seconds - 2))
@@ -83,7 +84,7 @@ def quiet_turn(lab, servers, variant, arguments):
                 drops = variant.check()
             finally:
                 variant.stop()
-        print(f"{variant.title:20} {values['keepalive_requests_per_s']:8.0f} "
+        print(f"{variant.title:20} {values['requests_per_s']:8.0f} "
               f"{values['close_requests_per_s']:8.0f} requests/s, {values['upload_mbit_per_s']:6.0f} "
               f"{values['download_mbit_per_s']:6.0f} Mbit/s, other programs {foreign:.1%}, drops {drops}",
               file=sys.stderr, flush=True)
