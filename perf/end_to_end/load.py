@@ -103,25 +103,25 @@ def wrk(lab, vip, load, seconds):
 
 
 def iperf(lab, address, load, seconds):
-    """(Mbit/s that arrived, segments that were sent again)."""
+    """(Mbit/s that arrived, {segments that were sent again})."""
     done = lab.execute(CLIENT, "iperf3", "-J", "-c", address, "-p", IPERF_PORT, "-t", seconds,
                        *IPERF_LOADS[load], timeout_s=seconds + 30)
     end = json.loads(done.stdout)["end"]
-    return end["sum_received"]["bits_per_second"] / 1e6, end["sum_sent"]["retransmits"]
+    return end["sum_received"]["bits_per_second"] / 1e6, {"retransmits": end["sum_sent"]["retransmits"]}
 
 
 def idle_cores(lab, balancer_without, seconds):
-    """Processors that the balancer's processes take while nobody sends."""
+    """(Processors that the balancer's processes take while nobody sends, nothing further)."""
     processors = Processors(lab, balancer_without)
     processors.start()
     time.sleep(seconds)  # the span that is measured
     processors.stop()
-    return processors.used["balancer"] / seconds
+    return processors.used["balancer"] / seconds, {}
 
 
 def measured_wrk(lab, servers, variant, load, seconds):
-    """One run of wrk with the figures of its rows, checked: every request was answered by a server,
-    and passed the balancer if there is one."""
+    """One run of wrk: {row without its prefix: (value, further values)} and what part of the processors
+    other programs had. Checked: a server answered every request, and it passed the balancer if there is one."""
     processors = Processors(lab, variant.not_counted())
     answered, packets = servers.requests(), balancer_packets(lab)
     processors.start()
@@ -131,12 +131,14 @@ def measured_wrk(lab, servers, variant, load, seconds):
     answered = {name: count - answered[name] for name, count in servers.requests().items()}
     requests = result["requests"]
     _check_way(variant, load, requests, answered, packets)
-    row = {"requests_per_s": requests / result["seconds"], "p50_us": result["p50_us"],
-           "p99_us": result["p99_us"], "packets_to_balancer_per_request": packets[0] / requests,
-           "packets_from_balancer_per_request": packets[1] / requests}
-    for who in ("machine", "client", "servers", "balancer", "rest"):
-        row[f"{who}_us_per_request"] = processors.used[who] / requests * 1e6
-    return row, processors.used["foreign_share"]
+    cost = {who: processors.used[who] / requests * 1e6
+            for who in ("machine", "client", "servers", "balancer", "rest")}
+    figures = {"requests_per_s": (requests / result["seconds"], {}), "p50_us": (result["p50_us"], {}),
+               "p99_us": (result["p99_us"], {}),
+               "balancer_us_per_request": (cost.pop("balancer"), {"packets_to_balancer": packets[0] / requests,
+                                                                   "packets_from_balancer": packets[1] / requests}),
+               "machine_us_per_request": (cost.pop("machine"), cost)}
+    return figures, processors.used["foreign_share"]
 
 
 def _check_way(variant, load, requests, answered, packets):

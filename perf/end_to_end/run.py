@@ -2,48 +2,32 @@
 """End to end in the lab: the same client and servers, without a balancer and with each of several.
 
 Every round takes all variants in turn, so that what changes on the machine meanwhile meets them all.
-Prints rows as JSON lines, the machine first; progress goes to stderr. Needs root, a built tree
+Prints rows as JSON lines; progress goes to stderr. Needs root, a built tree
 (GUIDEWAY_BUILD, default build/) and the packages of `scripts/setup --bench`.
 """
 
 import argparse
 import contextlib
-import datetime
 import fcntl
 import json
 import os
 import pathlib
-import platform
 import statistics
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-sys.path[:0] = [str(HERE), str(ROOT / "tests" / "lab")]
+sys.path[:0] = [str(HERE), str(HERE.parent), str(ROOT / "tests" / "lab")]
 
 from lab import topology  # noqa: E402  (needs the path above)
-from lab.process import run  # noqa: E402
 import load  # noqa: E402
+import rows  # noqa: E402
 import variants  # noqa: E402
 from servers import Servers  # noqa: E402
 
 # Other programs' part of the processors from which on a turn is worth nothing.
 _FOREIGN_LIMIT = 0.03
 _ATTEMPTS = 3
-_UNITS = {"requests_per_s": "requests/s", "p50_us": "us", "p99_us": "us", "mbit_per_s": "Mbit/s",
-          "us_per_request": "us", "balancer_per_request": "packets", "retransmits": "segments",
-          "idle_cores": "cores"}
-
-
-def header():
-    """The machine and what was measured."""
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")),
-                     platform.machine())
-    revision = run("git", "-C", ROOT, "rev-parse", "--short", "HEAD", check=False).stdout.strip()
-    return {"machine": f"{model}, {os.cpu_count()} cores", "kernel": platform.release(),
-            "commit": revision or "unknown",
-            "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")}
 
 
 @contextlib.contextmanager
@@ -58,7 +42,7 @@ def held(path):
 
 
 def turn(lab, servers, variant, seconds):
-    """All loads on one variant; {row without its prefix: value} and the foreign part."""
+    """All loads on one variant: {row without its prefix: (value, further values)} and the foreign part."""
     values, foreign = {}, 0.0
     load.wrk(lab, variant.vip, "keepalive", 1)  # neighbours, caches, connections of the proxies
     for name in load.WRK_LOADS:
@@ -67,8 +51,7 @@ def turn(lab, servers, variant, seconds):
         values.update({f"{prefix}{metric}": value for metric, value in row.items()})
         foreign = max(foreign, share)
     for name in load.IPERF_LOADS:
-        rate, again = load.iperf(lab, variant.iperf_address, name, max(2, seconds - 2))
-        values[f"{name}_mbit_per_s"], values[f"{name}_retransmits"] = rate, again
+        values[f"{name}_mbit_per_s"] = load.iperf(lab, variant.iperf_address, name, max(2, seconds - 2))
     values["idle_cores"] = load.idle_cores(lab, variant.not_counted(), 2)
     return values, foreign
 
@@ -84,9 +67,9 @@ def quiet_turn(lab, servers, variant, arguments):
                 drops = variant.check()
             finally:
                 variant.stop()
-        print(f"{variant.title:20} {values['requests_per_s']:8.0f} "
-              f"{values['close_requests_per_s']:8.0f} requests/s, {values['upload_mbit_per_s']:6.0f} "
-              f"{values['download_mbit_per_s']:6.0f} Mbit/s, other programs {foreign:.1%}, drops {drops}",
+        print(f"{variant.title:20} {values['requests_per_s'][0]:8.0f} "
+              f"{values['close_requests_per_s'][0]:8.0f} requests/s, {values['upload_mbit_per_s'][0]:6.0f} "
+              f"{values['download_mbit_per_s'][0]:6.0f} Mbit/s, other programs {foreign:.1%}, drops {drops}",
               file=sys.stderr, flush=True)
         if best is None or foreign < best[1]:
             best = values, foreign
@@ -95,18 +78,16 @@ def quiet_turn(lab, servers, variant, arguments):
     return best
 
 
-def unit_of(metric):
-    return next(unit for end, unit in _UNITS.items() if metric.endswith(end))
-
-
 def rows_of(name, turns):
-    """The rows of a variant from its turns [(values, foreign share)]."""
-    for metric in turns[0][0]:
-        found = [values[metric] for values, _ in turns]
-        yield {"row": f"e2e_{name}_{metric}", "unit": unit_of(metric),
-               "value": round(statistics.median(found), 2), "low": round(min(found), 2),
-               "high": round(max(found), 2), "runs": len(found),
-               "other_programs": round(max(foreign for _, foreign in turns), 3)}
+    """The rows of a variant from its turns [({metric: (value, further values)}, foreign part)]."""
+    for metric, unit in rows.END_TO_END_METRICS.items():
+        found = [values[metric][0] for values, _ in turns]
+        row = {"row": rows.end_to_end_name(name, metric), "unit": unit, "value": round(statistics.median(found), 2),
+               "low": round(min(found), 2), "high": round(max(found), 2), "runs": len(found)}
+        for further in turns[0][0][metric][1]:
+            row[further] = round(statistics.median(values[metric][1][further] for values, _ in turns), 2)
+        row["other_programs"] = round(max(foreign for _, foreign in turns), 3)
+        yield row
 
 
 def main():
@@ -135,7 +116,6 @@ def main():
         except Exception:
             lab.dump_logs(lines=8)
             raise
-    print(json.dumps(header()))
     for name, taken in turns.items():
         for row in rows_of(name, taken):
             print(json.dumps(row))

@@ -1,7 +1,7 @@
 """What stands between the client and the servers, one class a variant.
 
-A variant has a name, a title, the address that the client asks and the one for iperf3, start() and
-stop(). While one runs, nothing of the others does: no process, no XDP program, no netfilter rule.
+A variant has a name (perf/rows.py has its title), the address that the client asks, the one for iperf3, start()
+and stop(). While one runs, nothing of the others does: no process, no XDP program, no netfilter rule.
 """
 
 import os
@@ -12,6 +12,7 @@ from lab.guideway import Guideway
 from lab.process import LabError, wait_until
 from lab.topology import BACKENDS, CLIENT, CLIENT_GATEWAY, GUIDEWAY, ROUTER, TUNNEL_VIP, VIP
 
+import rows
 from servers import HTTP_PORT, IPERF_PORT
 
 DIRECT_VIP, HAPROXY_VIP, NGINX_VIP, NFTABLES_VIP = (f"203.0.113.{n}" for n in (30, 40, 41, 42))
@@ -99,6 +100,12 @@ def _write(lab, name, template, pattern, separator="\n", **values):
 class _Variant:
     """What those without a process of their own need not say."""
 
+    name = None
+
+    @property
+    def title(self):
+        return rows.END_TO_END_VARIANTS[self.name]
+
     def not_counted(self):
         """Processes on the balancer's host that take no part in forwarding."""
         return ()
@@ -114,7 +121,7 @@ class _Variant:
 class Direct(_Variant):
     """No balancer: the router itself spreads flows over the servers, by a hash of the ports, too."""
 
-    name, title, vip = "direct", "direct", DIRECT_VIP
+    name, vip = "direct", DIRECT_VIP
 
     def __init__(self, lab):
         self._lab = lab
@@ -159,13 +166,13 @@ class _Guideway(_Variant):
 
 
 class GuidewayL2(_Guideway):
-    name, title, vip, encapsulation = "guideway_l2", "Guideway, L2", VIP[4], "l2"
+    name, vip, encapsulation = "guideway_l2", VIP[4], "l2"
 
 
 class GuidewayIpip(_Guideway):
     """The servers take the tunnels apart with guideway-decap, in this variant only."""
 
-    name, title, vip, encapsulation = "guideway_ipip", "Guideway, IPIP", TUNNEL_VIP[4], "ipip"
+    name, vip, encapsulation = "guideway_ipip", TUNNEL_VIP[4], "ipip"
 
     def __init__(self, lab):
         super().__init__(lab)
@@ -210,7 +217,7 @@ class _Proxy(_Variant):
 
 
 class HaProxy(_Proxy):
-    name, title, vip = "haproxy", "HAProxy, TCP mode", HAPROXY_VIP
+    name, vip = "haproxy", HAPROXY_VIP
 
     def __init__(self, lab):
         path = _write(lab, "haproxy.cfg", _HAPROXY, "  server {name} {address}:{http} check inter 1s",
@@ -219,7 +226,7 @@ class HaProxy(_Proxy):
 
 
 class NginxStream(_Proxy):
-    name, title, vip = "nginx", "nginx stream", NGINX_VIP
+    name, vip = "nginx", NGINX_VIP
 
     def __init__(self, lab):
         path = _write(lab, "balancer-nginx.conf", _NGINX, "    server {address}:{http};", vip=self.vip)
@@ -229,7 +236,7 @@ class NginxStream(_Proxy):
 class Nftables(_Variant):
     """DNAT in the kernel, both ways through the balancer's host."""
 
-    name, title, vip, iperf_address = "nftables", "nftables DNAT", NFTABLES_VIP, NFTABLES_VIP
+    name, vip, iperf_address = "nftables", NFTABLES_VIP, NFTABLES_VIP
 
     def __init__(self, lab):
         self._lab = lab
