@@ -106,6 +106,15 @@ class SvgTest(unittest.TestCase):
         self.assertAlmostEqual(length["direct"] / length["nginx"], 4, places=1)
         self.assertAlmostEqual(length["direct"] / length["haproxy"], 2, places=1)
 
+    def test_the_line_goes_from_the_least_to_the_greatest(self):
+        spreads = [line for line in self.root.findall(f"{SVG}line") if line.get("class") == "line"]
+        self.assertEqual(len(spreads), len(self.bars()))
+        for bar, line in zip(self.bars(), spreads):
+            length = float(bar.get("width"))
+            ends = [float(line.get(end)) - float(bar.get("x")) for end in ("x1", "x2")]
+            self.assertAlmostEqual(ends[0], 0.9 * length, delta=0.2)
+            self.assertAlmostEqual(ends[1], 1.1 * length, delta=0.2)
+
     def test_nothing_is_outside_of_the_picture(self):
         width, height = int(self.root.get("width")), int(self.root.get("height"))
         for bar in self.bars():
@@ -143,7 +152,7 @@ class UpdateTest(unittest.TestCase):
         self.assertEqual(self.update(page)[1], page, "a second time changes nothing")
 
     def test_a_page_without_markers_stays(self):
-        for page in ("# Page\n", PAGE + PAGE, PAGE.replace(plot.END, "")):
+        for page in ("# Page\n", PAGE.replace("old", plot.BEGIN), PAGE.replace("old", plot.END), PAGE.replace(plot.END, "")):
             self.assertEqual(self.update(page), (1, page, None))
 
     def test_results_that_are_not_whole_change_nothing(self):
