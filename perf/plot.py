@@ -140,7 +140,7 @@ _PANELS = (("Requests a second, keep-alive", "requests_per_s", "{:,.0f}"),
            ("Requests a second, a connection each", "close_requests_per_s", "{:,.0f}"),
            ("CPU time of a request, keep-alive, us", "machine_us_per_request", "{:.1f}"),
            ("CPU time of a request, a connection each, us", "close_machine_us_per_request", "{:.0f}"))
-_WIDTH, _MARGIN, _NAMES, _BAR, _STEP, _HEAD, _VALUE = 960, 16, 130, 16, 26, 34, 66
+_WIDTH, _MARGIN, _NAMES, _BAR, _STEP, _HEAD, _VALUE = 960, 16, 136, 16, 26, 34, 66
 _COLUMN = _WIDTH // 2
 _STYLE = """\
 text { font: 13px system-ui, sans-serif; fill: #24292f; }

@@ -7,13 +7,13 @@ Prints rows as JSON lines; progress goes to stderr. Needs root, a built tree
 """
 
 import argparse
-import contextlib
 import fcntl
 import json
 import os
 import pathlib
 import statistics
 import sys
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -28,17 +28,34 @@ from servers import Servers  # noqa: E402
 # Other programs' part of the processors from which on a turn is worth nothing.
 _FOREIGN_LIMIT = 0.03
 _ATTEMPTS = 3
+_LONGEST_HOLD_S = 58
 
 
-@contextlib.contextmanager
-def held(path):
-    """Alone on the machine, as far as others take the same lock."""
-    if not path:
-        yield
-        return
-    with open(path, "a", encoding="ascii") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+class Lock:
+    """Alone on the machine, as far as others take the same lock; without a path it does nothing."""
+
+    def __init__(self, path):
+        self._file = open(path, "a", encoding="ascii") if path else None  # ends with the process
+        self._since = None
+        self._longest_turn_s = 0.0
+        self._began = None
+
+    def begin_turn(self):
+        """Takes the lock, unless it is still held and will not be held for too long by one more turn."""
+        if not self._file:
+            return
+        if self._since and time.monotonic() + self._longest_turn_s > self._since + _LONGEST_HOLD_S:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+            self._since = None
+            time.sleep(0.2)  # who waited comes first
+        if not self._since:
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            self._since = time.monotonic()
+        self._began = time.monotonic()
+
+    def end_turn(self):
+        if self._file:
+            self._longest_turn_s = max(self._longest_turn_s, time.monotonic() - self._began)
 
 
 def turn(lab, servers, variant, seconds):
@@ -52,21 +69,22 @@ def turn(lab, servers, variant, seconds):
         foreign = max(foreign, share)
     for name in load.IPERF_LOADS:
         values[f"{name}_mbit_per_s"] = load.iperf(lab, variant.iperf_address, name, max(2, seconds - 2))
-    values["idle_cores"] = load.idle_cores(lab, variant.not_counted(), 2)
+    values["idle_cores"] = load.idle_cores(lab, variant.not_counted(), 1)
     return values, foreign
 
 
-def quiet_turn(lab, servers, variant, arguments):
+def quiet_turn(lab, servers, variant, seconds, lock):
     """A turn in which nothing else ran on the machine, or the best of several."""
     best = None
     for _ in range(_ATTEMPTS):
-        with held(arguments.lock):
-            variant.start()
-            try:
-                values, foreign = turn(lab, servers, variant, arguments.seconds)
-                drops = variant.check()
-            finally:
-                variant.stop()
+        lock.begin_turn()
+        variant.start()
+        try:
+            values, foreign = turn(lab, servers, variant, seconds)
+            drops = variant.check()
+        finally:
+            variant.stop()
+        lock.end_turn()
         print(f"{variant.title:20} {values['requests_per_s'][0]:8.0f} "
               f"{values['close_requests_per_s'][0]:8.0f} requests/s, {values['upload_mbit_per_s'][0]:6.0f} "
               f"{values['download_mbit_per_s'][0]:6.0f} Mbit/s, other programs {foreign:.1%}, drops {drops}",
@@ -94,7 +112,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--rounds", type=int, default=3, help="turns of each variant (3)")
     parser.add_argument("--seconds", type=int, default=5, help="of each run of wrk (5)")
-    parser.add_argument("--lock", metavar="FILE", help="locked (flock) during each turn")
+    parser.add_argument("--lock", metavar="FILE", help="is locked (flock) during turns, for a minute at most")
     parser.add_argument("variants", nargs="*", metavar="VARIANT", help="only these")
     arguments = parser.parse_args()
     if missing := variants.missing_programs():
@@ -102,6 +120,7 @@ def main():
     names = [made.name for made in variants.ALL]
     if unknown := set(arguments.variants) - set(names):
         sys.exit(f"no variant {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    lock = Lock(arguments.lock)
     topology.end_in_order_on_signals()
     with topology.lab() as lab:
         try:
@@ -112,7 +131,7 @@ def main():
             for number in range(arguments.rounds):
                 print(f"round {number + 1} of {arguments.rounds}", file=sys.stderr, flush=True)
                 for variant in chosen:
-                    turns[variant.name].append(quiet_turn(lab, servers, variant, arguments))
+                    turns[variant.name].append(quiet_turn(lab, servers, variant, arguments.seconds, lock))
         except Exception:
             lab.dump_logs(lines=8)
             raise
