@@ -4,7 +4,7 @@ import json
 import os
 import time
 
-from lab.process import LabError, run
+from lab.process import LabError, run, wait_until
 from lab.topology import BACKENDS, CLIENT, GUIDEWAY, SEGMENT
 
 from servers import HTTP_PORT, IPERF_PORT, PATH
@@ -102,26 +102,46 @@ def wrk(lab, vip, load, seconds):
     return result
 
 
-def iperf(lab, address, load, seconds):
-    """(Mbit/s that arrived, {segments that were sent again})."""
+def _try_iperf(lab, address, load, seconds):
+    """iperf3's result at the end, or None: its server takes one client at a time, and has not noticed yet
+    that the one before has gone."""
     done = lab.execute(CLIENT, "iperf3", "-J", "-c", address, "-p", IPERF_PORT, "-t", seconds,
-                       *IPERF_LOADS[load], timeout_s=seconds + 30)
-    end = json.loads(done.stdout)["end"]
-    return end["sum_received"]["bits_per_second"] / 1e6, {"retransmits": end["sum_sent"]["retransmits"]}
+                       *IPERF_LOADS[load], check=False, timeout_s=seconds + 30)
+    result = json.loads(done.stdout)
+    if "busy" in result.get("error", ""):
+        return None
+    if "error" in result:
+        raise LabError(f"iperf3, {load}: {result['error']}")
+    return result["end"]
 
 
-def idle_cores(lab, balancer_without, seconds):
-    """(Processors that the balancer's processes take while nobody sends, nothing further)."""
-    processors = Processors(lab, balancer_without)
+def iperf(lab, address, load, seconds):
+    """(Mbit/s that arrived, segments that were sent again)."""
+    end = wait_until(lambda: _try_iperf(lab, address, load, seconds), "iperf3's server takes a client")
+    return end["sum_received"]["bits_per_second"] / 1e6, end["sum_sent"]["retransmits"]
+
+
+def measured_iperf(lab, variant, load, seconds):
+    """One run: ({metric: (value, further values)}, what part of the processors other programs had)."""
+    processors = Processors(lab, variant.not_counted())
+    processors.start()
+    rate, retransmits = iperf(lab, variant.iperf_address, load, seconds)
+    processors.stop()
+    return {f"{load}_mbit_per_s": (rate, {"retransmits": retransmits})}, processors.used["foreign_share"]
+
+
+def idle(lab, variant, seconds):
+    """Processors that the balancer's processes take while nobody sends, in the same form."""
+    processors = Processors(lab, variant.not_counted())
     processors.start()
     time.sleep(seconds)  # the span that is measured
     processors.stop()
-    return processors.used["balancer"] / seconds, {}
+    return {"idle_cores": (processors.used["balancer"] / seconds, {})}, processors.used["foreign_share"]
 
 
 def measured_wrk(lab, servers, variant, load, seconds):
-    """One run of wrk: {row without its prefix: (value, further values)} and what part of the processors
-    other programs had. Checked: a server answered every request, and it passed the balancer if there is one."""
+    """One run in the same form. Checked: a server answered every request, and it passed the balancer if
+    there is one."""
     processors = Processors(lab, variant.not_counted())
     answered, packets = servers.requests(), balancer_packets(lab)
     processors.start()
@@ -138,7 +158,8 @@ def measured_wrk(lab, servers, variant, load, seconds):
                "balancer_us_per_request": (cost.pop("balancer"), {"packets_to_balancer": packets[0] / requests,
                                                                    "packets_from_balancer": packets[1] / requests}),
                "machine_us_per_request": (cost.pop("machine"), cost)}
-    return figures, processors.used["foreign_share"]
+    prefix = "" if load == "keepalive" else f"{load}_"
+    return {prefix + metric: value for metric, value in figures.items()}, processors.used["foreign_share"]
 
 
 def _check_way(variant, load, requests, answered, packets):

@@ -8,6 +8,7 @@ Prints rows as JSON lines; progress goes to stderr. Needs root, a built tree
 
 import argparse
 import fcntl
+import functools
 import json
 import os
 import pathlib
@@ -25,9 +26,9 @@ import rows  # noqa: E402
 import variants  # noqa: E402
 from servers import Servers  # noqa: E402
 
-# Other programs' part of the processors from which on a turn is worth nothing.
+# Other programs' part of the processors above which a run is worth nothing.
 _FOREIGN_LIMIT = 0.03
-_ATTEMPTS = 3
+_ATTEMPTS = 6
 _LONGEST_HOLD_S = 58
 
 
@@ -37,63 +38,66 @@ class Lock:
     def __init__(self, path):
         self._file = open(path, "a", encoding="ascii") if path else None  # ends with the process
         self._since = None
-        self._longest_turn_s = 0.0
-        self._began = None
 
-    def begin_turn(self):
-        """Takes the lock, unless it is still held and will not be held for too long by one more turn."""
+    def take(self, seconds):
+        """For so long, and it may be held already: not longer than _LONGEST_HOLD_S without a pause."""
         if not self._file:
             return
-        if self._since and time.monotonic() + self._longest_turn_s > self._since + _LONGEST_HOLD_S:
+        if self._since and time.monotonic() + seconds > self._since + _LONGEST_HOLD_S:
             fcntl.flock(self._file, fcntl.LOCK_UN)
             self._since = None
             time.sleep(0.2)  # who waited comes first
         if not self._since:
             fcntl.flock(self._file, fcntl.LOCK_EX)
             self._since = time.monotonic()
-        self._began = time.monotonic()
-
-    def end_turn(self):
-        if self._file:
-            self._longest_turn_s = max(self._longest_turn_s, time.monotonic() - self._began)
 
 
-def turn(lab, servers, variant, seconds):
-    """All loads on one variant: {row without its prefix: (value, further values)} and the foreign part."""
+def quietly(lock, seconds, measure):
+    """What measure() gives, ({metric: (value, further values)}, foreign part), from a run in which nothing
+    else ran on the machine, or the best of several."""
+    best = None
+    for _ in range(_ATTEMPTS):
+        lock.take(seconds)
+        found = measure()
+        if best is None or found[1] < best[1]:
+            best = found
+        if best[1] <= _FOREIGN_LIMIT:
+            break
+    return best
+
+
+def turn(lab, servers, variant, seconds, lock):
+    """All loads on one variant: ({metric: (value, further values)}, greatest foreign part)."""
     values, foreign = {}, 0.0
+    rest_s = max(2, seconds - 2)
+    measures = [functools.partial(load.measured_wrk, lab, servers, variant, name, seconds) for name in load.WRK_LOADS]
+    measures += [functools.partial(load.measured_iperf, lab, variant, name, rest_s) for name in load.IPERF_LOADS]
+    measures.append(functools.partial(load.idle, lab, variant, rest_s))
+    lock.take(seconds + 2)
     load.wrk(lab, variant.vip, "keepalive", 1)  # neighbours, caches, connections of the proxies
-    for name in load.WRK_LOADS:
-        row, share = load.measured_wrk(lab, servers, variant, name, seconds)
-        prefix = "" if name == "keepalive" else f"{name}_"
-        values.update({f"{prefix}{metric}": value for metric, value in row.items()})
+    for measure in measures:
+        found, share = quietly(lock, seconds + 1, measure)
+        values.update(found)
         foreign = max(foreign, share)
-    for name in load.IPERF_LOADS:
-        values[f"{name}_mbit_per_s"] = load.iperf(lab, variant.iperf_address, name, max(2, seconds - 2))
-    values["idle_cores"] = load.idle_cores(lab, variant.not_counted(), 1)
+    print(f"{variant.title:20} {values['requests_per_s'][0]:8.0f} "
+          f"{values['close_requests_per_s'][0]:8.0f} requests/s, {values['upload_mbit_per_s'][0]:6.0f} "
+          f"{values['download_mbit_per_s'][0]:6.0f} Mbit/s, other programs {foreign:.1%}",
+          file=sys.stderr, flush=True)
     return values, foreign
 
 
-def quiet_turn(lab, servers, variant, seconds, lock):
-    """A turn in which nothing else ran on the machine, or the best of several."""
-    best = None
-    for _ in range(_ATTEMPTS):
-        lock.begin_turn()
-        variant.start()
-        try:
-            values, foreign = turn(lab, servers, variant, seconds)
-            drops = variant.check()
-        finally:
-            variant.stop()
-        lock.end_turn()
-        print(f"{variant.title:20} {values['requests_per_s'][0]:8.0f} "
-              f"{values['close_requests_per_s'][0]:8.0f} requests/s, {values['upload_mbit_per_s'][0]:6.0f} "
-              f"{values['download_mbit_per_s'][0]:6.0f} Mbit/s, other programs {foreign:.1%}, drops {drops}",
-              file=sys.stderr, flush=True)
-        if best is None or foreign < best[1]:
-            best = values, foreign
-        if foreign <= _FOREIGN_LIMIT:
-            break
-    return best
+def whole_turn(lab, servers, variant, seconds, lock):
+    """With start, check and end of the variant."""
+    lock.take(5)
+    variant.start()
+    try:
+        found = turn(lab, servers, variant, seconds, lock)
+        drops = variant.check()
+        if drops:
+            print(f"  dropped packets: {drops}", file=sys.stderr)
+    finally:
+        variant.stop()
+    return found
 
 
 def rows_of(name, turns):
@@ -112,7 +116,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--rounds", type=int, default=3, help="turns of each variant (3)")
     parser.add_argument("--seconds", type=int, default=5, help="of each run of wrk (5)")
-    parser.add_argument("--lock", metavar="FILE", help="is locked (flock) during turns, for a minute at most")
+    parser.add_argument("--lock", metavar="FILE", help="is locked (flock) during runs, for a minute at most")
     parser.add_argument("variants", nargs="*", metavar="VARIANT", help="only these")
     arguments = parser.parse_args()
     if missing := variants.missing_programs():
@@ -131,7 +135,7 @@ def main():
             for number in range(arguments.rounds):
                 print(f"round {number + 1} of {arguments.rounds}", file=sys.stderr, flush=True)
                 for variant in chosen:
-                    turns[variant.name].append(quiet_turn(lab, servers, variant, arguments.seconds, lock))
+                    turns[variant.name].append(whole_turn(lab, servers, variant, arguments.seconds, lock))
         except Exception:
             lab.dump_logs(lines=8)
             raise

@@ -49,7 +49,8 @@ class Servers:
             lab.process(f"{backend}-nginx-out", backend, "nginx", "-c", f"{directory}/nginx.conf",
                         "-e", f"{directory}/error.log").start()
             wait_until(lambda name=backend: self._status(name), f"nginx on {backend} answers")
-        lab.process("iperf3", BACKENDS[0], "iperf3", "-s", "--forceflush", "-p", IPERF_PORT).start(ready="Server listening")
+        lab.process("iperf3", BACKENDS[0], "iperf3", "-s", "--forceflush", "-p",
+                    IPERF_PORT).start(ready="Server listening")
 
     def _status(self, backend):
         url = f"http://{self._lab.backend_address(backend)}:{STATUS_PORT}/"

@@ -163,6 +163,8 @@ class _Guideway(_Variant):
 
     def stop(self):
         self._guideway.stop()
+        for name in os.listdir(self._lab.flow_directory):  # each turn begins without flows
+            os.remove(f"{self._lab.flow_directory}/{name}")
 
 
 class GuidewayL2(_Guideway):
