@@ -105,9 +105,29 @@ def _generator():
     yield Row("generator", "generator_share_of_floor", "Guideway without loss, of the echo", "x", higher_is_better=True)
 
 
+# The comparison in the lab: what stands between client and servers, and what is measured of each. The
+# loads: wrk with keep-alive, with a connection a request, and paced; iperf3 to and from the servers.
+END_TO_END_VARIANTS = {"direct": "direct", "guideway_l2": "Guideway, L2", "guideway_ipip": "Guideway, IPIP",
+                       "haproxy": "HAProxy, TCP mode", "nginx": "nginx stream", "nftables": "nftables DNAT"}
+END_TO_END_METRICS = {
+    **{f"{load}{metric}": unit for load in ("", "close_", "paced_") for metric, unit in (
+        ("requests_per_s", "1/s"), ("p50_us", "us"), ("p99_us", "us"), ("machine_us_per_request", "us"),
+        ("balancer_us_per_request", "us"))},
+    "upload_mbit_per_s": "Mbit/s", "download_mbit_per_s": "Mbit/s", "idle_cores": "cores"}
+
+
+def end_to_end_name(variant, metric):
+    return f"e2e_{variant}_{metric}"
+
+
 def _end_to_end():
     """The comparison in the lab of perf/end_to_end."""
-    return ()
+    for variant, title in END_TO_END_VARIANTS.items():
+        for metric, unit in END_TO_END_METRICS.items():
+            words = metric.replace("_per_s", " a second").replace("_us_per_request", " CPU a request")
+            words = words.replace("mbit a second", "rate").removesuffix("_us").replace("_", " ")
+            yield Row("end_to_end", end_to_end_name(variant, metric), f"{title}: {words}", unit,
+                      higher_is_better=metric.endswith("_per_s"))
 
 
 ROWS = (*_micro(), *_builder(), *_flow_table(), *_controlplane(), *_generator(), *_end_to_end())
