@@ -51,16 +51,33 @@ def prepare(path, revision, wanted):
         raise groups.BenchError(f"{revision} {what}") from error
 
 
+def _both(group, builds, order, arguments):
+    figures = {i: groups.run_group(group, builds[i], arguments) for i in order}
+    return {name: (figures[0][name], figures[1][name]) for name in figures[0].keys() & figures[1].keys()}
+
+
+def _round(group, builds, order, arguments):
+    """{row: (Figure of the first build, Figure of the second)}. Row by row where the program can: what else
+    the machine does lasts longer than a row, and meets both then."""
+    if not group.lists_rows:
+        return _both(group, builds, order, arguments)
+    second = set(groups.list_rows(group, builds[1]))
+    pairs = {}
+    for name in groups.list_rows(group, builds[0]):
+        if name in second and name not in pairs:  # it came with another that begins like it
+            pairs.update(_both(group, builds, order, (*arguments, name)))
+    return pairs
+
+
 def measure(wanted, builds, rounds, arguments):
     """{row: [(Figure of the first build, Figure of the second)]}, of rows that both have in each round.
     Who begins changes from round to round."""
     pairs = {}
     for number in range(rounds):
+        order = (0, 1) if number % 2 == 0 else (1, 0)
         for group in wanted:
-            order = (0, 1) if number % 2 == 0 else (1, 0)
-            figures = {i: groups.run_group(group, builds[i], arguments.get(group.name, ())) for i in order}
-            for name in figures[0].keys() & figures[1].keys():
-                pairs.setdefault(name, []).append((figures[0][name], figures[1][name]))
+            for name, pair in _round(group, builds, order, arguments.get(group.name, ())).items():
+                pairs.setdefault(name, []).append(pair)
         print(f"compare: round {number + 1} of {rounds}", file=sys.stderr)
     return {name: rounds_of_row for name, rounds_of_row in pairs.items() if len(rounds_of_row) == rounds}
 

@@ -16,12 +16,14 @@ _DAEMONS = ("dataplane/guideway-dataplane", "controlplane/guideway-controlplane"
 @dataclasses.dataclass(frozen=True)
 class Group:
     """`program` is a target of the build, or a Python script of perf/; `source` is there if the group is;
-    `setup`: what scripts/setup has to be told."""
+    `setup`: what scripts/setup has to be told; `lists_rows`: the program takes rows (and whatever begins
+    like them), and --list."""
     name: str
     program: str
     source: str
     targets: tuple
     setup: tuple = ()
+    lists_rows: bool = False
 
     def exists(self, root):
         return (root / self.source).exists()
@@ -34,12 +36,12 @@ class Group:
         return [*start, *arguments]
 
 
-def _program(name, source):
-    return Group(name, f"perf/{source}", f"perf/micro/{source}.cc", (f"perf/{source}",))
+def _program(name, source, **more):
+    return Group(name, f"perf/{source}", f"perf/micro/{source}.cc", (f"perf/{source}",), **more)
 
 
 ALL = {group.name: group for group in (
-    _program("micro", "packet_benchmark"),
+    _program("micro", "packet_benchmark", lists_rows=True),
     _program("builder", "builder_benchmark"),
     _program("flow_table", "flow_table_benchmark"),
     Group("controlplane", "perf/controlplane_benchmark.py", "perf/controlplane_benchmark.py",
@@ -69,6 +71,14 @@ def run_group(group, build, arguments=()):
     if not figures:
         raise BenchError(f"{group.name}: {' '.join(command)} printed no figure")
     return figures
+
+
+def list_rows(group, build):
+    """The rows that the program of a group with `lists_rows` can be asked for."""
+    done = subprocess.run(group.command(build, ("--list",)), check=False, stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        raise BenchError(f"{group.name}: --list ended with status {done.returncode}")
+    return done.stdout.split()
 
 
 def set_up(wanted):

@@ -5,6 +5,7 @@ usage: driver_test.py SOURCE_ROOT
 """
 
 import contextlib
+import dataclasses
 import io
 import json
 import pathlib
@@ -14,7 +15,7 @@ import tempfile
 import unittest
 from unittest import mock
 
-import figures  # noqa: F401  (finds perf/)
+import figures  # finds perf/
 import bench
 import compare
 import groups
@@ -168,6 +169,40 @@ class CompareTest(Repository):
         with self.assertRaisesRegex(groups.BenchError, "broken does not build"):
             self.compare("broken")
         self.assertEqual(list((self.root / "build-bench").glob("compare-*")), [])
+
+    def test_row_by_row_where_the_program_can(self):
+        listing = dataclasses.replace(self.group, lists_rows=True)
+        listed = {"old": ["mixed", "mixed_more", "vip_miss", "gone"], "new": ["mixed", "mixed_more", "vip_miss"]}
+        asked = []
+
+        def run_group(_, build, arguments):
+            asked.append((build, *arguments))
+            begins = [name for name in listed[build] if name.startswith(arguments[0])]
+            return figures.by_name(*(figures.figure(name, 1) for name in begins))
+
+        with mock.patch.object(groups, "run_group", run_group), \
+                mock.patch.object(groups, "list_rows", lambda _, build: listed[build]):
+            pairs, _, _ = self.run_in(compare.measure, [listing], ("old", "new"), 2, {})
+        self.assertEqual(asked[:4], [("old", "mixed"), ("new", "mixed"), ("old", "vip_miss"), ("new", "vip_miss")])
+        self.assertEqual(asked[4:6], [("new", "mixed"), ("old", "mixed")])
+        self.assertEqual(len(asked), 8)
+        self.assertEqual({name: len(rounds) for name, rounds in pairs.items()},
+                         {"mixed": 2, "mixed_more": 2, "vip_miss": 2})
+
+    def test_a_row_that_is_missing_in_a_round_is_left_out(self):
+        answers = [["mixed", "vip_miss"], ["mixed", "vip_miss"], ["mixed", "vip_miss"], ["mixed"]]
+        with mock.patch.object(groups, "run_group", lambda *_: figures.by_name(
+                *(figures.figure(name, 1) for name in answers.pop(0)))):
+            pairs, _, _ = self.run_in(compare.measure, [self.group], ("old", "new"), 2, {})
+        self.assertEqual(list(pairs), ["mixed"])
+
+    def test_listing(self):
+        self.file("perf/micro/program.cc", "#!/bin/sh\n[ $1 = --list ] && echo mixed && echo vip_miss\n")
+        build = groups.build_groups([self.group], self.root)
+        self.assertEqual(groups.list_rows(self.group, build), ["mixed", "vip_miss"])
+        self.file("build-bench/perf/program", "#!/bin/sh\nexit 1\n")
+        with self.assertRaisesRegex(groups.BenchError, "--list ended with status 1"):
+            groups.list_rows(self.group, build)
 
     def test_both_are_measured_by_turns(self):
         turns = []
