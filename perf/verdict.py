@@ -70,15 +70,15 @@ def better_of(row, first, second):
 
 def ratio_and_noise(pairs):
     """Of [(Figure before, Figure after)], one a round: the median of the rounds' ratios after/before, and
-    how far it may be off: as far as a round is from it, or what the spread of the single runs leaves
-    for their medians, or LEAST_NOISE, whichever is most. None if a figure is 0."""
+    how far it may be off: as far as a round is from it, or the spread of a round's runs over the root
+    of the rounds (runs of one round are slow together), or LEAST_NOISE, whichever is most. None if a
+    figure is 0."""
     if any(before.value == 0 for before, _ in pairs):
         return None
     ratios = [after.value / before.value for before, after in pairs]
-    runs = sum(min(before.runs, after.runs) for before, after in pairs)
     spread = statistics.mean(max(before.spread(), after.spread()) for before, after in pairs)
     middle = statistics.median(ratios)
-    return middle, max(max(abs(ratio - middle) for ratio in ratios), middle * spread / runs ** 0.5, LEAST_NOISE)
+    return middle, max(max(abs(ratio - middle) for ratio in ratios), middle * spread / len(pairs) ** 0.5, LEAST_NOISE)
 
 
 def change(row, ratio, noise):

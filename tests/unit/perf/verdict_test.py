@@ -68,11 +68,12 @@ class RatioTest(unittest.TestCase):
         self.assertAlmostEqual(ratio, 0.9)
         self.assertAlmostEqual(noise, 0.3)
 
-    def test_one_round_has_the_noise_of_its_runs(self):
-        pairs = [(figure("r", 10, low=8, high=12, runs=4), figure("r", 5, runs=4))]
-        ratio, noise = verdict.ratio_and_noise(pairs)
+    def test_the_spread_of_the_runs_is_noise(self):
+        pair = (figure("r", 10, low=8, high=12), figure("r", 5))
+        ratio, noise = verdict.ratio_and_noise([pair])
         self.assertAlmostEqual(ratio, 0.5)
-        self.assertAlmostEqual(noise, 0.5 * 0.2 / 2)
+        self.assertAlmostEqual(noise, 0.5 * 0.2)
+        self.assertAlmostEqual(verdict.ratio_and_noise([pair] * 4)[1], 0.5 * 0.2 / 2)
 
     def test_rounds_that_agree_leave_some_noise(self):
         self.assertEqual(verdict.ratio_and_noise([(figure("r", 10), figure("r", 10))] * 3), (1, 0.01))
