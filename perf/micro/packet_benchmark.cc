@@ -261,7 +261,8 @@ std::vector<Case> AllCases() {
 
 bool IsWanted(const std::string& row, int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
-    if (absl::StartsWith(row, argv[i])) return true;
+    // The second form: a further row of the same case.
+    if (absl::StartsWith(row, argv[i]) || absl::StartsWith(argv[i], row + "_")) return true;
   }
   return argc == 1;
 }

@@ -22,7 +22,7 @@ _START_S = 30  # two cores, several processes
 class Guideway:
     """Both daemons on the lab's Guideway host. check() asserts that every packet is accounted for."""
 
-    def __init__(self, lab, config, workers=1, ports=None):
+    def __init__(self, lab, config, workers=1, ports=None, strict_malloc=True):
         for program in (DATAPLANE, CONTROLPLANE, CLI):
             if not os.access(program, os.X_OK):
                 raise LabError(f"{program} is missing; build it with scripts/build")
@@ -32,12 +32,13 @@ class Guideway:
         self.socket = f"{lab.directory}/api.sock"
         self.write_config(config)
         ports = ports or [f"--port={interface}" for interface in lab.interfaces]
+        strict = _STRICT_MALLOC if strict_malloc else ()
         self.dataplane = lab.process(
-            "dataplane", GUIDEWAY, *_STRICT_MALLOC, DATAPLANE, *ports, f"--workers={workers}", "--idle=adaptive",
+            "dataplane", GUIDEWAY, *strict, DATAPLANE, *ports, f"--workers={workers}", "--idle=adaptive",
             f"--channel={self.channel}", f"--flow_table_directory={lab.flow_directory}",
             "--flows=65536")
         self.controlplane = lab.process(
-            "controlplane", GUIDEWAY, *_STRICT_MALLOC, CONTROLPLANE, "--config", self.config_path,
+            "controlplane", GUIDEWAY, *strict, CONTROLPLANE, "--config", self.config_path,
             f"--dataplane_socket={self.channel}", f"--socket={self.socket}",
             f"--state_directory={lab.directory}/state")
 
