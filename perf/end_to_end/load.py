@@ -79,6 +79,18 @@ class Processors:
         self.used = used
 
 
+def wait_quiet(lab, limit, timeout_s):
+    """Returns when other programs had at most `limit` of the processors for a moment, or in the end."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        processors = Processors(lab)
+        processors.start()
+        time.sleep(0.3)  # the span that is looked at
+        processors.stop()
+        if processors.used["foreign_share"] <= limit:
+            return
+
+
 def _pids(lab, host):
     listed = run("ip", "netns", "pids", lab.network.name(host), check=False)
     return [int(pid) for pid in listed.stdout.split()]

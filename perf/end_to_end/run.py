@@ -29,6 +29,7 @@ from servers import Servers  # noqa: E402
 # Other programs' part of the processors above which a run is worth nothing.
 _FOREIGN_LIMIT = 0.03
 _ATTEMPTS = 6
+_QUIET_S = 3  # how long a run waits for others to end
 _LONGEST_HOLD_S = 58
 
 
@@ -52,38 +53,38 @@ class Lock:
             self._since = time.monotonic()
 
 
-def quietly(lock, seconds, measure):
+def quietly(lab, lock, seconds, measure):
     """What measure() gives, ({metric: (value, further values)}, foreign part), from a run in which nothing
-    else ran on the machine, or the best of several."""
+    else ran on the machine, or the best of several; the foreign part is a further value of each metric."""
     best = None
     for _ in range(_ATTEMPTS):
-        lock.take(seconds)
-        found = measure()
-        if best is None or found[1] < best[1]:
-            best = found
-        if best[1] <= _FOREIGN_LIMIT:
+        lock.take(seconds + _QUIET_S)
+        load.wait_quiet(lab, _FOREIGN_LIMIT, _QUIET_S)
+        found, foreign = measure()
+        if best is None or foreign < best[1]:
+            best = found, foreign
+        if foreign <= _FOREIGN_LIMIT:
             break
-    return best
+    return {metric: (value, {**further, "other_programs": best[1]}) for metric, (value, further) in best[0].items()}
 
 
 def turn(lab, servers, variant, seconds, lock):
-    """All loads on one variant: ({metric: (value, further values)}, greatest foreign part)."""
-    values, foreign = {}, 0.0
+    """All loads on one variant: {metric: (value, further values)}."""
     rest_s = max(2, seconds - 2)
     measures = [functools.partial(load.measured_wrk, lab, servers, variant, name, seconds) for name in load.WRK_LOADS]
     measures += [functools.partial(load.measured_iperf, lab, variant, name, rest_s) for name in load.IPERF_LOADS]
     measures.append(functools.partial(load.idle, lab, variant, rest_s))
     lock.take(seconds + 2)
     load.wrk(lab, variant.vip, "keepalive", 1)  # neighbours, caches, connections of the proxies
+    values = {}
     for measure in measures:
-        found, share = quietly(lock, seconds + 1, measure)
-        values.update(found)
-        foreign = max(foreign, share)
+        values.update(quietly(lab, lock, seconds + 1, measure))
+    foreign = max(further["other_programs"] for _, further in values.values())
     print(f"{variant.title:20} {values['requests_per_s'][0]:8.0f} "
           f"{values['close_requests_per_s'][0]:8.0f} requests/s, {values['upload_mbit_per_s'][0]:6.0f} "
           f"{values['download_mbit_per_s'][0]:6.0f} Mbit/s, other programs {foreign:.1%}",
           file=sys.stderr, flush=True)
-    return values, foreign
+    return values
 
 
 def whole_turn(lab, servers, variant, seconds, lock):
@@ -101,14 +102,16 @@ def whole_turn(lab, servers, variant, seconds, lock):
 
 
 def rows_of(name, turns):
-    """The rows of a variant from its turns [({metric: (value, further values)}, foreign part)]."""
+    """The rows of a variant from its turns [{metric: (value, further values)}]; `other_programs` is the
+    greatest part of the machine that others had in one of the runs."""
     for metric, unit in rows.END_TO_END_METRICS.items():
-        found = [values[metric][0] for values, _ in turns]
+        found = [turn_values[metric][0] for turn_values in turns]
+        further = [turn_values[metric][1] for turn_values in turns]
         row = {"row": rows.end_to_end_name(name, metric), "unit": unit, "value": round(statistics.median(found), 2),
                "low": round(min(found), 2), "high": round(max(found), 2), "runs": len(found)}
-        for further in turns[0][0][metric][1]:
-            row[further] = round(statistics.median(values[metric][1][further] for values, _ in turns), 2)
-        row["other_programs"] = round(max(foreign for _, foreign in turns), 3)
+        for key in further[0]:
+            row[key] = round(statistics.median(one[key] for one in further), 2)
+        row["other_programs"] = round(max(one["other_programs"] for one in further), 3)
         yield row
 
 

@@ -22,7 +22,8 @@ import variants  # noqa: E402
 
 def turn(value):
     """What a turn gives, with the same value for all metrics."""
-    return {metric: (value, {"client": 2 * value}) for metric in rows.END_TO_END_METRICS}, value / 1000
+    return {metric: (value, {"client": 2 * value, "other_programs": value / 1000})
+            for metric in rows.END_TO_END_METRICS}
 
 
 class RowsTest(unittest.TestCase):
