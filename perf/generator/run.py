@@ -50,6 +50,8 @@ _START_S = 30
 BARE = ("floor", "testpmd")  # send back what they get
 TARGETS = (*BARE, "guideway", "million")
 FEW_FLOWS, MANY_FLOWS = 1000, 1_000_000
+# A round in which the processes were without CPU for a larger share of the time is repeated.
+MOST_INTERRUPTED, TRIES = 0.05, 4
 
 
 def say(text):
@@ -205,13 +207,31 @@ def measure_target(target, options):
         return records
 
 
+def interrupted_share(records, options):
+    """Of the trials' time."""
+    trials = [r["interrupted_ms"] for r in records if r["kind"] in ("saturated", "trial", "load")]
+    return sum(trials) / 1000 / (len(trials) * options.trial_seconds)
+
+
+def measure_quietly(target, options):
+    """A round; again if the processes had lost their CPUs for too long. After the last try, as it is."""
+    for left in reversed(range(TRIES)):
+        records = measure_target(target, options)
+        share = interrupted_share(records, options)
+        quiet = share <= MOST_INTERRUPTED
+        say(f"  {loss_free(records)[-1]:.2f} Mpps without loss, interrupted for {share:.1%} of the time"
+            f"{'' if quiet or not left else ': again'}")
+        if quiet:
+            break
+    return records
+
+
 def measure(targets, options):
     records = {target: [] for target in targets}
     for number in range(options.rounds):
         for target in targets:
             say(f"round {number + 1} of {options.rounds}: {target}")
-            records[target] += measure_target(target, options)
-            say(f"  {loss_free(records[target])[-1]:.2f} Mpps without loss")
+            records[target] += measure_quietly(target, options)
     for target in targets:
         for line in rows_of(target, records[target]):
             print(json.dumps(line), flush=True)
