@@ -208,9 +208,9 @@ def measure_target(target, options):
 
 
 def interrupted_share(records, options):
-    """Of the trials' time."""
+    """Of a trial's time, the median: overload makes interruptions longer, for lost packets are waited for."""
     trials = [r["interrupted_ms"] for r in records if r["kind"] in ("saturated", "trial", "load")]
-    return sum(trials) / 1000 / (len(trials) * options.trial_seconds)
+    return statistics.median(trials) / 1000 / options.trial_seconds
 
 
 def measure_quietly(target, options):

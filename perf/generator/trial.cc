@@ -17,7 +17,7 @@ constexpr uint32_t kBurst = 32;
 // Late by more than this, packets are withheld: two bursts are no load that rings do not take.
 constexpr uint32_t kMostBehind = 2 * kBurst;
 // What has not come so long after the last packet is lost.
-constexpr double kQuietSeconds = 0.1;
+constexpr double kQuietSeconds = 0.03;
 // A trial ends when interruptions have taken so many times its length.
 constexpr double kMostInterrupted = 3;
 
