@@ -104,10 +104,11 @@ class Bench:
         if program is None:
             raise LabError("dpdk-testpmd is not installed (package dpdk-dev)")
         own, cpu = self.options.generator_cpu, self.options.cpu
-        # Lcore 0 waits for input, lcore 1 forwards.
-        self.start("testpmd", program, f"--lcores=0@{own},1@{cpu}", "--in-memory", "--no-pci", "--no-telemetry",
-                   f"--vdev=net_memif0,role=server,socket-abstract=no,socket={self.memif}", "--",
-                   "--forward-mode=io", "--burst=32", "--stats-period=3600", ready="Press enter")
+        # Lcore 0 prints, lcore 1 forwards. Line by line, or nobody would see that it is ready.
+        self.start("testpmd", "stdbuf", "-oL", program, f"--lcores=0@{own},1@{cpu}", "--in-memory", "--no-pci",
+                   "--no-telemetry", f"--vdev=net_memif0,role=server,socket-abstract=no,socket={self.memif}",
+                   "--", "--forward-mode=io", "--burst=32", "--stats-period=3600", "--disable-link-check",
+                   ready="io packet forwarding")
 
     def start_guideway(self):
         own, cpu = self.options.generator_cpu, self.options.cpu
