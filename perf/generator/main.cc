@@ -199,7 +199,13 @@ absl::Status Run() {
     return absl::OkStatus();
   }
   GW_RETURN_IF_ERROR(port->WaitForPeer(kPeerSeconds));
-  return Measure(*port);
+  GW_RETURN_IF_ERROR(Measure(*port));
+  // The memif driver takes the shared memory away from a peer that may still poll it. So the peer
+  // is to end first; who started both says when by closing the input.
+  Print(R"("kind": "end")");
+  while (std::getchar() != EOF) {
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace

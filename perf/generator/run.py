@@ -26,6 +26,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "lab"))
@@ -76,6 +77,7 @@ class Bench:
 
     def __init__(self, options):
         self.options = options
+        self.processes = []
         self._stack = contextlib.ExitStack()
         self.directory = tempfile.mkdtemp(prefix="guideway-generator-")
         self._stack.callback(shutil.rmtree, self.directory, ignore_errors=True)
@@ -93,6 +95,7 @@ class Bench:
     def start(self, name, *arguments, ready):
         process = Process(name, None, arguments, f"{self.directory}/{name}.log")
         self._stack.callback(process.stop)
+        self.processes.append(process)
         return process.start(ready=ready, timeout_s=_START_S)
 
     def start_floor(self):
@@ -154,13 +157,32 @@ class Bench:
                    f"--trial_seconds={o.trial_seconds}", f"--trials={o.trials}", f"--attempts={o.attempts}",
                    f"--loss_threshold={o.loss_threshold}", f"--loads={o.loads}"]
         deadline = trials * o.trial_seconds * 4 + _SLACK_S
-        done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              text=True, timeout=deadline, check=False)
-        for line in done.stdout.splitlines() if o.verbose else ():
-            say(line)
-        if done.returncode != 0:
-            raise LabError(f"the generator ended with {done.returncode}")
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        generator = self._stack.enter_context(subprocess.Popen(
+            [str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        self._stack.callback(generator.kill)
+        watchdog = threading.Timer(deadline, generator.kill)
+        watchdog.start()
+        records = list(self.read_records(generator.stdout))
+        watchdog.cancel()
+        if not records or records.pop()["kind"] != "end":
+            raise LabError(f"the generator ended early, or was not through after {deadline:.0f} s")
+        return records
+
+    def read_records(self, lines):
+        for line in lines:
+            if self.options.verbose:
+                say(line.rstrip())
+            record = json.loads(line)
+            yield record
+            if record["kind"] == "end":
+                return
+
+    def stop(self):
+        """Ends what is measured, in order. The generator waits for that: see its main.cc."""
+        for process in reversed(self.processes):
+            code = process.stop()
+            if code != 0:
+                raise LabError(f"{process.name} ended with {code}:\n{process.log()[-2000:]}")
 
 
 def row(name, unit, values, **more):
@@ -201,10 +223,12 @@ def measure_target(target, options):
         bench = stack.enter_context(Bench(options))
         if target in BARE:
             bench.start_floor() if target == "floor" else bench.start_testpmd()
-            return bench.measure(FEW_FLOWS, 0)
-        bench.start_guideway()
-        records = bench.measure(MANY_FLOWS if target == "million" else FEW_FLOWS, IPIP_BYTES)
-        bench.check_accounting(records)
+            records = bench.measure(FEW_FLOWS, 0)
+        else:
+            bench.start_guideway()
+            records = bench.measure(MANY_FLOWS if target == "million" else FEW_FLOWS, IPIP_BYTES)
+            bench.check_accounting(records)
+        bench.stop()
         return records
 
 
@@ -272,7 +296,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         measure(options.targets or [target for target in TARGETS if target != "testpmd"], options)
-    except (LabError, subprocess.TimeoutExpired) as error:
+    except LabError as error:
         sys.exit(f"run.py: {error}")
 
 
