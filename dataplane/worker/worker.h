@@ -46,7 +46,7 @@ class Worker {
   const WorkerCounters& counters() const { return counters_; }
   const Traffic& traffic() const { return *traffic_; }
   // Time of rounds in which there were packets.
-  uint64_t busy_ns() const { return busy_ns_.load(std::memory_order_relaxed); }
+  uint64_t busy_ns() const;
   // For what any thread may ask of it.
   const FlowTable& flows() const { return *state_.flows; }
   // The kernel's own packets that a transmit queue did not take.
@@ -72,7 +72,7 @@ class Worker {
   };
 
   bool PollAllPorts(const Snapshot& tables);
-  void CountBusyTime(uint64_t now_ns);
+  void FollowTime(uint64_t now_tsc);
   uint32_t ReceiveBurst(uint32_t port, const Snapshot& tables);
   void Process(rte_mbuf** packets, uint32_t count, uint32_t port, const Snapshot& tables);
   void LoadBurst(rte_mbuf** packets, uint32_t count, uint32_t port);
@@ -103,7 +103,7 @@ class Worker {
   // The worker's own.
   Burst burst_;
   uint32_t received_bytes_[kBurstCapacity];  // of burst_'s packets
-  rte_mbuf* const* burst_mbufs_ = nullptr;  // those of burst_'s packets, while it is dispatched
+  rte_mbuf* const* burst_mbufs_ = nullptr;   // those of burst_'s packets, while it is dispatched
   PathState state_;
   const std::unique_ptr<FragmentTable> fragments_;
   const std::unique_ptr<BreakerState> breaker_;
@@ -111,14 +111,17 @@ class Worker {
   Outbox answers_;  // leave by the port they came from
   Outbox to_kernel_;
   Outbox drops_;
-  uint64_t round_began_ns_ = 0;
+  uint64_t round_began_tsc_ = 0;
+  uint64_t clock_read_tsc_ = 0;
   bool round_had_packets_ = false;
 
   // Written by the worker, read by the manager.
   WorkerCounters counters_;
   std::unique_ptr<Traffic> traffic_;
   std::array<std::atomic<uint64_t>, channel::kMaxPorts> from_kernel_lost_{};
-  std::atomic<uint64_t> busy_ns_{0};
+  std::atomic<uint64_t> busy_tsc_{0};
+
+  const uint64_t clock_interval_tsc_;
 
   // Written by the manager.
   alignas(kCacheLineBytes) std::atomic<bool> stop_{false};
