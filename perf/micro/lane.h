@@ -20,7 +20,7 @@ struct LaneResult {
   CounterValues counted;  // warm-up included; nothing of a floor
 };
 
-class Lane {
+class alignas(2 * kCacheLineBytes) Lane {
  public:
   // `port` is borrowed; the lane uses queue `index` of it.
   Lane(Port* port, uint32_t index);

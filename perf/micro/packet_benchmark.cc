@@ -32,30 +32,37 @@ using Kind = TrafficSource::Kind;
 constexpr uint64_t kWarmUpPackets = 100'000;
 constexpr uint32_t kMaxWorkers = 2;
 
-// The rig that all cases share: EAL, mbufs, a port with a queue for each worker.
+// The rig that all cases share: EAL, mbufs, a port for each worker. The driver keeps what it counts
+// of a port's queues side by side, so that workers with one port would take a cache line from each
+// other.
 struct Rig {
   rte_mempool* mempool = nullptr;
-  std::unique_ptr<Port> port;
+  std::vector<std::unique_ptr<Port>> ports;
   std::vector<std::unique_ptr<Lane>> lanes;
   std::unique_ptr<Publisher> publisher;
 
   Rig() {
-    std::vector<std::string> arguments = {
-        "packet_benchmark",  "--lcores=0@0,1@1",        "--in-memory", "--no-pci", "--no-telemetry",
-        "--log-level=error", "--vdev=net_null0,size=64"};
+    std::vector<std::string> arguments = {"packet_benchmark", "--lcores=0@0,1@1",
+                                          "--in-memory",      "--no-pci",
+                                          "--no-telemetry",   "--log-level=error"};
+    for (uint32_t i = 0; i < kMaxWorkers; ++i) {
+      arguments.push_back(absl::StrCat("--vdev=net_null", i, ",size=64"));
+    }
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
     CHECK_GE(rte_eal_init(static_cast<int>(argv.size()), argv.data()), 0) << "starting DPDK";
-    mempool = CreateMempool(1, kMaxWorkers, 1500).value();
-    const PortSpec spec{.kind = PortKind::kVdev, .name = "net_null0", .device = "net_null0"};
-    port = Port::Open(spec, {"net_null0"}, kMaxWorkers, mempool).value();
-    for (uint32_t i = 0; i < kMaxWorkers; ++i)
-      lanes.push_back(std::make_unique<Lane>(port.get(), i));
+    mempool = CreateMempool(kMaxWorkers, kMaxWorkers, 1500).value();
+    for (uint32_t i = 0; i < kMaxWorkers; ++i) {
+      const std::string name = absl::StrCat("net_null", i);
+      const PortSpec spec{.kind = PortKind::kVdev, .name = name, .device = name};
+      ports.push_back(Port::Open(spec, {name}, kMaxWorkers, mempool).value());
+      lanes.push_back(std::make_unique<Lane>(ports.back().get(), i));
+    }
     publisher = std::make_unique<Publisher>(kMaxWorkers);
   }
   ~Rig() {
     lanes.clear();
-    port.reset();
+    ports.clear();
     publisher.reset();
     rte_eal_cleanup();
   }

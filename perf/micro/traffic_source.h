@@ -10,11 +10,12 @@
 #include <cstdint>
 #include <vector>
 
+#include "lib/base/hot.h"
 #include "lib/net/address.h"
 
 namespace guideway {
 
-class TrafficSource {
+class alignas(2 * kCacheLineBytes) TrafficSource {
  public:
   enum class Kind {
     kKnown,  // ACKs of `flows` flows, chosen at random
