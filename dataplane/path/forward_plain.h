@@ -1,6 +1,6 @@
 // Encapsulate for nearly every packet: an untagged next hop, no MSS to lower, and an outer header
-// that is IPIP's, L2's or, over IPv4, GUE's. One template for all, so that each kind is straight
-// code.
+// that is IPIP's, L2's or, over IPv4, GRE's or GUE's. One template for all, so that each kind is
+// straight code.
 //
 // HOT PATH: no allocation, lock, log, system call or exception. Pure but for state.next_ipv4_id.
 #ifndef GUIDEWAY_DATAPLANE_PATH_FORWARD_PLAIN_H_
@@ -42,6 +42,7 @@ inline void DecrementTtl(IpFamily family, uint8_t* ip_header) {
 // Bytes between outer and inner IP header.
 template <PlainOuter kOuter>
 uint32_t PlainShimBytes(const Packet& packet, const Backend& backend) {
+  if constexpr (kOuter == PlainOuter::kGreIpv4) return kGreBytes;
   if constexpr (kOuter != PlainOuter::kGueIpv4) return 0;
   return 12u + 4u * backend.gue_hop_list + 4u * (packet.alternate != nullptr);
 }
@@ -77,6 +78,10 @@ Be16 WritePlainOuter(const Packet& packet, const Backend& backend, uint8_t* ip_h
     WritePlainGue(packet, backend, ip_header, shim_bytes, inner.protocol);
     inner = BehindShim(inner, IpProtocol::kUdp, shim_bytes);
   }
+  if constexpr (kOuter == PlainOuter::kGreIpv4) {
+    WriteGre(ip_header - shim_bytes, inner.protocol);
+    inner = BehindShim(inner, IpProtocol::kGre, shim_bytes);
+  }
   const uint32_t identification = inner.dont_fragment ? 0u : state.next_ipv4_id++;
   WriteOuterIpv4(ip_header - shim_bytes - sizeof(Ipv4Header), inner, backend.outer_source.ipv4(),
                  backend.outer_destination.ipv4(), identification);
@@ -93,7 +98,8 @@ template <PlainOuter kOuter>
   const uint32_t shim_bytes = PlainShimBytes<kOuter>(packet, backend);
   const uint32_t more_bytes = kOuterBytes + shim_bytes;
   const uint32_t out_bytes = more_bytes + packet.ip_length_bytes;
-  if (out_bytes > backend.next_hop.mtu_bytes || packet.max_segment_size != 0 ||
+  const bool lowers_mss = packet.max_segment_size != 0 && (packet.tcp_flags & kTcpSyn) != 0;
+  if (out_bytes > backend.next_hop.mtu_bytes || lowers_mss ||
       more_bytes + kLinkBytes > uint32_t{packet.headroom_bytes} + packet.l3_offset) [[unlikely]] {
     return false;
   }
@@ -118,6 +124,8 @@ inline bool ForwardPlain(Packet& packet, PathState& state) {
       return ForwardPlain<PlainOuter::kIpv4>(packet, backend, state);
     case PlainOuter::kIpv6:
       return ForwardPlain<PlainOuter::kIpv6>(packet, backend, state);
+    case PlainOuter::kGreIpv4:
+      return ForwardPlain<PlainOuter::kGreIpv4>(packet, backend, state);
     case PlainOuter::kGueIpv4:
       return ForwardPlain<PlainOuter::kGueIpv4>(packet, backend, state);
     case PlainOuter::kL2:

@@ -50,7 +50,8 @@ FlowState StateAfter(const Packet& packet, FlowState before, const Snapshot& tab
   uint32_t known = 0;
   for (const uint8_t place : undecided) {
     Packet& packet = burst.packets[place];
-    FlowEntry* entry = state.flows->FindSecond(packet.flow_hash, state.now_s);
+    // In both buckets: what KeepQuicFlow entered meanwhile may have moved it to the first.
+    FlowEntry* entry = state.flows->Find(packet.flow_hash, state.now_s);
     if (FollowEntry(packet, entry, tables, state)) {
       ++known;
     } else {

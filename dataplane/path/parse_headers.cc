@@ -3,6 +3,7 @@
 // First stage: bytes -> kind and FlowKey. What nearly every packet is - untagged, IPv4 without
 // options or IPv6 without extension headers, whole, TCP or UDP, nothing wrong with it - is decided
 // here in one go; all else is left to ParseFrame(), which says the same of such packets.
+#include <cstddef>
 #include <cstring>
 
 #include "dataplane/path/parse_frame.h"
@@ -64,11 +65,13 @@ void SetPlain(Packet& packet, IpFamily family, uint32_t ip_bytes, uint32_t trans
   packet.ports_known = true;
   packet.transport_offset = static_cast<uint16_t>(transport_at);
   packet.ip_length_bytes = static_cast<uint16_t>(ip_bytes);
-  // Both ports, and the protocol and the zeros behind it: two words of FlowKey.
+  // Two words: both ports; the protocol and the zeros behind it.
+  auto* key = reinterpret_cast<uint8_t*>(&packet.key);
   const uint8_t* transport = packet.frame + sizeof(EthernetHeader) + transport_at;
-  std::memcpy(&packet.key.source_port, transport, 2 * sizeof(Be16));
-  packet.key.protocol = protocol;
-  std::memset(packet.key.zero, 0, sizeof(packet.key.zero));
+  std::memcpy(key + offsetof(FlowKey, source_port), transport, 2 * sizeof(Be16));
+  const Be32 protocol_and_zeros(uint32_t{static_cast<uint8_t>(protocol)} << 24);
+  static_assert(offsetof(FlowKey, protocol) + sizeof(protocol_and_zeros) == sizeof(FlowKey));
+  std::memcpy(key + offsetof(FlowKey, protocol), &protocol_and_zeros, sizeof(protocol_and_zeros));
   packet.vip = kNoVip;
   packet.max_segment_size = 0;
   packet.fragment_mtu_bytes = 0;

@@ -30,9 +30,9 @@ struct NextHop {
 static_assert(sizeof(NextHop) == 18);
 
 // What Encapsulate can do without looking at a backend's other fields: L2; IPIP over IPv4 or IPv6,
-// GUE over IPv4, both with a fixed source; all to a next hop that is there and takes no tag. kNone:
-// it has to look.
-enum class PlainOuter : uint8_t { kNone, kIpv4, kIpv6, kGueIpv4, kL2 };
+// GRE and GUE over IPv4, all with a fixed source; to a next hop that is there and takes no tag.
+// kNone: it has to look.
+enum class PlainOuter : uint8_t { kNone, kIpv4, kIpv6, kGreIpv4, kGueIpv4, kL2 };
 
 struct alignas(kCacheLineBytes) Backend {
   BackendId id = 0;  // index and incarnation; a free index has exists == false
@@ -60,8 +60,10 @@ inline PlainOuter PlainOuterOf(const Backend& backend) {
   if (backend.encapsulation == channel::Encapsulation::kIpip) {
     return outer_ipv4 ? PlainOuter::kIpv4 : PlainOuter::kIpv6;
   }
+  if (!outer_ipv4) return PlainOuter::kNone;
+  if (backend.encapsulation == channel::Encapsulation::kGre) return PlainOuter::kGreIpv4;
   const bool gue = backend.encapsulation == channel::Encapsulation::kGue;
-  return gue && outer_ipv4 ? PlainOuter::kGueIpv4 : PlainOuter::kNone;
+  return gue ? PlainOuter::kGueIpv4 : PlainOuter::kNone;
 }
 
 struct Pool {

@@ -16,7 +16,7 @@
 //
 // Where both buckets hold only flows that must stay, one of these moves to its other bucket, if
 // need be to where another one moves away first, so that fewer than 0.1% of flows find no place at
-// a load of 90% (decision 0103). It takes the nearest place that is free or timed out, else one
+// a load of 90% (decision 0020). It takes the nearest place that is free or timed out, else one
 // that may be evicted; failing that, the new flow is not entered (kFull). A SYN, FIN or RST moves
 // nobody. A search that finds free places uses them up; those that do not are few in each second
 // (kVainSearchesPerSecond), so that no flood can make every packet search.

@@ -44,6 +44,12 @@ constexpr uint16_t FoldSum(uint64_t sum) {
   return static_cast<uint16_t>(half >> 16);
 }
 
+// The sum of sums of 64-bit words: what is carried out comes in at the low end.
+constexpr uint64_t AddOnesComplement(uint64_t a, uint64_t b) {
+  const uint64_t sum = a + b;
+  return sum + (sum < a);
+}
+
 // Inline because the packet path calls them for every packet.
 inline Be16 UpdateChecksum(Be16 checksum, Be16 before, Be16 after) {
   const uint64_t sum = uint64_t{static_cast<uint16_t>(~checksum.wire())} +
@@ -66,15 +72,17 @@ inline Be16 UpdateChecksum(Be16 checksum, uint64_t delta) {
 
 inline bool Ipv4ChecksumIsRight(const Ipv4Header& header) {
   const auto* bytes = reinterpret_cast<const uint8_t*>(&header);
-  uint64_t sum = 0;
-  for (uint32_t i = 0; i < sizeof(Ipv4Header); i += 4) {
-    uint32_t word;
-    std::memcpy(&word, bytes + i, sizeof(word));
-    sum += word;
-  }
+  uint64_t first, second;
+  uint32_t last;
+  static_assert(sizeof(first) + sizeof(second) + sizeof(last) == sizeof(Ipv4Header));
+  std::memcpy(&first, bytes, sizeof(first));
+  std::memcpy(&second, bytes + sizeof(first), sizeof(second));
+  std::memcpy(&last, bytes + sizeof(first) + sizeof(second), sizeof(last));
+  uint64_t sum = AddOnesComplement(AddOnesComplement(first, second), last);
   const uint32_t options_bytes = header.header_bytes() - uint32_t{sizeof(Ipv4Header)};
-  if (options_bytes != 0) {
-    sum += OnesComplementSum(bytes + sizeof(Ipv4Header), options_bytes).wire();
+  if (options_bytes != 0) [[unlikely]] {
+    const Be16 options = OnesComplementSum(bytes + sizeof(Ipv4Header), options_bytes);
+    sum = AddOnesComplement(sum, options.wire());
   }
   return FoldSum(sum) == 0xffff;
 }

@@ -5,11 +5,6 @@
 
 namespace guideway {
 
-void WriteGre(uint8_t* gre, IpProtocol inner_protocol) {
-  const Be16 type = inner_protocol == IpProtocol::kIpip ? ether_type::kIpv4 : ether_type::kIpv6;
-  *reinterpret_cast<Be32*>(gre) = Be32(type.host());  // no flags, version 0
-}
-
 IpAddress SpreadSource(const IpAddress& prefix, uint32_t flow_bits, uint64_t flow_hash) {
   const auto mask = static_cast<uint32_t>((uint64_t{1} << flow_bits) - 1);
   uint32_t bits = static_cast<uint32_t>(flow_hash) & mask;

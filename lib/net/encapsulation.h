@@ -112,6 +112,11 @@ inline InnerPacket DescribeInner(IpFamily family, const uint8_t* ip_header, uint
   return inner;
 }
 
+inline void WriteGre(uint8_t* gre, IpProtocol inner_protocol) {
+  const Be16 type = inner_protocol == IpProtocol::kIpip ? ether_type::kIpv4 : ether_type::kIpv6;
+  *reinterpret_cast<Be32*>(gre) = Be32(type.host());  // no flags, version 0
+}
+
 inline InnerPacket BehindShim(InnerPacket inner, IpProtocol shim_protocol, uint32_t shim_bytes) {
   inner.protocol = shim_protocol;
   inner.length_bytes = static_cast<uint16_t>(inner.length_bytes + shim_bytes);

@@ -18,7 +18,8 @@ std::vector<PacketSpec> Specs() {
         PacketSpec spec;
         if (ipv6) spec.source = "2001:db8:1::1", spec.destination = "2001:db8::1";
         spec.protocol = protocol;
-        spec.tcp_flags = kTcpAck;
+        spec.tcp_flags = dont_fragment ? kTcpSyn : kTcpAck;
+        spec.payload = {2, 4, 5, 0xb4};  // an MSS option, if the header is long enough
         spec.payload_bytes = 24;
         spec.dont_fragment = dont_fragment;
         specs.push_back(spec);
@@ -135,7 +136,11 @@ struct Sent {
 
 Sent Send(const PacketSpec& spec, const Backend& backend, const Backend* alternate,
           uint16_t headroom_bytes, uint16_t max_segment_size) {
-  Buffer buffer(Frame(spec), headroom_bytes);
+  std::vector<uint8_t> frame = Frame(spec);
+  const bool ipv4 = Address(spec.source).IsIpv4();
+  const size_t tcp_at = sizeof(EthernetHeader) + (ipv4 ? sizeof(Ipv4Header) : sizeof(Ipv6Header));
+  if (spec.protocol == IpProtocol::kTcp) frame[tcp_at + 12] = 6 << 4;
+  Buffer buffer(frame, headroom_bytes);
   Burst burst;
   burst.count = 1;
   Packet& packet = burst.packets[0];
@@ -172,7 +177,8 @@ TEST_CASE("A plain outer header is what the path for all packets writes") {
   World world;
   uint32_t plain_ones = 0;
   for (const Encapsulation encapsulation :
-       {Encapsulation::kIpip, Encapsulation::kL2, Encapsulation::kGue, Encapsulation::kGre}) {
+       {Encapsulation::kIpip, Encapsulation::kL2, Encapsulation::kGue, Encapsulation::kGre,
+        Encapsulation::kL3dsr}) {
     for (const bool outer_ipv6 : {false, true}) {
       Backend& backend = world.AddBackend(3, encapsulation, outer_ipv6 ? "fd00::1" : "10.0.0.1",
                                           outer_ipv6 ? "fd00::3" : "10.0.0.3");
@@ -218,6 +224,8 @@ TEST_CASE("Only what needs no further look is a plain outer header") {
   backend.outer_destination = Address("10.0.0.3");
   CHECK(PlainOuterOf(backend) == PlainOuter::kGueIpv4);
   backend.encapsulation = channel::Encapsulation::kGre;
+  CHECK(PlainOuterOf(backend) == PlainOuter::kGreIpv4);
+  backend.encapsulation = channel::Encapsulation::kL3dsr;
   CHECK(PlainOuterOf(backend) == PlainOuter::kNone);
   backend.encapsulation = channel::Encapsulation::kIpip;
   backend.next_hop.mtu_bytes = 0;
