@@ -27,7 +27,7 @@ struct World {
         slots(kMaxPools),
         backends(kMaxBackends),
         flow_bytes(FlowTable::BytesFor(flow_capacity)),
-        flow_memory(std::aligned_alloc(128, flow_bytes), &std::free) {
+        flow_memory(std::aligned_alloc(kCacheLineBytes, flow_bytes), &std::free) {
     bool kept;
     *static_cast<uint64_t*>(flow_memory.get()) = 0;
     if (!flows.Attach(flow_memory.get(), flow_bytes, &kept).ok() || kept) std::abort();
