@@ -48,8 +48,8 @@ ALL = {group.name: group for group in (
           (*_DAEMONS, "perf/flapping_server")),
     Group("generator", "perf/generator/run.py", "perf/generator/run.py",
           (*_DAEMONS, "perf/generator/guideway-generator")),
-    Group("end_to_end", "perf/end_to_end/run.py", "perf/end_to_end/run.py", _DAEMONS,
-          setup=("--bench",)),
+    Group("end_to_end", "perf/end_to_end/run.py", "perf/end_to_end/run.py",
+          (*_DAEMONS, "dataplane/decap/guideway-decap"), setup=("--bench",)),
 )}
 
 
