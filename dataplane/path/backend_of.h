@@ -15,7 +15,7 @@ inline const Backend* KnownBackend(const Snapshot& tables, BackendId id) {
   const uint16_t index = BackendIndex(id);
   if (index >= tables.backends.size()) return nullptr;
   const Backend& backend = tables.backends[index];
-  return backend.exists && backend.keeps_known_flows && backend.id == id ? &backend : nullptr;
+  return backend.keeps_known_flows && backend.id == id ? &backend : nullptr;
 }
 
 // The backend that another worker's flow table has for packet.flow_hash, or nullptr.

@@ -30,13 +30,9 @@ inline void WriteEthernet(uint8_t* frame, const NextHop& next_hop, Be16 type) {
 inline void DecrementTtl(IpFamily family, uint8_t* ip_header) {
   if (family == IpFamily::kIpv6) {
     --reinterpret_cast<Ipv6Header*>(ip_header)->hop_limit;
-    return;
+  } else {
+    DecrementIpv4Ttl(reinterpret_cast<Ipv4Header*>(ip_header));
   }
-  auto* ip = reinterpret_cast<Ipv4Header*>(ip_header);
-  --ip->ttl;
-  // The TTL is the high byte of a checksummed word w: ~w + (w - 0x0100), whatever w is.
-  constexpr Be16 kDelta(0xfeff);
-  ip->checksum = UpdateChecksum(ip->checksum, uint64_t{kDelta.wire()});
 }
 
 // Bytes between outer and inner IP header.
@@ -61,18 +57,24 @@ inline void WritePlainGue(const Packet& packet, const Backend& backend, uint8_t*
   if (packet.alternate != nullptr) words[4] = packet.alternate->outer_destination.ipv4();
 }
 
-// Writes the outer header, and what is between it and `ip_header`. Returns the Ethernet type.
-template <PlainOuter kOuter>
-Be16 WritePlainOuter(const Packet& packet, const Backend& backend, uint8_t* ip_header,
+// The header in front of an IP header that is not written yet: 16 bytes at once, of which the last
+// two are that header's.
+inline void WriteEthernetFirst(uint8_t* frame, const Backend& backend, Be16 type) {
+  constexpr size_t kAddressesAt = offsetof(Backend, next_hop) + offsetof(NextHop, destination_mac);
+  constexpr size_t kCopiedBytes = 16;
+  static_assert(kAddressesAt + kCopiedBytes <= sizeof(Backend));
+  std::memcpy(frame, reinterpret_cast<const uint8_t*>(&backend) + kAddressesAt, kCopiedBytes);
+  std::memcpy(frame + offsetof(EthernetHeader, type), &type, sizeof(type));
+}
+
+// Writes outer IP header and shim in front of `ip_header`.
+template <PlainOuter kOuter, IpFamily kFamily>
+void WritePlainOuter(const Packet& packet, const Backend& backend, uint8_t* ip_header,
                      uint32_t shim_bytes, PathState& state) {
-  if constexpr (kOuter == PlainOuter::kL2) {
-    return packet.family == IpFamily::kIpv4 ? ether_type::kIpv4 : ether_type::kIpv6;
-  }
-  InnerPacket inner = DescribeInner(packet.family, ip_header, packet.ip_length_bytes);
+  InnerPacket inner = DescribeInner(kFamily, ip_header, packet.ip_length_bytes);
   if constexpr (kOuter == PlainOuter::kIpv6) {
-    WriteOuterIpv6(ip_header - sizeof(Ipv6Header), inner, backend.outer_source,
-                   backend.outer_destination, static_cast<uint32_t>(packet.flow_hash));
-    return ether_type::kIpv6;
+    return WriteOuterIpv6(ip_header - sizeof(Ipv6Header), inner, backend.outer_source,
+                          backend.outer_destination, static_cast<uint32_t>(packet.flow_hash));
   }
   if constexpr (kOuter == PlainOuter::kGueIpv4) {
     WritePlainGue(packet, backend, ip_header, shim_bytes, inner.protocol);
@@ -82,56 +84,70 @@ Be16 WritePlainOuter(const Packet& packet, const Backend& backend, uint8_t* ip_h
     WriteGre(ip_header - shim_bytes, inner.protocol);
     inner = BehindShim(inner, IpProtocol::kGre, shim_bytes);
   }
-  const uint32_t identification = inner.dont_fragment ? 0u : state.next_ipv4_id++;
+  Be32 fragment_word = kDontFragmentWord;
+  if (!inner.dont_fragment) fragment_word = Be32(uint32_t{state.next_ipv4_id++} << 16);
   WriteOuterIpv4(ip_header - shim_bytes - sizeof(Ipv4Header), inner, backend.outer_source.ipv4(),
-                 backend.outer_destination.ipv4(), identification);
-  return ether_type::kIpv4;
+                 backend.outer_destination.ipv4(), fragment_word);
 }
 
-template <PlainOuter kOuter>
+template <PlainOuter kOuter, IpFamily kFamily>
 [[gnu::always_inline]] inline bool ForwardPlain(Packet& packet, const Backend& backend,
                                                 PathState& state) {
   constexpr uint32_t kLinkBytes = sizeof(EthernetHeader);
-  constexpr uint32_t kOuterBytes = kOuter == PlainOuter::kL2     ? 0
-                                   : kOuter == PlainOuter::kIpv6 ? sizeof(Ipv6Header)
-                                                                 : sizeof(Ipv4Header);
+  constexpr bool kL2 = kOuter == PlainOuter::kL2;
+  constexpr IpFamily kOuterFamily = kL2                           ? kFamily
+                                    : kOuter == PlainOuter::kIpv6 ? IpFamily::kIpv6
+                                                                  : IpFamily::kIpv4;
+  constexpr Be16 kType = kOuterFamily == IpFamily::kIpv4 ? ether_type::kIpv4 : ether_type::kIpv6;
   const uint32_t shim_bytes = PlainShimBytes<kOuter>(packet, backend);
-  const uint32_t more_bytes = kOuterBytes + shim_bytes;
+  // At most kShortCutHeadroomBytes:
+  const uint32_t more_bytes = (kL2 ? 0 : OuterHeaderBytes(kOuterFamily)) + shim_bytes;
   const uint32_t out_bytes = more_bytes + packet.ip_length_bytes;
   const bool lowers_mss = packet.max_segment_size != 0 && (packet.tcp_flags & kTcpSyn) != 0;
-  if (out_bytes > backend.next_hop.mtu_bytes || lowers_mss ||
-      more_bytes + kLinkBytes > uint32_t{packet.headroom_bytes} + packet.l3_offset) [[unlikely]] {
+  if (out_bytes > backend.next_hop.mtu_bytes || lowers_mss) [[unlikely]]
     return false;
+  uint8_t* ip_header = packet.frame + kLinkBytes;
+  DecrementTtl(kFamily, ip_header);
+  packet.frame -= more_bytes;
+  if constexpr (kL2) {
+    WriteEthernet(packet.frame, backend.next_hop, kType);
+  } else {
+    WriteEthernetFirst(packet.frame, backend, kType);
+    WritePlainOuter<kOuter, kFamily>(packet, backend, ip_header, shim_bytes, state);
   }
-  uint8_t* ip_header = packet.frame + packet.l3_offset;
-  DecrementTtl(packet.family, ip_header);
-  const Be16 type = WritePlainOuter<kOuter>(packet, backend, ip_header, shim_bytes, state);
-  packet.frame = ip_header - more_bytes - kLinkBytes;
-  WriteEthernet(packet.frame, backend.next_hop, type);
   packet.length_bytes = kLinkBytes + out_bytes;
   packet.transmit_port = backend.next_hop.port;
   packet.verdict = Verdict::kForward;
   return true;
 }
 
-// False: Forward() in encapsulate.cc is to decide, and nothing has been written.
-inline bool ForwardPlain(Packet& packet, PathState& state) {
+// What is known of outer header and packet when the code is chosen, as one number.
+constexpr uint32_t PlainKind(PlainOuter outer, ShortCut short_cut) {
+  return static_cast<uint32_t>(outer) + static_cast<uint32_t>(short_cut);
+}
+
+// Of a packet that is pending and has a backend. False: Encapsulate() is to decide, and nothing has
+// been written.
+[[gnu::always_inline]] inline bool ForwardPlain(Packet& packet, PathState& state) {
   const Backend& backend = *packet.backend;
-  switch (backend.plain_outer) {
-    case PlainOuter::kNone:
+  switch (PlainKind(backend.plain_outer, packet.short_cut)) {
+#define GW_FORWARD_PLAIN(outer, family)                \
+  case PlainKind(PlainOuter::outer, ShortCut::family): \
+    return ForwardPlain<PlainOuter::outer, IpFamily::family>(packet, backend, state);
+    GW_FORWARD_PLAIN(kIpv4, kIpv4)
+    GW_FORWARD_PLAIN(kIpv4, kIpv6)
+    GW_FORWARD_PLAIN(kIpv6, kIpv4)
+    GW_FORWARD_PLAIN(kIpv6, kIpv6)
+    GW_FORWARD_PLAIN(kGreIpv4, kIpv4)
+    GW_FORWARD_PLAIN(kGreIpv4, kIpv6)
+    GW_FORWARD_PLAIN(kGueIpv4, kIpv4)
+    GW_FORWARD_PLAIN(kGueIpv4, kIpv6)
+    GW_FORWARD_PLAIN(kL2, kIpv4)
+    GW_FORWARD_PLAIN(kL2, kIpv6)
+#undef GW_FORWARD_PLAIN
+    default:
       return false;
-    case PlainOuter::kIpv4:
-      return ForwardPlain<PlainOuter::kIpv4>(packet, backend, state);
-    case PlainOuter::kIpv6:
-      return ForwardPlain<PlainOuter::kIpv6>(packet, backend, state);
-    case PlainOuter::kGreIpv4:
-      return ForwardPlain<PlainOuter::kGreIpv4>(packet, backend, state);
-    case PlainOuter::kGueIpv4:
-      return ForwardPlain<PlainOuter::kGueIpv4>(packet, backend, state);
-    case PlainOuter::kL2:
-      return ForwardPlain<PlainOuter::kL2>(packet, backend, state);
   }
-  return false;
 }
 
 }  // namespace guideway

@@ -9,7 +9,6 @@ namespace guideway {
 namespace {
 
 constexpr BackendId kNobody = 0xffffffff;
-constexpr uint8_t kTcpFlagsMask = 0x3f;
 
 // Whether it can be of a VIP's flow: in IPv6 only the first fragment knows for certain.
 bool MayBeTransport(const Fragment& fragment, IpFamily family) {
@@ -37,9 +36,7 @@ void CheckTransport(Packet& packet, const uint8_t* at) {
   }
   const auto& tcp = *reinterpret_cast<const TcpHeader*>(at);
   packet.tcp_flags = tcp.flags;
-  const uint8_t flags = tcp.flags & kTcpFlagsMask;
-  const bool syn_with_end = (flags & kTcpSyn) != 0 && (flags & (kTcpFin | kTcpRst)) != 0;
-  if (tcp.header_bytes() < sizeof(TcpHeader) || flags == 0 || syn_with_end) {
+  if (tcp.header_bytes() < sizeof(TcpHeader) || !TcpFlagsAreGood(tcp.flags)) {
     packet.SetDefect(DropReason::tcp_header_bad);
   }
 }
@@ -64,10 +61,6 @@ void BeginFirst(Packet& packet, const FirstHeaders& headers, const Snapshot& tab
     }
   }
   packet.ports_known = true;
-}
-
-bool StartsFlow(const Packet& packet) {
-  return (packet.tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn;
 }
 
 void Remember(Packet& packet, const Snapshot& tables, PathState& state) {
@@ -152,7 +145,7 @@ void AskPeersForFragments(Burst& burst, const Snapshot& tables, PathState& state
   for (uint32_t i = 0; i < burst.count; ++i) {
     Packet& packet = burst.packets[i];
     if (!packet.pending() || packet.kind != PacketKind::kFragment) continue;
-    if (packet.backend != nullptr || StartsFlow(packet)) continue;
+    if (packet.backend != nullptr || IsSynWithoutAck(packet.tcp_flags)) continue;
     packet.backend = KnownToPeers(packet, tables, state);
     if (packet.backend == nullptr) continue;
     --state.counted[Counter::flow_misses];

@@ -4,15 +4,12 @@
 // bucket, which is here already; the others' second one is waited for together.
 #include "dataplane/path/backend_of.h"
 #include "dataplane/path/flow_counting.h"
+#include "dataplane/path/forward_plain.h"
 #include "dataplane/path/path.h"
 #include "dataplane/path/quic.h"
 
 namespace guideway {
 namespace {
-
-bool StartsFlow(const Packet& packet) {
-  return (packet.tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn;
-}
 
 // Apart, so that the plain path stays as short as it is.
 [[gnu::noinline, gnu::cold]] FlowState StateAtEnd(const Packet& packet, FlowState before,
@@ -26,10 +23,11 @@ bool StartsFlow(const Packet& packet) {
 // Closing is for good: what comes after a FIN or RST refreshes the entry but does not reopen it.
 FlowState StateAfter(const Packet& packet, FlowState before, const Snapshot& tables,
                      PathState& state) {
+  const bool ends = (packet.tcp_flags & (kTcpFin | kTcpRst)) != 0;
+  if (before == FlowState::kEstablished && !ends) [[likely]]  // of TCP only
+    return FlowState::kEstablished;
   if (packet.key.protocol == IpProtocol::kUdp) return FlowState::kUdp;
-  if ((packet.tcp_flags & (kTcpFin | kTcpRst)) != 0) {
-    return StateAtEnd(packet, before, tables, state);
-  }
+  if (ends) return StateAtEnd(packet, before, tables, state);
   return before == FlowState::kClosing ? FlowState::kClosing : FlowState::kEstablished;
 }
 
@@ -63,18 +61,23 @@ FlowState StateAfter(const Packet& packet, FlowState before, const Snapshot& tab
 
 }  // namespace
 
-void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state) {
+uint32_t LookupFlow(Burst& burst, const Snapshot& tables, PathState& state) {
   const FlowTable& flows = *state.flows;
-  uint32_t known = 0;
+  uint32_t others = 0;  // than those whose flow is known from its first bucket
+  uint32_t left = 0;    // of those, for Encapsulate()
   burst.unknown.clear();
   BurstPlaces undecided;  // whose second bucket is on its way from memory
   for (Packet& packet : burst) {
-    if (!packet.pending()) continue;
+    if (!packet.pending()) {
+      ++others;
+      continue;
+    }
     if (packet.backend != nullptr) [[unlikely]] {
+      ++others;
       KeepQuicFlow(packet, tables, state);
       continue;
     }
-    if (StartsFlow(packet)) {
+    if (IsSynWithoutAck(packet.tcp_flags)) {
       flows.PrefetchSecond(packet.flow_hash);  // it may be entered there
       burst.unknown.Add(burst.PlaceOf(packet));
       continue;
@@ -82,7 +85,7 @@ void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state) {
     bool look_further;
     FlowEntry* entry = flows.FindFirst(packet.flow_hash, state.now_s, &look_further);
     if (FollowEntry(packet, entry, tables, state)) [[likely]] {
-      ++known;
+      if (!ForwardPlain(packet, state)) ++left;
     } else if (look_further) {
       flows.PrefetchSecond(packet.flow_hash);
       undecided.Add(burst.PlaceOf(packet));
@@ -90,9 +93,12 @@ void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state) {
       burst.unknown.Add(burst.PlaceOf(packet));
     }
   }
+  uint32_t known = burst.count - others - burst.unknown.size() - undecided.size();
+  const uint32_t forwarded = known - left;
   if (undecided.size() > 0) known += LookupSecond(undecided, burst, tables, state);
   state.counted[Counter::flow_hits] += known;
   state.counted[Counter::flow_misses] += burst.unknown.size();
+  return forwarded;
 }
 
 }  // namespace guideway

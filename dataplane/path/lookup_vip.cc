@@ -1,10 +1,14 @@
 // HOT PATH: no allocation, lock, log, system call or exception.
 //
-// Second stage: is this packet for a VIP, and do we forward packets like it? Hashes the flows of
-// those that we do: their bucket is on its way from memory while the rest of the burst is looked
-// at.
+// First and second stage, packet by packet: what is it (parse_headers.h), is it for a VIP, and do
+// we forward packets like it? Hashes the flows of those that we do: their bucket is on its way from
+// memory while the rest of the burst is looked at.
+#include <cstddef>
+#include <cstring>
+
 #include "dataplane/path/fragments.h"
 #include "dataplane/path/icmp.h"
+#include "dataplane/path/parse_headers.h"
 #include "dataplane/path/path.h"
 #include "dataplane/path/quic.h"
 
@@ -17,26 +21,34 @@ namespace {
   packet.verdict = Verdict::kToKernel;
 }
 
-void LookupPlain(Packet& packet, const Snapshot& tables, PathState& state) {
+// Pool, MSS and VIP stand side by side here and there: one word.
+void SetVip(Packet& packet, const VipCell& cell) {
+  constexpr size_t kPoolAt = offsetof(VipCell, pool);
+  static_assert(offsetof(VipCell, max_segment_size) - kPoolAt == 2 &&
+                offsetof(VipCell, vip) - kPoolAt == 4 && sizeof(packet.vip) == 4);
+  const auto* from = reinterpret_cast<const uint8_t*>(&cell) + kPoolAt;
+  std::memcpy(reinterpret_cast<uint8_t*>(&packet.pool), from, sizeof(uint64_t));
+}
+
+// A TCP or UDP packet whose ports are known.
+[[gnu::always_inline]] inline void LookupPlain(Packet& packet, const Snapshot& tables,
+                                               PathState& state) {
   const FlowKey& key = packet.key;
-  if (!packet.ports_known) [[unlikely]]
-    return DropWithoutPorts(packet, tables.vips);
-  const VipCell* cell = tables.vips.Find(key.destination, key.destination_port, key.protocol);
+  const VipCell* cell = tables.vips.Find(key);
   if (cell == nullptr) {
     packet.verdict = Verdict::kToKernel;
     return;
   }
-  packet.vip = cell->vip;
-  packet.pool = cell->pool;
-  packet.max_segment_size = cell->max_segment_size;
+  SetVip(packet, *cell);
   if (packet.defective) [[unlikely]]
     return packet.Drop(packet.defect);
-  if (cell->quic_vip != 0) [[unlikely]] {  // without the hint a plain packet takes 3% longer
+  packet.flow_hash = FlowHash(tables.flow_hash_key, key);
+  state.flows->Prefetch(packet.flow_hash);
+  if (cell->quic_vip != 0) [[unlikely]]  // without the hint a plain packet takes 3% longer
     RouteByConnectionId(packet, *cell, tables, state);
-  }
 }
 
-[[gnu::noinline]] void LookupOther(Packet& packet, const Snapshot& tables, PathState& state) {
+void LookupOther(Packet& packet, const Snapshot& tables, PathState& state) {
   packet.verdict = Verdict::kToKernel;
   if (packet.kind == PacketKind::kNotIp || packet.kind == PacketKind::kOtherProtocol) return;
   if (!tables.vips.HasAddress(packet.key.destination)) return;
@@ -52,20 +64,32 @@ void LookupPlain(Packet& packet, const Snapshot& tables, PathState& state) {
   }
 }
 
+// What is not plain, as ParseFrame() sees it.
+[[gnu::noinline]] void LookupFrame(Packet& packet, const Snapshot& tables, PathState& state) {
+  ParseFrame(packet);
+  if (!packet.pending()) return;
+  if (packet.kind == PacketKind::kPlain) {
+    if (!packet.ports_known) return DropWithoutPorts(packet, tables.vips);
+    return LookupPlain(packet, tables, state);
+  }
+  LookupOther(packet, tables, state);
+  if (!packet.pending()) return;
+  packet.flow_hash = FlowHash(tables.flow_hash_key, packet.key);
+  state.flows->Prefetch(packet.flow_hash);
+}
+
 }  // namespace
 
 void LookupVip(Burst& burst, const Snapshot& tables, PathState& state) {
-  const FlowTable& flows = *state.flows;
   for (Packet& packet : burst) {
-    if (!packet.pending()) continue;
-    if (packet.kind == PacketKind::kPlain) {
+    // Twice the same code, so that each family's has what it parsed in registers.
+    if (ParsePlain<IpFamily::kIpv4>(packet)) {
+      LookupPlain(packet, tables, state);
+    } else if (ParsePlain<IpFamily::kIpv6>(packet)) {
       LookupPlain(packet, tables, state);
     } else {
-      LookupOther(packet, tables, state);
+      LookupFrame(packet, tables, state);
     }
-    if (!packet.pending()) continue;
-    packet.flow_hash = FlowHash(tables.flow_hash_key, packet.key);
-    flows.Prefetch(packet.flow_hash);
   }
 }
 

@@ -44,14 +44,30 @@ enum class PacketKind : uint8_t {
 inline constexpr uint32_t kNoVip = 0xffffffff;
 inline constexpr uint8_t kTcpFin = 0x01, kTcpSyn = 0x02, kTcpRst = 0x04, kTcpAck = 0x10;
 
-// Fields that ParseHeaders sets to constants for nearly every packet stand side by side: they are
-// one store then.
-struct alignas(kCacheLineBytes) Packet {
-  uint8_t* frame = nullptr;   // first byte of the Ethernet header; moves when a stage encapsulates
-  uint32_t length_bytes = 0;  // of the frame, contiguous
-  uint16_t headroom_bytes = 0;  // writable bytes before `frame`
-  uint16_t receive_port = 0;
+// Bit f: flags f (FIN to URG; the rest is congestion control) are no contradiction: there are some,
+// and no SYN with a FIN or RST.
+inline constexpr uint64_t kGoodTcpFlags = [] {
+  uint64_t good = 0;
+  for (uint32_t flags = 1; flags < 64; ++flags) {
+    const bool syn_with_end = (flags & kTcpSyn) != 0 && (flags & (kTcpFin | kTcpRst)) != 0;
+    if (!syn_with_end) good |= uint64_t{1} << flags;
+  }
+  return good;
+}();
+constexpr bool TcpFlagsAreGood(uint8_t flags) { return (kGoodTcpFlags >> (flags & 63) & 1) != 0; }
 
+constexpr bool IsSynWithoutAck(uint8_t tcp_flags) {
+  return (tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn;
+}
+
+// The packets that take the short cuts through parsing and encapsulation: untagged, whole, TCP or
+// UDP, no options or extension headers, nothing wrong, room for every plain outer header. The
+// value, added to a backend's PlainOuter, names the code of forward_plain.h.
+enum class ShortCut : uint8_t { kNone = 0, kIpv4 = 8, kIpv6 = 16 };
+inline constexpr uint32_t kShortCutHeadroomBytes = 40;  // the longest plain outer header
+
+// Of a packet, what ParseHeaders sets to the same for nearly all of them: one word, one store.
+struct PacketFacts {
   Verdict verdict = Verdict::kPending;
   PacketKind kind = PacketKind::kPlain;
   IpFamily family = IpFamily::kIpv4;
@@ -63,27 +79,37 @@ struct alignas(kCacheLineBytes) Packet {
   DropReason defect = DropReason::l4_truncated;
   // kPlain, and not truncated before the end of the ports; a first fragment with all headers.
   bool ports_known = false;
+};
+static_assert(sizeof(PacketFacts) == sizeof(uint64_t));
 
+struct alignas(kCacheLineBytes) Packet : PacketFacts {
+  uint8_t* frame = nullptr;   // first byte of the Ethernet header; moves when a stage encapsulates
+  uint32_t length_bytes = 0;  // of the frame, contiguous
+  uint16_t headroom_bytes = 0;  // writable bytes before `frame`
+  uint16_t receive_port = 0;
+
+  ShortCut short_cut = ShortCut::kNone;
+  uint8_t tcp_flags = 0;          // 0 for UDP
   uint16_t transport_offset = 0;  // from the IP header to TCP, UDP, ICMP; or a fragment's payload
   uint16_t ip_length_bytes = 0;   // of the IP packet; what follows in the frame is padding
   uint16_t transmit_port = 0;
-  uint8_t tcp_flags = 0;  // 0 for UDP
-  DropReason drop_reason = DropReason::frame_truncated;
 
   uint64_t flow_hash = 0;
   // Addresses: every IP packet; ports: if ports_known. Of an ICMP error that is forwarded: the key
   // of the flow that it is about.
   FlowKey key;
 
-  uint32_t vip = kNoVip;          // VIP index, after LookupVip
-  uint16_t max_segment_size = 0;  // of the VIP: SYNs announce at most this; 0: whatever they do
-  // kFragment: the longest IP packet that fits without outer header
-  uint16_t fragment_mtu_bytes = 0;
+  // After LookupVip, as in VipCell:
+  uint16_t pool = 0;                 // pool index
+  uint16_t max_segment_size = 0;     // of the VIP: SYNs announce at most this; 0: whatever they do
+  uint32_t vip = kNoVip;             // VIP index
   const Backend* backend = nullptr;  // after LookupFlow or SelectBackend; QUIC-LB: LookupVip
   // Second chance: who else may have the socket of this packet; only a backend with a hop list has
   // one, and they are of one family. After SelectBackend.
   const Backend* alternate = nullptr;
-  uint16_t pool = 0;  // pool index, after LookupVip
+  // kFragment: the longest IP packet that fits without outer header
+  uint16_t fragment_mtu_bytes = 0;
+  DropReason drop_reason = DropReason::frame_truncated;  // kDrop
 
   bool pending() const { return verdict == Verdict::kPending; }
   void Drop(DropReason reason) {

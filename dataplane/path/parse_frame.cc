@@ -11,7 +11,6 @@ namespace guideway {
 namespace {
 
 constexpr uint32_t kMaxVlanTags = 2;
-constexpr uint8_t kTcpFlagsMask = 0x3f;  // FIN to URG; the rest is congestion control
 
 struct Bytes {
   const uint8_t* at;
@@ -31,10 +30,8 @@ void ParseTcp(Packet& packet, Bytes l4) {
   if (l4.length < sizeof(TcpHeader)) return packet.SetDefect(DropReason::l4_truncated);
   const auto& tcp = l4.As<TcpHeader>();
   packet.tcp_flags = tcp.flags;
-  const uint8_t flags = tcp.flags & kTcpFlagsMask;
-  const bool syn_with_end = (flags & kTcpSyn) != 0 && (flags & (kTcpFin | kTcpRst)) != 0;
-  if (tcp.header_bytes() < sizeof(TcpHeader) || tcp.header_bytes() > l4.length || flags == 0 ||
-      syn_with_end) {
+  if (tcp.header_bytes() < sizeof(TcpHeader) || tcp.header_bytes() > l4.length ||
+      !TcpFlagsAreGood(tcp.flags)) {
     packet.SetDefect(DropReason::tcp_header_bad);
   }
 }
@@ -155,15 +152,12 @@ void ParseIpv6(Packet& packet, Bytes l3) {
 bool IsVlan(Be16 type) { return type == ether_type::kVlan || type == ether_type::kServiceVlan; }
 
 void Reset(Packet& packet) {
-  packet.verdict = Verdict::kPending;
-  packet.kind = PacketKind::kPlain;
+  static_cast<PacketFacts&>(packet) = PacketFacts{};
+  packet.short_cut = ShortCut::kNone;
   packet.tcp_flags = 0;
-  packet.new_flow = false;
-  packet.defective = false;
-  packet.ports_known = false;
   packet.key = FlowKey{};
-  packet.vip = kNoVip;
   packet.max_segment_size = 0;
+  packet.vip = kNoVip;
   packet.backend = nullptr;
   packet.alternate = nullptr;
 }

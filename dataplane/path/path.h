@@ -13,7 +13,6 @@ namespace guideway {
 // Bytes -> kind, FlowKey, or a drop reason. Broken IP headers are dropped whoever they are for;
 // what is wrong above them, or with the source address or TTL, matters only to VIPs and is noted as
 // a defect.
-void ParseHeaders(Burst& burst);
 // (destination address, port, protocol) -> VIP; what is not for a VIP goes to the kernel: all of it
 // while nothing is configured. Drops what is for a VIP but defective. Fragments: fragments.h.
 // ICMP for a VIP's address gets its verdict here: the flow it may be about is neither entered nor
@@ -24,7 +23,7 @@ void LookupVip(Burst& burst, const Snapshot& tables, PathState& state);
 // Known flow -> backend. A flow is known if its entry's backend still is the same
 // backend and keeps its flows. A packet that has a backend already keeps it. A SYN without ACK is
 // never known: it starts a flow anew.
-void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state);
+uint32_t LookupFlow(Burst& burst, const Snapshot& tables, PathState& state);
 // Unknown flow -> Maglev slot -> backend, entered into the flow table (but not by a RST, and not
 // while a second backend may own it: `alternate`).
 void SelectBackend(Burst& burst, const Snapshot& tables, PathState& state);
@@ -33,9 +32,9 @@ void SelectBackend(Burst& burst, const Snapshot& tables, PathState& state);
 void Encapsulate(Packet* packets, uint32_t count, PathState& state);
 
 inline void ProcessBurst(Burst& burst, const Snapshot& tables, PathState& state) {
-  ParseHeaders(burst);
   LookupVip(burst, tables, state);
-  LookupFlow(burst, tables, state);
+  if (LookupFlow(burst, tables, state) == burst.count) [[likely]]
+    return;
   if (state.fragments_in_burst) [[unlikely]]
     AskPeersForFragments(burst, tables, state);
   SelectBackend(burst, tables, state);

@@ -28,7 +28,7 @@ Counter RouteOf(Packet& packet, const QuicVip& vip, const Snapshot& tables) {
   const ServerCell* cell = tables.quic.Find(packet.pool, config->Decode(cid));
   if (cell == nullptr) return Counter::quic_unknown_servers;
   const Backend& backend = tables.backends[cell->backend];
-  if (!backend.exists || !backend.keeps_known_flows) return Counter::quic_unknown_servers;
+  if (!backend.keeps_known_flows) return Counter::quic_unknown_servers;
   packet.backend = &backend;
   return Counter::quic_routed;
 }

@@ -18,8 +18,7 @@ const Backend* AlternateOf(const channel::MaglevSlot& slot, const Packet& packet
   if (slot.previous >= tables.backends.size()) return nullptr;
   const Backend& previous = tables.backends[slot.previous];
   const bool reachable =
-      previous.exists && previous.keeps_known_flows &&
-      previous.encapsulation == channel::Encapsulation::kGue &&
+      previous.keeps_known_flows && previous.encapsulation == channel::Encapsulation::kGue &&
       previous.outer_destination.family() == packet.backend->outer_destination.family();
   return reachable ? &previous : nullptr;
 }
@@ -27,8 +26,7 @@ const Backend* AlternateOf(const channel::MaglevSlot& slot, const Packet& packet
 FlowState FirstState(const Packet& packet) {
   if (packet.key.protocol == IpProtocol::kUdp) return FlowState::kUdpFirst;
   if ((packet.tcp_flags & kTcpFin) != 0) return FlowState::kClosing;
-  return (packet.tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn ? FlowState::kHalfOpen
-                                                             : FlowState::kPickedUp;
+  return IsSynWithoutAck(packet.tcp_flags) ? FlowState::kHalfOpen : FlowState::kPickedUp;
 }
 
 // Enters the flow; false if the flow table does not know it now.

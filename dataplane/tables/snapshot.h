@@ -37,7 +37,8 @@ enum class PlainOuter : uint8_t { kNone, kIpv4, kIpv6, kGreIpv4, kGueIpv4, kL2 }
 struct alignas(kCacheLineBytes) Backend {
   BackendId id = 0;  // index and incarnation; a free index has exists == false
   bool exists = false;
-  bool keeps_known_flows = false;  // false: unhealthy or disabled, its flows are selected anew
+  // False: does not exist, is unhealthy or disabled; its flows are selected anew.
+  bool keeps_known_flows = false;
   channel::Encapsulation encapsulation = channel::Encapsulation::kL2;
   uint8_t source_flow_bits = 0;  // of tunnels: low bits of outer_source that the flow gives, or 0
   IpAddress outer_source;        // of tunnels; the family is the outer family

@@ -2,6 +2,7 @@
 // exception. The rest builds the table.
 #include "dataplane/tables/vip_table.h"
 
+#include <algorithm>
 #include <bit>
 
 namespace guideway {
@@ -14,7 +15,7 @@ constexpr uint8_t kForFragments = 0x80;  // likewise, with the protocol
 
 size_t VipTable::CellsFor(size_t vip_count) {
   // A VIP takes its own cell and, if no other VIP shares its address, one for the address marker.
-  return std::bit_ceil(vip_count * 4 < 4 ? size_t{4} : vip_count * 4);
+  return std::bit_ceil(std::max(vip_count, size_t{1}) * 8);
 }
 
 bool VipTable::Insert(const IpAddress& address, Be16 port, IpProtocol protocol, uint32_t vip,
@@ -27,13 +28,17 @@ bool VipTable::Insert(const IpAddress& address, Be16 port, IpProtocol protocol, 
     const size_t home = (hash & bucket_mask_) * kCellsPerBucket;
     for (size_t probe = 0; probe < cells_.size(); ++probe) {
       VipCell& cell = cells_[(home + probe) & (cells_.size() - 1)];
-      if (cell.service != 0) continue;
+      const bool second = probe % kCellsPerBucket != 0;
+      if (cell.service != 0) {
+        if (second) (&cell)[-1].tag = 1;
+        continue;
+      }
       cell.address = address;
       cell.service = service;
       cell.pool = pool;
       cell.max_segment_size = max_segment_size;
       cell.vip = vip;
-      cell.tag = TagOf(hash);
+      if (second) cell.tag = TagOf(hash);
       return true;
     }
     return false;
@@ -65,16 +70,16 @@ const VipCell* VipTable::FindForFragments(const IpAddress& address, IpProtocol p
                    static_cast<uint8_t>(kForFragments | static_cast<uint8_t>(protocol)));
 }
 
-// Every bucket from the service's own on, up to one that is not full.
-const VipCell* VipTable::FindFurther(const IpAddress& address, uint32_t service) const {
-  uint64_t bucket = HashOf(address, service);
+// Every bucket from the service's own on, up to one that nobody went on from.
+const VipCell* VipTable::FindFurther(const IpAddress& address, uint32_t service,
+                                     uint64_t hash) const {
+  uint64_t bucket = hash;
   for (const uint64_t last = bucket + bucket_mask_;; ++bucket) {
     const VipCell* pair = first_ + (bucket & bucket_mask_) * kCellsPerBucket;
     for (size_t i = 0; i < kCellsPerBucket; ++i) {
       if (Matches(pair[i], address, service)) return pair + i;
     }
-    const bool full = (pair[0].service & pair[1].service) != 0;
-    if (!full || bucket == last) return nullptr;
+    if (pair[0].tag == 0 || bucket == last) return nullptr;
   }
 }
 

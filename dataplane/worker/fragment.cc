@@ -21,6 +21,7 @@ Packet PartOf(const Packet& packet, rte_mbuf* fragment, bool first) {
   ip->checksum = Be16(0);
   ip->checksum = InternetChecksum(ip_header, ip->header_bytes());
   Packet part = packet;
+  part.short_cut = ShortCut::kNone;  // whose headroom nobody has looked at
   part.verdict = Verdict::kPending;
   part.l3_offset = sizeof(EthernetHeader);  // which Encapsulate writes
   part.frame = ip_header - part.l3_offset;

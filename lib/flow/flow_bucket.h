@@ -67,12 +67,12 @@ inline FlowEntry& FirstEntry(FlowBucket& bucket, uint32_t of_these) {
   return bucket.entries[std::countr_zero(of_these)];
 }
 
-// The entry that has this tag (not 0), or nullptr. No branch depends on which one it is: at most
-// one has it; should memory of another process say otherwise, it still is a place in the bucket.
-inline FlowEntry* EntryWithTag(FlowBucket& bucket, uint64_t tag) {
+// The entry that has this tag (not 0), if there is one. No branch depends on which one it is: at
+// most one has it; should memory of another process say otherwise, it still is a place in the
+// bucket.
+inline FlowEntry& LikeliestEntry(FlowBucket& bucket, uint64_t tag) {
   const auto is = [&](uint32_t i) { return size_t{TagOf(bucket.entries[i]) == tag}; };
-  FlowEntry& entry = bucket.entries[Opaque(is(1) | 2 * is(2) | 3 * is(3))];
-  return TagOf(entry) == tag ? &entry : nullptr;
+  return bucket.entries[Opaque(is(1) | 2 * is(2) | 3 * is(3))];
 }
 
 }  // namespace guideway

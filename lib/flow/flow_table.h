@@ -149,9 +149,9 @@ class FlowTable {
     return bucket ^ ((flow_hash >> 32 | 1) & (bucket_count_ - 1));
   }
   static FlowEntry* FindIn(FlowBucket& bucket, uint64_t flow_hash, uint32_t now_s, bool* absent) {
-    FlowEntry* entry = EntryWithTag(bucket, flow_hash);
-    *absent = entry == nullptr;
-    return entry != nullptr && IsLive(ExpiryOf(*entry), now_s) ? entry : nullptr;
+    FlowEntry& entry = LikeliestEntry(bucket, flow_hash);
+    *absent = TagOf(entry) != flow_hash;
+    return !*absent && IsLive(ExpiryOf(entry), now_s) ? &entry : nullptr;
   }
   std::optional<FlowView> Look(uint64_t flow_hash, uint32_t now_s) const;
   FlowInsert InsertKnown(FlowEntry& entry, BackendId backend, FlowState state, uint32_t now_s,

@@ -32,8 +32,13 @@ constexpr uint64_t ChecksumDelta(Be16 before, Be16 after);
 // The checksum after that change (RFC 1624, equation 3).
 Be16 UpdateChecksum(Be16 checksum, uint64_t delta);
 
+// One less; the TTL must not be 0. The checksum follows (RFC 1624, equation 3).
+void DecrementIpv4Ttl(Ipv4Header* header);
+
 // Whether the header checksum is right; header.header_bytes() (at least 20) bytes must be readable.
 bool Ipv4ChecksumIsRight(const Ipv4Header& header);
+// The same of a header without options.
+bool FixedIpv4ChecksumIsRight(const Ipv4Header& header);
 
 // Folds a sum of 16- or 32-bit words in wire order to 16 bits: twice the sum of both halves, whose
 // carry comes in at the low end because the other half is added below.
@@ -42,6 +47,15 @@ constexpr uint16_t FoldSum(uint64_t sum) {
   auto half = static_cast<uint32_t>(sum >> 32);
   half += std::rotl(half, 16);
   return static_cast<uint16_t>(half >> 16);
+}
+
+// Whether FoldSum(sum) is 0xffff, that of a range with its right checksum: whether `sum` is a
+// multiple of 0xffff, and not 0. Multiplied by the inverse modulo 2^64 just the multiples stay
+// below 2^64 / 0xffff.
+constexpr bool FoldsToOnes(uint64_t sum) {
+  constexpr uint64_t kMultiples = 0x0001000100010001;
+  static_assert(0xffff * -kMultiples == 1);
+  return sum * -kMultiples - 1 < kMultiples;
 }
 
 // The sum of sums of 64-bit words: what is carried out comes in at the low end.
@@ -70,7 +84,28 @@ inline Be16 UpdateChecksum(Be16 checksum, uint64_t delta) {
   return Be16::FromWire(static_cast<uint16_t>(~FoldSum(sum)));
 }
 
-inline bool Ipv4ChecksumIsRight(const Ipv4Header& header) {
+inline void DecrementIpv4Ttl(Ipv4Header* header) {
+  if constexpr (std::endian::native == std::endian::big) {
+    const Be16 before = Be16::FromWire(static_cast<uint16_t>(uint32_t{header->ttl} << 8));
+    --header->ttl;
+    const Be16 after = Be16::FromWire(static_cast<uint16_t>(uint32_t{header->ttl} << 8));
+    header->checksum = UpdateChecksum(header->checksum, before, after);
+    return;
+  }
+  // One word: the TTL in its low byte, the checksum in its high half. The TTL is the high byte of
+  // the 16 bits that it is summed with, so the checksum grows by 0x0100, which here is 1.
+  constexpr uint32_t kChecksumOne = 1 << 16;
+  uint32_t word;
+  std::memcpy(&word, &header->ttl, sizeof(word));
+  const bool carries = word >= 0xfffe * kChecksumOne;  // 0xffff means 0, and is not written
+  word += kChecksumOne - 1;
+  if (carries) [[unlikely]]
+    word += kChecksumOne;
+  std::memcpy(&header->ttl, &word, sizeof(word));
+}
+
+// The sum of the header without options.
+inline uint64_t FixedIpv4Sum(const Ipv4Header& header) {
   const auto* bytes = reinterpret_cast<const uint8_t*>(&header);
   uint64_t first, second;
   uint32_t last;
@@ -78,13 +113,18 @@ inline bool Ipv4ChecksumIsRight(const Ipv4Header& header) {
   std::memcpy(&first, bytes, sizeof(first));
   std::memcpy(&second, bytes + sizeof(first), sizeof(second));
   std::memcpy(&last, bytes + sizeof(first) + sizeof(second), sizeof(last));
-  uint64_t sum = AddOnesComplement(AddOnesComplement(first, second), last);
+  return AddOnesComplement(AddOnesComplement(first, second), last);
+}
+
+inline bool FixedIpv4ChecksumIsRight(const Ipv4Header& header) {
+  return FoldsToOnes(FixedIpv4Sum(header));
+}
+
+inline bool Ipv4ChecksumIsRight(const Ipv4Header& header) {
+  const auto* bytes = reinterpret_cast<const uint8_t*>(&header);
   const uint32_t options_bytes = header.header_bytes() - uint32_t{sizeof(Ipv4Header)};
-  if (options_bytes != 0) [[unlikely]] {
-    const Be16 options = OnesComplementSum(bytes + sizeof(Ipv4Header), options_bytes);
-    sum = AddOnesComplement(sum, options.wire());
-  }
-  return FoldSum(sum) == 0xffff;
+  const Be16 options = OnesComplementSum(bytes + sizeof(Ipv4Header), options_bytes);
+  return FoldsToOnes(AddOnesComplement(FixedIpv4Sum(header), options.wire()));
 }
 
 }  // namespace guideway

@@ -42,6 +42,11 @@ InnerPacket DescribeInner(IpFamily family, const uint8_t* ip_header, uint16_t le
 void WriteOuterIpv4(uint8_t* outer, const InnerPacket& inner, Be32 source, Be32 destination,
                     uint32_t identification);
 
+// The same with the second word of the header: identification and fragment field.
+inline constexpr Be32 kDontFragmentWord(uint32_t{Ipv4Header::kDontFragment.host()});
+void WriteOuterIpv4(uint8_t* outer, const InnerPacket& inner, Be32 source, Be32 destination,
+                    Be32 fragment_word);
+
 // Writes 40 bytes at `outer`. The low 20 bits of `flow_label` are used (RFC 6438).
 void WriteOuterIpv6(uint8_t* outer, const InnerPacket& inner, const IpAddress& source,
                     const IpAddress& destination, uint32_t flow_label);
@@ -66,23 +71,27 @@ IpAddress SpreadSource(const IpAddress& prefix, uint32_t flow_bits, uint64_t flo
 
 // By words, summed before they are stored: reading fresh small stores back as words would stall.
 inline void WriteOuterIpv4(uint8_t* outer, const InnerPacket& inner, Be32 source, Be32 destination,
-                           uint32_t identification) {
+                           Be32 fragment_word) {
   const uint32_t length_bytes = uint32_t{sizeof(Ipv4Header)} + inner.length_bytes;
   const Be32 version_to_length(0x45u << 24 | uint32_t{inner.traffic_class} << 16 | length_bytes);
-  const Be32 identification_and_fragment(
-      inner.dont_fragment ? uint32_t{Ipv4Header::kDontFragment.host()} : identification << 16);
   const Be32 ttl_and_protocol(uint32_t{kOuterTtl} << 24 |
                               uint32_t{static_cast<uint8_t>(inner.protocol)} << 16);
-  const uint64_t sum = uint64_t{version_to_length.wire()} + identification_and_fragment.wire() +
+  const uint64_t sum = uint64_t{version_to_length.wire()} + fragment_word.wire() +
                        ttl_and_protocol.wire() + source.wire() + destination.wire();
   auto* words = reinterpret_cast<Be32*>(outer);
   words[0] = version_to_length;
-  words[1] = identification_and_fragment;
+  words[1] = fragment_word;
   words[2] = ttl_and_protocol;
   words[3] = source;
   words[4] = destination;
   reinterpret_cast<Ipv4Header*>(outer)->checksum =
       Be16::FromWire(static_cast<uint16_t>(~FoldSum(sum)));
+}
+
+inline void WriteOuterIpv4(uint8_t* outer, const InnerPacket& inner, Be32 source, Be32 destination,
+                           uint32_t identification) {
+  WriteOuterIpv4(outer, inner, source, destination,
+                 inner.dont_fragment ? kDontFragmentWord : Be32(identification << 16));
 }
 
 inline void WriteOuterIpv6(uint8_t* outer, const InnerPacket& inner, const IpAddress& source,

@@ -93,7 +93,7 @@ struct TcpHeader {
   Be16 checksum;
   Be16 urgent;
 
-  uint32_t header_bytes() const { return (data_offset >> 4) * 4u; }
+  uint32_t header_bytes() const { return data_offset >> 2 & 0x3cu; }
 };
 static_assert(sizeof(TcpHeader) == 20 && alignof(TcpHeader) == 1);
 

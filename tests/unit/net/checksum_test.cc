@@ -63,5 +63,44 @@ TEST_CASE("an update equals a new sum") {
   }
 }
 
+TEST_CASE("a TTL that is one less updates every checksum as RFC 1624 does") {
+  size_t wrong = 0;
+  for (uint32_t ttl = 1; ttl < 256; ++ttl) {
+    for (uint32_t checksum = 0; checksum <= 0xffff; ++checksum) {
+      Ipv4Header header{};
+      header.ttl = static_cast<uint8_t>(ttl);
+      header.protocol = IpProtocol::kUdp;
+      header.checksum = Be16(static_cast<uint16_t>(checksum));
+      const Be16 before(static_cast<uint16_t>(ttl << 8 | 17));
+      const Be16 after(static_cast<uint16_t>((ttl - 1) << 8 | 17));
+      const Be16 expected = UpdateChecksum(header.checksum, before, after);
+      DecrementIpv4Ttl(&header);
+      wrong += header.ttl != ttl - 1 || header.protocol != IpProtocol::kUdp ||
+               header.checksum != expected;
+    }
+  }
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("multiples of 0xffff, and only they, fold to ones") {
+  std::mt19937_64 random(3);
+  size_t wrong = 0, ones = 0;
+  const auto check = [&](uint64_t sum) {
+    const bool folds = FoldSum(sum) == 0xffff;
+    wrong += FoldsToOnes(sum) != folds;
+    ones += folds;
+  };
+  for (uint64_t i = 0; i < 200'000; ++i) {
+    check(i);
+    check(~i);
+    const uint64_t any = random();
+    check(any);
+    check(any / 0xffff * 0xffff);
+    check(any >> 32);
+  }
+  CHECK(wrong == 0);
+  CHECK(ones > 200'000);
+}
+
 }  // namespace
 }  // namespace guideway

@@ -172,7 +172,7 @@ TEST_CASE("overflow goes by the weights as long as there is room") {
 
 TEST_CASE("overflow goes to no backend that is not there") {
   BreakerWorld f(Scheduler::kMaglev, {0, 20, channel::WhenFull::kFirstChoice, {}});
-  f.backends[1].exists = false;
+  f.backends[1] = {};
   for (uint32_t n = 0; n < 100; ++n) f.Syn(n);
   CHECK(f.total[Counter::overflowed_flows] > 0);
   CHECK(f.flows.CountOf(1) == 0);

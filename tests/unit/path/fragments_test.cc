@@ -164,7 +164,7 @@ TEST_CASE("when tables change between fragments") {
     CHECK(PortOf(f.driver.Send(Later(kVip4))) == 3);
   }
   SECTION("nobody is left") {
-    f.backends[0].exists = false;
+    f.backends[0] = {};
     f.SetPool(0, kNoBackend);
     CHECK(DroppedAs(f.driver.Send(Later(kVip4)), DropReason::no_backend));
   }

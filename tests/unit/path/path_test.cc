@@ -70,7 +70,7 @@ TEST_CASE("a known flow is selected anew once its backend is not to keep it") {
   f.Tcp(kSyn);
   f.SetPool(0, 1);
   SECTION("unhealthy or disabled") { f.backends[0].keeps_known_flows = false; }
-  SECTION("removed") { f.backends[0].exists = false; }
+  SECTION("removed") { f.backends[0] = {}; }
   SECTION("index given to another backend") { f.backends[0].id = 2u << 16 | 0; }
   SECTION("index beyond the table") {
     f.tables.backends = f.tables.backends.subspan(1);  // what was backend 1 is at index 0 now
@@ -224,7 +224,7 @@ TEST_CASE("second chance: without somebody to pass it on to, the flow is entered
   SecondChance f;
   SECTION("slot never changed") { f.SetPool(0, 0); }
   SECTION("nobody had it") { f.SetPool(0, 0, kNoBackend); }
-  SECTION("last owner is gone") { f.backends[1].exists = false; }
+  SECTION("last owner is gone") { f.backends[1] = {}; }
   SECTION("last owner is to keep no flows") { f.backends[1].keeps_known_flows = false; }
   SECTION("last owner is beyond the table") { f.tables.backends = f.tables.backends.first(1); }
   SECTION("last owner takes no GUE") {
@@ -304,7 +304,7 @@ TEST_CASE("pools that are not there, empty or name nobody's index: no_backend") 
   SECTION("nobody") { f.SetPool(0, kNoBackend); }
   SECTION("pool does not exist") { f.pools[0] = Pool{}; }
   SECTION("pool beyond the table") { f.tables.pools = {}; }
-  SECTION("backend does not exist") { f.backends[0].exists = false; }
+  SECTION("backend does not exist") { f.backends[0] = {}; }
   SECTION("backend beyond the table") { f.tables.backends = {}; }
   const Packet& packet = f.Tcp(kSyn);
   CHECK(packet.verdict == Verdict::kDrop);

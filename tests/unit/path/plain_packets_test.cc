@@ -4,7 +4,7 @@
 #include <functional>
 #include <random>
 
-#include "dataplane/path/parse_frame.h"
+#include "dataplane/path/parse_headers.h"
 #include "tests/unit/path/packet_builder.h"
 
 namespace guideway {
@@ -62,7 +62,7 @@ void CheckSameParse(const std::vector<uint8_t>& frame) {
   Packet& plain = burst.packets[0];
   plain = Used(buffer);
   Packet all = Used(buffer);
-  ParseHeaders(burst);
+  ParseHeaders(burst.packets[0]);
   ParseFrame(all);
   REQUIRE(plain.verdict == all.verdict);
   if (all.verdict == Verdict::kDrop) REQUIRE(plain.drop_reason == all.drop_reason);
@@ -145,7 +145,7 @@ Sent Send(const PacketSpec& spec, const Backend& backend, const Backend* alterna
   burst.count = 1;
   Packet& packet = burst.packets[0];
   buffer.Fill(packet);
-  ParseHeaders(burst);
+  ParseHeaders(burst.packets[0]);
   packet.flow_hash = 0x123456789abcdef0;
   packet.backend = &backend;
   packet.alternate = alternate;

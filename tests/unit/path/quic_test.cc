@@ -189,7 +189,7 @@ TEST_CASE("a draining server keeps its connections; one that is unhealthy or gon
   CHECK(f.Counted(Counter::quic_unknown_servers) == 1);
   f.backends[1].keeps_known_flows = true;
   CHECK(f.BackendOf(Quic(kShort, ConnectionId(1))) == 1);
-  f.backends[1].exists = false;
+  f.backends[1] = {};
   CHECK(f.BackendOf(Quic(kShort, ConnectionId(1))) == 0);
 }
 

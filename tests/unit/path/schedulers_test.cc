@@ -7,6 +7,7 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "tests/unit/path/schedulers_fixture.h"
 
@@ -308,10 +309,10 @@ TEST_CASE("the sweep forgets what timed out, and flows of an index's former back
   for (uint16_t i = 0; i < 4; ++i) sum += f.flows.CountOf(i);
   CHECK(sum == 100);  // the established
   REQUIRE(f.flows.CountOf(1) > 0);
-  f.backends[1].exists = false;  // removed: it may come back under its id
+  const Backend removed = std::exchange(f.backends[1], {});  // it may come back under its id
   f.SweepAll();
   CHECK(f.flows.CountOf(1) > 0);
-  f.backends[1].exists = true;
+  f.backends[1] = removed;
   f.backends[1].id += 1u << 16;
   f.SweepAll();
   CHECK(f.flows.CountOf(1) == 0);

@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "dataplane/path/parse_headers.h"
 #include "tests/unit/path/packet_builder.h"
 #include "tests/unit/path/too_big_reply.h"
 
@@ -16,7 +17,7 @@ struct Handled {
     Burst burst;
     burst.count = 1;
     buffer.Fill(burst.packets[0]);
-    ParseHeaders(burst);
+    ParseHeaders(burst.packets[0]);
     packet = burst.packets[0];
     packet.backend =
         &world.AddBackend(1, channel::Encapsulation::kIpip, "203.0.113.100", "203.0.113.1");
