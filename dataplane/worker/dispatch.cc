@@ -19,14 +19,14 @@ void Worker::DispatchOther(Packet& packet, rte_mbuf* mbuf, uint32_t receive_port
   switch (packet.verdict) {
     case Verdict::kToKernel:
       if (ports_[receive_port].twin != nullptr) {
-        to_kernel_.packets[to_kernel_.count++] = mbuf;
+        to_kernel_.Add(mbuf);
         return;
       }
       packet.Drop(DropReason::no_kernel_twin);
       break;
     case Verdict::kAnswer:
       SetFrame(mbuf, packet.frame, packet.length_bytes);
-      answers_.packets[answers_.count++] = mbuf;
+      answers_.Add(mbuf);
       return;
     case Verdict::kFragment:
       return SendFragments(packet, mbuf);
@@ -38,20 +38,20 @@ void Worker::DispatchOther(Packet& packet, rte_mbuf* mbuf, uint32_t receive_port
       break;
   }
   ++state_.counted[packet.drop_reason];
-  drops_.packets[drops_.count++] = mbuf;
+  drops_.Add(mbuf);
 }
 
 void Worker::Dispatch(rte_mbuf** packets, uint32_t receive_port) {
   burst_mbufs_ = packets;
-  for (uint32_t i = 0; i < burst_.count; ++i) {
-    Packet& packet = burst_.packets[i];
-    if (packet.verdict != Verdict::kForward) {
-      DispatchOther(packet, packets[i], receive_port);
+  rte_mbuf** next = packets;
+  for (Packet& packet : burst_) {
+    rte_mbuf* mbuf = *next++;
+    if (packet.verdict != Verdict::kForward) [[unlikely]] {
+      DispatchOther(packet, mbuf, receive_port);
       continue;
     }
-    SetFrame(packets[i], packet.frame, packet.length_bytes);
-    Outbox& outbox = outboxes_[packet.transmit_port];
-    outbox.packets[outbox.count++] = packets[i];
+    SetFrame(mbuf, packet.frame, packet.length_bytes);
+    outboxes_[packet.transmit_port].Add(mbuf);
   }
   for (uint32_t port = 0; port < ports_.size(); ++port) {
     if (outboxes_[port].count > 0) Forward(port);
@@ -62,15 +62,26 @@ void Worker::Dispatch(rte_mbuf** packets, uint32_t receive_port) {
   if (to_kernel_.count > 0) HandToKernel(receive_port);
   if (drops_.count > 0) rte_pktmbuf_free_bulk(drops_.packets, drops_.count);
   drops_.count = 0;
-  for (uint32_t i = 0; i < burst_.count; ++i) {
-    if (burst_.packets[i].verdict == Verdict::kHold) continue;  // counted when it stops waiting
-    traffic_->Count(burst_.packets[i], received_bytes_[i]);
+  CountTraffic();
+}
+
+// Last: what a queue did not take is a drop by now.
+void Worker::CountTraffic() {
+  Traffic& traffic = *traffic_;
+  const uint32_t* bytes = received_bytes_;
+  for (const Packet& packet : burst_) {
+    if (packet.verdict == Verdict::kForward) [[likely]] {
+      traffic.CountForwarded(packet, *bytes);
+    } else if (packet.verdict != Verdict::kHold) {  // counted when it stops waiting
+      traffic.CountOther(packet);
+    }
+    ++bytes;
   }
 }
 
 // For a packet of the burst that its consumer did not take.
 void Worker::DropLate(rte_mbuf* mbuf, DropReason reason) {
-  drops_.packets[drops_.count++] = mbuf;
+  drops_.Add(mbuf);
   ++state_.counted[reason];
   for (uint32_t i = 0; i < burst_.count; ++i) {
     if (burst_mbufs_[i] == mbuf) burst_.packets[i].Drop(reason);

@@ -58,7 +58,7 @@ uint32_t MakeFragments(const Packet& packet, rte_mbuf* mbuf, PathState& state,
 void Worker::SendFragments(Packet& packet, rte_mbuf* mbuf) {
   rte_mbuf* fragments[kMaxFragments];
   const uint32_t count = MakeFragments(packet, mbuf, state_, fragments);
-  drops_.packets[drops_.count++] = mbuf;
+  drops_.Add(mbuf);
   if (count == 0) {
     packet.Drop(DropReason::fragment_no_buffer);
     ++state_.counted[packet.drop_reason];

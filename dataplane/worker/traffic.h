@@ -20,10 +20,9 @@ struct TrafficCell {
   std::atomic<uint64_t> bytes{0};
   std::atomic<uint64_t> new_flows{0};
 
-  void Add(uint32_t frame_bytes, bool new_flow) {
+  void Add(uint32_t frame_bytes) {
     Bump(packets, 1);
     Bump(bytes, frame_bytes);
-    if (new_flow) Bump(new_flows, 1);
   }
   void AddTo(channel::TrafficValues* sum) const {
     sum->packets += packets.load(std::memory_order_relaxed);
@@ -63,11 +62,20 @@ struct Traffic {
   // A packet that is where it was to go, or dropped for its drop_reason. A packet without a VIP is
   // never forwarded.
   void Count(const Packet& packet, uint32_t received_bytes) {
-    if (packet.verdict == Verdict::kForward) {
-      vips[packet.vip].Add(received_bytes, packet.new_flow);
-      backends[BackendIndex(packet.backend->id)].Add(received_bytes, packet.new_flow);
-      return;
+    packet.verdict == Verdict::kForward ? CountForwarded(packet, received_bytes)
+                                        : CountOther(packet);
+  }
+  void CountForwarded(const Packet& packet, uint32_t received_bytes) {
+    TrafficCell& vip = vips[packet.vip];
+    TrafficCell& backend = backends[BackendIndex(packet.backend->id)];
+    vip.Add(received_bytes);
+    backend.Add(received_bytes);
+    if (packet.new_flow) [[unlikely]] {
+      TrafficCell::Bump(vip.new_flows, 1);
+      TrafficCell::Bump(backend.new_flows, 1);
     }
+  }
+  void CountOther(const Packet& packet) {
     OtherVerdicts& row = others[packet.vip < kNoVipRow ? packet.vip : kNoVipRow];
     TrafficCell::Bump(packet.verdict == Verdict::kToKernel ? row.to_kernel
                       : packet.verdict == Verdict::kAnswer

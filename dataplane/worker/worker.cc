@@ -157,7 +157,7 @@ void Worker::LoadBurst(rte_mbuf** packets, uint32_t count, uint32_t port) {
     if (mbuf->nb_segs != 1) {
       ++state_.counted[DropReason::scattered_frame];
       traffic_->CountDropWithoutVip(DropReason::scattered_frame);
-      drops_.packets[drops_.count++] = mbuf;
+      drops_.Add(mbuf);
       continue;
     }
     packets[burst_.count] = mbuf;

@@ -59,6 +59,8 @@ class Worker {
   struct Outbox {
     uint32_t count = 0;
     rte_mbuf* packets[kBurstCapacity];
+
+    void Add(rte_mbuf* mbuf) { packets[count++] = mbuf; }
   };
   struct Sent {
     uint32_t packets = 0;
@@ -77,6 +79,7 @@ class Worker {
   void Process(rte_mbuf** packets, uint32_t count, uint32_t port, const Snapshot& tables);
   void LoadBurst(rte_mbuf** packets, uint32_t count, uint32_t port);
   void Dispatch(rte_mbuf** packets, uint32_t receive_port);
+  void CountTraffic();
   void DispatchOther(Packet& packet, rte_mbuf* mbuf, uint32_t receive_port);
   void Forward(uint32_t port);
   void SendFragments(Packet& packet, rte_mbuf* mbuf);
