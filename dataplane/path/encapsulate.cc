@@ -98,9 +98,14 @@ IpFamily WriteOuter(const Packet& packet, uint8_t* ip_header, uint32_t outer_byt
 
 }  // namespace
 
-void Encapsulate(Packet* packets, uint32_t count, PathState& state) {
-  for (Packet* packet = packets; packet != packets + count; ++packet) {
-    if (packet->pending() && !ForwardPlain(*packet, state)) Forward(*packet, state);
+void Encapsulate(Packet& packet, PathState& state) {
+  if (!ForwardPlain(packet, state)) Forward(packet, state);
+}
+
+void EncapsulateLeft(Burst& burst, PathState& state) {
+  for (const uint8_t place : burst.left) {
+    Packet& packet = burst.packets[place];
+    if (packet.pending()) Encapsulate(packet, state);
   }
 }
 

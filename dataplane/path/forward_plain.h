@@ -1,6 +1,5 @@
-// Encapsulate for nearly every packet: an untagged next hop, no MSS to lower, and an outer header
-// that is IPIP's, L2's or, over IPv4, GRE's or GUE's. One template for all, so that each kind is
-// straight code.
+// Encapsulate for nearly every packet: a ShortCut packet, no MSS to lower, and an outer header that
+// is PlainOuter. One template for all, so that each kind is straight code.
 //
 // HOT PATH: no allocation, lock, log, system call or exception. Pure but for state.next_ipv4_id.
 #ifndef GUIDEWAY_DATAPLANE_PATH_FORWARD_PLAIN_H_
@@ -10,9 +9,8 @@
 #include <cstring>
 
 #include "dataplane/path/packet.h"
+#include "dataplane/path/tunnel.h"
 #include "lib/net/checksum.h"
-#include "lib/net/encapsulation.h"
-#include "lib/net/gue.h"
 #include "lib/net/headers.h"
 
 namespace guideway {
@@ -35,26 +33,17 @@ inline void DecrementTtl(IpFamily family, uint8_t* ip_header) {
   }
 }
 
-// Bytes between outer and inner IP header.
-template <PlainOuter kOuter>
-uint32_t PlainShimBytes(const Packet& packet, const Backend& backend) {
-  if constexpr (kOuter == PlainOuter::kGreIpv4) return kGreBytes;
-  if constexpr (kOuter != PlainOuter::kGueIpv4) return 0;
-  return 12u + 4u * backend.gue_hop_list + 4u * (packet.alternate != nullptr);
+constexpr bool IsGre(PlainOuter outer) {
+  return outer == PlainOuter::kGreIpv4 || outer == PlainOuter::kGreIpv6;
 }
-
-// As WriteGue() does, over IPv4.
-inline void WritePlainGue(const Packet& packet, const Backend& backend, uint8_t* ip_header,
-                          uint32_t shim_bytes, IpProtocol inner_protocol) {
-  auto* words = reinterpret_cast<Be32*>(ip_header - shim_bytes);
-  words[0] =
-      Be32(uint32_t{TunnelSourcePort(packet.flow_hash).host()} << 16 | backend.gue_port.host());
-  words[1] = Be32((shim_bytes + packet.ip_length_bytes) << 16);  // and no checksum
-  words[2] =
-      Be32((shim_bytes - 12) / 4 << 24 | uint32_t{static_cast<uint8_t>(inner_protocol)} << 16);
-  if (!backend.gue_hop_list) return;
-  words[3] = Be32(uint32_t{kGueHopsIpv4} << 16 | (packet.alternate != nullptr));
-  if (packet.alternate != nullptr) words[4] = packet.alternate->outer_destination.ipv4();
+constexpr bool IsGue(PlainOuter outer) {
+  return outer == PlainOuter::kGueIpv4 || outer == PlainOuter::kGueIpv6;
+}
+constexpr IpFamily OuterFamilyOf(PlainOuter outer, IpFamily inner) {
+  if (outer == PlainOuter::kL2) return inner;
+  const bool ipv6 = outer == PlainOuter::kIpipIpv6 || outer == PlainOuter::kGreIpv6 ||
+                    outer == PlainOuter::kGueIpv6;
+  return ipv6 ? IpFamily::kIpv6 : IpFamily::kIpv4;
 }
 
 // The header in front of an IP header that is not written yet: 16 bytes at once, of which the last
@@ -70,50 +59,61 @@ inline void WriteEthernetFirst(uint8_t* frame, const Backend& backend, Be16 type
 // Writes outer IP header and shim in front of `ip_header`.
 template <PlainOuter kOuter, IpFamily kFamily>
 void WritePlainOuter(const Packet& packet, const Backend& backend, uint8_t* ip_header,
-                     uint32_t shim_bytes, PathState& state) {
+                     uint32_t outer_bytes, PathState& state) {
+  uint8_t* outer = ip_header - outer_bytes;
   InnerPacket inner = DescribeInner(kFamily, ip_header, packet.ip_length_bytes);
-  if constexpr (kOuter == PlainOuter::kIpv6) {
-    return WriteOuterIpv6(ip_header - sizeof(Ipv6Header), inner, backend.outer_source,
-                          backend.outer_destination, static_cast<uint32_t>(packet.flow_hash));
+  constexpr IpFamily kOuterFamily = OuterFamilyOf(kOuter, kFamily);
+  if constexpr (IsGre(kOuter)) {
+    WriteGre(ip_header - kGreBytes, inner.protocol);
+    inner = BehindShim(inner, IpProtocol::kGre, kGreBytes);
   }
-  if constexpr (kOuter == PlainOuter::kGueIpv4) {
-    WritePlainGue(packet, backend, ip_header, shim_bytes, inner.protocol);
-    inner = BehindShim(inner, IpProtocol::kUdp, shim_bytes);
+  if constexpr (IsGue(kOuter)) {
+    const GueHeader gue = DescribeGue(packet, kOuterFamily);
+    WriteGue(ip_header - GueBytes(gue), gue, inner.protocol, packet.ip_length_bytes);
+    inner = BehindShim(inner, IpProtocol::kUdp, GueBytes(gue));
   }
-  if constexpr (kOuter == PlainOuter::kGreIpv4) {
-    WriteGre(ip_header - shim_bytes, inner.protocol);
-    inner = BehindShim(inner, IpProtocol::kGre, shim_bytes);
+  if constexpr (kOuterFamily == IpFamily::kIpv6) {
+    WriteOuterIpv6(outer, inner, backend.outer_source, backend.outer_destination,
+                   static_cast<uint32_t>(packet.flow_hash));
+    if (IsGue(kOuter) && !backend.gue_zero_checksum6) FillUdpChecksum(outer);
+  } else {
+    Be32 fragment_word = kDontFragmentWord;
+    if (!inner.dont_fragment) fragment_word = Be32(uint32_t{state.next_ipv4_id++} << 16);
+    WriteOuterIpv4(outer, inner, backend.outer_source.ipv4(), backend.outer_destination.ipv4(),
+                   fragment_word);
   }
-  Be32 fragment_word = kDontFragmentWord;
-  if (!inner.dont_fragment) fragment_word = Be32(uint32_t{state.next_ipv4_id++} << 16);
-  WriteOuterIpv4(ip_header - shim_bytes - sizeof(Ipv4Header), inner, backend.outer_source.ipv4(),
-                 backend.outer_destination.ipv4(), fragment_word);
+}
+
+// From the outer IP header to the inner one. At most kShortCutHeadroomBytes.
+template <PlainOuter kOuter, IpFamily kFamily>
+uint32_t PlainOuterBytes(const Packet& packet) {
+  if constexpr (kOuter == PlainOuter::kL2) return 0;
+  constexpr IpFamily kOuterFamily = OuterFamilyOf(kOuter, kFamily);
+  uint32_t bytes = OuterHeaderBytes(kOuterFamily);
+  if constexpr (IsGre(kOuter)) bytes += kGreBytes;
+  if constexpr (IsGue(kOuter)) bytes += GueBytes(DescribeGue(packet, kOuterFamily));
+  return bytes;
 }
 
 template <PlainOuter kOuter, IpFamily kFamily>
 [[gnu::always_inline]] inline bool ForwardPlain(Packet& packet, const Backend& backend,
                                                 PathState& state) {
   constexpr uint32_t kLinkBytes = sizeof(EthernetHeader);
-  constexpr bool kL2 = kOuter == PlainOuter::kL2;
-  constexpr IpFamily kOuterFamily = kL2                           ? kFamily
-                                    : kOuter == PlainOuter::kIpv6 ? IpFamily::kIpv6
-                                                                  : IpFamily::kIpv4;
-  constexpr Be16 kType = kOuterFamily == IpFamily::kIpv4 ? ether_type::kIpv4 : ether_type::kIpv6;
-  const uint32_t shim_bytes = PlainShimBytes<kOuter>(packet, backend);
-  // At most kShortCutHeadroomBytes:
-  const uint32_t more_bytes = (kL2 ? 0 : OuterHeaderBytes(kOuterFamily)) + shim_bytes;
-  const uint32_t out_bytes = more_bytes + packet.ip_length_bytes;
+  constexpr bool kIpv4Outside = OuterFamilyOf(kOuter, kFamily) == IpFamily::kIpv4;
+  constexpr Be16 kType = kIpv4Outside ? ether_type::kIpv4 : ether_type::kIpv6;
+  const uint32_t outer_bytes = PlainOuterBytes<kOuter, kFamily>(packet);
+  const uint32_t out_bytes = outer_bytes + packet.ip_length_bytes;
   const bool lowers_mss = packet.max_segment_size != 0 && (packet.tcp_flags & kTcpSyn) != 0;
   if (out_bytes > backend.next_hop.mtu_bytes || lowers_mss) [[unlikely]]
     return false;
   uint8_t* ip_header = packet.frame + kLinkBytes;
   DecrementTtl(kFamily, ip_header);
-  packet.frame -= more_bytes;
-  if constexpr (kL2) {
+  packet.frame -= outer_bytes;
+  if constexpr (kOuter == PlainOuter::kL2) {
     WriteEthernet(packet.frame, backend.next_hop, kType);
   } else {
     WriteEthernetFirst(packet.frame, backend, kType);
-    WritePlainOuter<kOuter, kFamily>(packet, backend, ip_header, shim_bytes, state);
+    WritePlainOuter<kOuter, kFamily>(packet, backend, ip_header, outer_bytes, state);
   }
   packet.length_bytes = kLinkBytes + out_bytes;
   packet.transmit_port = backend.next_hop.port;
@@ -134,16 +134,20 @@ constexpr uint32_t PlainKind(PlainOuter outer, ShortCut short_cut) {
 #define GW_FORWARD_PLAIN(outer, family)                \
   case PlainKind(PlainOuter::outer, ShortCut::family): \
     return ForwardPlain<PlainOuter::outer, IpFamily::family>(packet, backend, state);
-    GW_FORWARD_PLAIN(kIpv4, kIpv4)
-    GW_FORWARD_PLAIN(kIpv4, kIpv6)
-    GW_FORWARD_PLAIN(kIpv6, kIpv4)
-    GW_FORWARD_PLAIN(kIpv6, kIpv6)
-    GW_FORWARD_PLAIN(kGreIpv4, kIpv4)
-    GW_FORWARD_PLAIN(kGreIpv4, kIpv6)
-    GW_FORWARD_PLAIN(kGueIpv4, kIpv4)
-    GW_FORWARD_PLAIN(kGueIpv4, kIpv6)
     GW_FORWARD_PLAIN(kL2, kIpv4)
+    GW_FORWARD_PLAIN(kIpipIpv4, kIpv4)
+    GW_FORWARD_PLAIN(kIpipIpv6, kIpv4)
+    GW_FORWARD_PLAIN(kGreIpv4, kIpv4)
+    GW_FORWARD_PLAIN(kGreIpv6, kIpv4)
+    GW_FORWARD_PLAIN(kGueIpv4, kIpv4)
+    GW_FORWARD_PLAIN(kGueIpv6, kIpv4)
     GW_FORWARD_PLAIN(kL2, kIpv6)
+    GW_FORWARD_PLAIN(kIpipIpv4, kIpv6)
+    GW_FORWARD_PLAIN(kIpipIpv6, kIpv6)
+    GW_FORWARD_PLAIN(kGreIpv4, kIpv6)
+    GW_FORWARD_PLAIN(kGreIpv6, kIpv6)
+    GW_FORWARD_PLAIN(kGueIpv4, kIpv6)
+    GW_FORWARD_PLAIN(kGueIpv6, kIpv6)
 #undef GW_FORWARD_PLAIN
     default:
       return false;

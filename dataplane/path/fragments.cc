@@ -142,9 +142,9 @@ void BeginFragment(Packet& packet, const Snapshot& tables, PathState& state) {
 }
 
 void AskPeersForFragments(Burst& burst, const Snapshot& tables, PathState& state) {
-  for (uint32_t i = 0; i < burst.count; ++i) {
-    Packet& packet = burst.packets[i];
-    if (!packet.pending() || packet.kind != PacketKind::kFragment) continue;
+  for (const uint8_t place : burst.unknown) {
+    Packet& packet = burst.packets[place];
+    if (packet.kind != PacketKind::kFragment) continue;
     if (packet.backend != nullptr || IsSynWithoutAck(packet.tcp_flags)) continue;
     packet.backend = KnownToPeers(packet, tables, state);
     if (packet.backend == nullptr) continue;
@@ -157,14 +157,14 @@ void SettleFragments(Burst& burst, const Snapshot& tables, PathState& state) {
   state.fragments_in_burst = false;
   const bool by_hash3 = tables.fragments == channel::FragmentPolicy::kHash3;
   // All first ones first: within a burst the order does not matter.
-  for (uint32_t i = 0; i < burst.count && !by_hash3; ++i) {
-    Packet& packet = burst.packets[i];
-    if (packet.kind == PacketKind::kFragment && packet.ports_known) {
+  for (const uint8_t place : burst.left) {
+    Packet& packet = burst.packets[place];
+    if (!by_hash3 && packet.kind == PacketKind::kFragment && packet.ports_known) {
       Remember(packet, tables, state);
     }
   }
-  for (uint32_t i = 0; i < burst.count; ++i) {
-    Packet& packet = burst.packets[i];
+  for (const uint8_t place : burst.left) {
+    Packet& packet = burst.packets[place];
     if (packet.verdict != Verdict::kHold) continue;
     by_hash3 ? SettleByHash3(packet, tables) : SettleLater(packet, tables, state);
   }

@@ -170,7 +170,7 @@ void ForwardError(Packet& packet, const Message& message, const Snapshot& tables
   packet.backend = OwnerOf(packet, tables, state);
   if (packet.backend == nullptr) return packet.Drop(DropReason::no_backend);
   packet.verdict = Verdict::kPending;
-  Encapsulate(&packet, 1, state);
+  Encapsulate(packet, state);
 }
 
 }  // namespace

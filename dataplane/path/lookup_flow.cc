@@ -52,6 +52,7 @@ FlowState StateAfter(const Packet& packet, FlowState before, const Snapshot& tab
     FlowEntry* entry = state.flows->Find(packet.flow_hash, state.now_s);
     if (FollowEntry(packet, entry, tables, state)) {
       ++known;
+      burst.left.Add(place);
     } else {
       burst.unknown.Add(place);
     }
@@ -61,19 +62,21 @@ FlowState StateAfter(const Packet& packet, FlowState before, const Snapshot& tab
 
 }  // namespace
 
-uint32_t LookupFlow(Burst& burst, const Snapshot& tables, PathState& state) {
+void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state) {
   const FlowTable& flows = *state.flows;
   uint32_t others = 0;  // than those whose flow is known from its first bucket
-  uint32_t left = 0;    // of those, for Encapsulate()
   burst.unknown.clear();
+  burst.left.clear();
   BurstPlaces undecided;  // whose second bucket is on its way from memory
   for (Packet& packet : burst) {
     if (!packet.pending()) {
       ++others;
+      if (packet.kind == PacketKind::kFragment) burst.left.Add(burst.PlaceOf(packet));
       continue;
     }
     if (packet.backend != nullptr) [[unlikely]] {
       ++others;
+      burst.left.Add(burst.PlaceOf(packet));
       KeepQuicFlow(packet, tables, state);
       continue;
     }
@@ -85,7 +88,7 @@ uint32_t LookupFlow(Burst& burst, const Snapshot& tables, PathState& state) {
     bool look_further;
     FlowEntry* entry = flows.FindFirst(packet.flow_hash, state.now_s, &look_further);
     if (FollowEntry(packet, entry, tables, state)) [[likely]] {
-      if (!ForwardPlain(packet, state)) ++left;
+      if (!ForwardPlain(packet, state)) burst.left.Add(burst.PlaceOf(packet));
     } else if (look_further) {
       flows.PrefetchSecond(packet.flow_hash);
       undecided.Add(burst.PlaceOf(packet));
@@ -94,11 +97,9 @@ uint32_t LookupFlow(Burst& burst, const Snapshot& tables, PathState& state) {
     }
   }
   uint32_t known = burst.count - others - burst.unknown.size() - undecided.size();
-  const uint32_t forwarded = known - left;
   if (undecided.size() > 0) known += LookupSecond(undecided, burst, tables, state);
   state.counted[Counter::flow_hits] += known;
   state.counted[Counter::flow_misses] += burst.unknown.size();
-  return forwarded;
 }
 
 }  // namespace guideway

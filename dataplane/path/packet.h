@@ -64,7 +64,7 @@ constexpr bool IsSynWithoutAck(uint8_t tcp_flags) {
 // UDP, no options or extension headers, nothing wrong, room for every plain outer header. The
 // value, added to a backend's PlainOuter, names the code of forward_plain.h.
 enum class ShortCut : uint8_t { kNone = 0, kIpv4 = 8, kIpv6 = 16 };
-inline constexpr uint32_t kShortCutHeadroomBytes = 40;  // the longest plain outer header
+inline constexpr uint32_t kShortCutHeadroomBytes = 72;  // the longest: IPv6 and GUE with a hop
 
 // Of a packet, what ParseHeaders sets to the same for nearly all of them: one word, one store.
 struct PacketFacts {
@@ -141,7 +141,9 @@ class BurstPlaces {
 
 struct Burst {
   uint32_t count = 0;
-  BurstPlaces unknown;  // for which LookupFlow found no flow
+  // After LookupFlow:
+  BurstPlaces unknown;  // for which it found no flow
+  BurstPlaces left;     // pending, but not forwarded yet, nor unknown; and fragments
   Packet packets[kBurstCapacity];
 
   uint8_t PlaceOf(const Packet& packet) const { return static_cast<uint8_t>(&packet - packets); }

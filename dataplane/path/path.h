@@ -23,24 +23,24 @@ void LookupVip(Burst& burst, const Snapshot& tables, PathState& state);
 // Known flow -> backend. A flow is known if its entry's backend still is the same
 // backend and keeps its flows. A packet that has a backend already keeps it. A SYN without ACK is
 // never known: it starts a flow anew.
-uint32_t LookupFlow(Burst& burst, const Snapshot& tables, PathState& state);
+void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state);
 // Unknown flow -> Maglev slot -> backend, entered into the flow table (but not by a RST, and not
 // while a second backend may own it: `alternate`).
 void SelectBackend(Burst& burst, const Snapshot& tables, PathState& state);
 // Cuts Ethernet padding; TTL or hop limit - 1 (also for L2: it is what ends loops), outer headers
 // or L3DSR's rewrite, Ethernet addresses of the next hop, egress port.
-void Encapsulate(Packet* packets, uint32_t count, PathState& state);
+void EncapsulateLeft(Burst& burst, PathState& state);
+void Encapsulate(Packet& packet, PathState& state);
 
 inline void ProcessBurst(Burst& burst, const Snapshot& tables, PathState& state) {
   LookupVip(burst, tables, state);
-  if (LookupFlow(burst, tables, state) == burst.count) [[likely]]
-    return;
+  LookupFlow(burst, tables, state);
   if (state.fragments_in_burst) [[unlikely]]
     AskPeersForFragments(burst, tables, state);
   SelectBackend(burst, tables, state);
   if (state.fragments_in_burst) [[unlikely]]
     SettleFragments(burst, tables, state);
-  Encapsulate(burst.packets, burst.count, state);
+  EncapsulateLeft(burst, state);
 }
 
 }  // namespace guideway

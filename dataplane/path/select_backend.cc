@@ -4,6 +4,7 @@
 // table remembers it.
 #include "dataplane/path/backend_of.h"
 #include "dataplane/path/flow_counting.h"
+#include "dataplane/path/forward_plain.h"
 #include "dataplane/path/path.h"
 
 namespace guideway {
@@ -46,6 +47,17 @@ void SelectByState(Packet& packet, const channel::MaglevSlot& slot, const Snapsh
   if (packet.alternate == nullptr && !Remember(packet, tables, state)) packet.backend = by_hash;
 }
 
+void Select(Packet& packet, const channel::MaglevSlot* slot, const Snapshot& tables,
+            PathState& state) {
+  packet.backend = slot != nullptr ? BackendOf(*slot, tables) : nullptr;
+  if (packet.backend == nullptr) return packet.Drop(DropReason::no_backend);
+  if (tables.pools[packet.pool].keeps_state) [[unlikely]]
+    return SelectByState(packet, *slot, tables, state);
+  packet.alternate = AlternateOf(*slot, packet, tables);
+  // Entered, the flow's next packets would go to `backend` alone.
+  if (packet.alternate == nullptr) Remember(packet, tables, state);
+}
+
 }  // namespace
 
 void SelectBackend(Burst& burst, const Snapshot& tables, PathState& state) {
@@ -57,20 +69,10 @@ void SelectBackend(Burst& burst, const Snapshot& tables, PathState& state) {
   }
   for (const uint8_t place : burst.unknown) {
     Packet& packet = burst.packets[place];
-    const channel::MaglevSlot* slot = slots[place];
-    if (packet.backend != nullptr) continue;  // other workers knew it
-    packet.backend = slot != nullptr ? BackendOf(*slot, tables) : nullptr;
-    if (packet.backend == nullptr) {
-      packet.Drop(DropReason::no_backend);
-      continue;
-    }
-    if (tables.pools[packet.pool].keeps_state) [[unlikely]] {
-      SelectByState(packet, *slot, tables, state);
-      continue;
-    }
-    packet.alternate = AlternateOf(*slot, packet, tables);
-    // Entered, the flow's next packets would go to `backend` alone.
-    if (packet.alternate == nullptr) Remember(packet, tables, state);
+    if (packet.backend == nullptr) Select(packet, slots[place], tables, state);  // else a peer knew
+    if (packet.pending() && ForwardPlain(packet, state)) continue;
+    // A first fragment says what becomes of the others, even if it is dropped.
+    if (packet.pending() || packet.kind == PacketKind::kFragment) burst.left.Add(place);
   }
 }
 

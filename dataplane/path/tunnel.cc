@@ -3,22 +3,12 @@
 // GRE, GUE and L3DSR.
 #include "dataplane/path/tunnel.h"
 
-#include "lib/net/gue.h"
 #include "lib/net/l3dsr.h"
 
 namespace guideway {
 namespace {
 
 using channel::Encapsulation;
-
-GueHeader DescribeGue(const Packet& packet) {
-  const Backend& backend = *packet.backend;
-  return {.source_port = TunnelSourcePort(packet.flow_hash),
-          .destination_port = backend.gue_port,
-          .hop_list = backend.gue_hop_list,
-          .hop = packet.alternate != nullptr ? &packet.alternate->outer_destination : nullptr,
-          .outer_family = backend.outer_destination.family()};
-}
 
 IpFamily WriteGreTunnel(const Packet& packet, uint8_t* ip_header, uint32_t outer_bytes,
                         PathState& state) {
@@ -31,7 +21,7 @@ IpFamily WriteGreTunnel(const Packet& packet, uint8_t* ip_header, uint32_t outer
 IpFamily WriteGueTunnel(const Packet& packet, uint8_t* ip_header, uint32_t outer_bytes,
                         PathState& state) {
   const InnerPacket inner = DescribeInner(packet.family, ip_header, packet.ip_length_bytes);
-  const GueHeader gue = DescribeGue(packet);
+  const GueHeader gue = DescribeGue(packet, packet.backend->outer_destination.family());
   const uint32_t gue_bytes = GueBytes(gue);
   WriteGue(ip_header - gue_bytes, gue, inner.protocol, packet.ip_length_bytes);
   uint8_t* outer = ip_header - outer_bytes;
@@ -54,7 +44,9 @@ uint32_t TunnelBytes(const Packet& packet) {
   const Backend& backend = *packet.backend;
   if (backend.encapsulation == Encapsulation::kL3dsr) return 0;
   const uint32_t shim_bytes =
-      backend.encapsulation == Encapsulation::kGre ? kGreBytes : GueBytes(DescribeGue(packet));
+      backend.encapsulation == Encapsulation::kGre
+          ? kGreBytes
+          : GueBytes(DescribeGue(packet, packet.backend->outer_destination.family()));
   return OuterHeaderBytes(backend.outer_destination.family()) + shim_bytes;
 }
 

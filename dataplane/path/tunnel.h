@@ -7,6 +7,7 @@
 
 #include "dataplane/path/path.h"
 #include "lib/net/encapsulation.h"
+#include "lib/net/gue.h"
 
 namespace guideway {
 
@@ -17,6 +18,16 @@ uint32_t TunnelBytes(const Packet& packet);
 // the family of the first IP header.
 IpFamily WriteTunnel(const Packet& packet, uint8_t* ip_header, uint32_t outer_bytes,
                      PathState& state);
+
+// `outer_family`: that of the backend's outer_destination.
+inline GueHeader DescribeGue(const Packet& packet, IpFamily outer_family) {
+  const Backend& backend = *packet.backend;
+  return {.source_port = TunnelSourcePort(packet.flow_hash),
+          .destination_port = backend.gue_port,
+          .hop_list = backend.gue_hop_list,
+          .hop = packet.alternate != nullptr ? &packet.alternate->outer_destination : nullptr,
+          .outer_family = outer_family};
+}
 
 // Writes the outer IP header at `outer`. Returns its family. Inline, because plain IPIP needs
 // nothing else.

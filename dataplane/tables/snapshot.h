@@ -29,10 +29,18 @@ struct NextHop {
 };
 static_assert(sizeof(NextHop) == 18);
 
-// What Encapsulate can do without looking at a backend's other fields: L2; IPIP over IPv4 or IPv6,
-// GRE and GUE over IPv4, all with a fixed source; to a next hop that is there and takes no tag.
-// kNone: it has to look.
-enum class PlainOuter : uint8_t { kNone, kIpv4, kIpv6, kGreIpv4, kGueIpv4, kL2 };
+// What Encapsulate can do without looking at a backend's other fields: L2, IPIP, GRE and GUE, with
+// a fixed source; to a next hop that is there and takes no tag. kNone: it has to look.
+enum class PlainOuter : uint8_t {
+  kNone,
+  kL2,
+  kIpipIpv4,
+  kIpipIpv6,
+  kGreIpv4,
+  kGreIpv6,
+  kGueIpv4,
+  kGueIpv6
+};
 
 struct alignas(kCacheLineBytes) Backend {
   BackendId id = 0;  // index and incarnation; a free index has exists == false
@@ -57,14 +65,19 @@ inline PlainOuter PlainOuterOf(const Backend& backend) {
   if (!plain_hop) return PlainOuter::kNone;
   if (backend.encapsulation == channel::Encapsulation::kL2) return PlainOuter::kL2;
   if (backend.source_flow_bits != 0) return PlainOuter::kNone;
-  const bool outer_ipv4 = backend.outer_destination.IsIpv4();
-  if (backend.encapsulation == channel::Encapsulation::kIpip) {
-    return outer_ipv4 ? PlainOuter::kIpv4 : PlainOuter::kIpv6;
+  const bool ipv4 = backend.outer_destination.IsIpv4();
+  switch (backend.encapsulation) {
+    case channel::Encapsulation::kIpip:
+      return ipv4 ? PlainOuter::kIpipIpv4 : PlainOuter::kIpipIpv6;
+    case channel::Encapsulation::kGre:
+      return ipv4 ? PlainOuter::kGreIpv4 : PlainOuter::kGreIpv6;
+    case channel::Encapsulation::kGue:
+      return ipv4 ? PlainOuter::kGueIpv4 : PlainOuter::kGueIpv6;
+    case channel::Encapsulation::kL2:
+    case channel::Encapsulation::kL3dsr:
+      break;
   }
-  if (!outer_ipv4) return PlainOuter::kNone;
-  if (backend.encapsulation == channel::Encapsulation::kGre) return PlainOuter::kGreIpv4;
-  const bool gue = backend.encapsulation == channel::Encapsulation::kGue;
-  return gue ? PlainOuter::kGueIpv4 : PlainOuter::kNone;
+  return PlainOuter::kNone;
 }
 
 struct Pool {

@@ -43,7 +43,7 @@ uint32_t MakeFragments(const Packet& packet, rte_mbuf* mbuf, PathState& state,
   const auto count = static_cast<uint32_t>(made);
   for (uint32_t i = 0; i < count; ++i) {
     Packet part = PartOf(packet, fragments[i], i == 0);
-    Encapsulate(&part, 1, state);
+    Encapsulate(part, state);
     if (part.verdict != Verdict::kForward) {
       // A fragment fits, and its buffer has room: only if buffers are made without headroom.
       rte_pktmbuf_free_bulk(fragments, count);

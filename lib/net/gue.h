@@ -13,6 +13,7 @@
 #define GUIDEWAY_LIB_NET_GUE_H_
 
 #include <cstdint>
+#include <cstring>
 
 #include "lib/net/address.h"
 #include "lib/net/big_endian.h"
@@ -51,6 +52,28 @@ inline Be16 TunnelSourcePort(uint64_t flow_hash) {
 // (RFC 8200, section 8.1). The header's payload length must be that of the datagram, and its
 // checksum 0.
 void FillUdpChecksum(uint8_t* ipv6);
+
+// Inline, because the packet path calls it for every packet; by words, all of which the checksum
+// may have to read back.
+inline void WriteGue(uint8_t* shim, const GueHeader& header, IpProtocol inner_protocol,
+                     uint32_t inner_bytes) {
+  const uint32_t shim_bytes = GueBytes(header);
+  auto* words = reinterpret_cast<Be32*>(shim);
+  words[0] = Be32(uint32_t{header.source_port.host()} << 16 | header.destination_port.host());
+  words[1] = Be32((shim_bytes + inner_bytes) << 16);  // and no checksum
+  words[2] =
+      Be32((shim_bytes - 12) / 4 << 24 | uint32_t{static_cast<uint8_t>(inner_protocol)} << 16);
+  if (!header.hop_list) return;
+  const bool ipv4 = header.outer_family == IpFamily::kIpv4;
+  const uint32_t type = ipv4 ? kGueHopsIpv4 : kGueHopsIpv6;
+  words[3] = Be32(type << 16 | (header.hop != nullptr));
+  if (header.hop == nullptr) return;
+  if (ipv4) {
+    words[4] = header.hop->ipv4();
+  } else {
+    std::memcpy(&words[4], header.hop->bytes.data(), sizeof(header.hop->bytes));
+  }
+}
 
 }  // namespace guideway
 

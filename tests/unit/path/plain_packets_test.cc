@@ -153,7 +153,7 @@ Sent Send(const PacketSpec& spec, const Backend& backend, const Backend* alterna
   PathState state;
   state.next_ipv4_id = 77;
   state.now_ms = 1'000'000;
-  Encapsulate(burst.packets, 1, state);
+  Encapsulate(packet, state);
   return {packet.verdict, FrameOf(packet), packet.transmit_port};
 }
 
@@ -185,16 +185,18 @@ TEST_CASE("A plain outer header is what the path for all packets writes") {
       const Backend& other = world.AddBackend(4, encapsulation, outer_ipv6 ? "fd00::1" : "10.0.0.1",
                                               outer_ipv6 ? "fd00::4" : "10.0.0.4");
       backend.gue_port = Be16(6080);
+      backend.gue_zero_checksum6 = false;
       for (const PacketSpec& spec : Specs()) {
         for (const uint16_t mtu : std::vector<uint16_t>{0, 60, 90, 1500}) {
           backend.next_hop.mtu_bytes = mtu;
-          for (const uint16_t headroom : std::vector<uint16_t>{0, 19, 20, 32, 36, 40, 80}) {
+          for (const uint16_t headroom : std::vector<uint16_t>{0, 19, 20, 40, 71, 72, 80}) {
             backend.gue_hop_list = false;
             plain_ones += CheckSameSent(spec, backend, nullptr, headroom);
             backend.gue_hop_list = encapsulation == Encapsulation::kGue;
             plain_ones += CheckSameSent(spec, backend, nullptr, headroom);
             if (!backend.gue_hop_list) continue;
             plain_ones += CheckSameSent(spec, backend, &other, headroom);
+            backend.gue_zero_checksum6 = !backend.gue_zero_checksum6;
           }
         }
       }
@@ -206,7 +208,7 @@ TEST_CASE("A plain outer header is what the path for all packets writes") {
 TEST_CASE("Only what needs no further look is a plain outer header") {
   World world;
   Backend& backend = world.AddBackend(3, channel::Encapsulation::kIpip, "10.0.0.1", "10.0.0.3");
-  CHECK(PlainOuterOf(backend) == PlainOuter::kIpv4);
+  CHECK(PlainOuterOf(backend) == PlainOuter::kIpipIpv4);
   backend.source_flow_bits = 8;
   CHECK(PlainOuterOf(backend) == PlainOuter::kNone);
   backend.source_flow_bits = 0;
@@ -214,13 +216,16 @@ TEST_CASE("Only what needs no further look is a plain outer header") {
   CHECK(PlainOuterOf(backend) == PlainOuter::kNone);
   backend.next_hop.vlan = Be16(0);
   backend.outer_destination = Address("fd00::3");
-  CHECK(PlainOuterOf(backend) == PlainOuter::kIpv6);
+  CHECK(PlainOuterOf(backend) == PlainOuter::kIpipIpv6);
   backend.encapsulation = channel::Encapsulation::kL2;
   CHECK(PlainOuterOf(backend) == PlainOuter::kL2);
   backend.encapsulation = channel::Encapsulation::kL3dsr;
   CHECK(PlainOuterOf(backend) == PlainOuter::kNone);
   backend.encapsulation = channel::Encapsulation::kGue;
-  CHECK(PlainOuterOf(backend) == PlainOuter::kNone);
+  CHECK(PlainOuterOf(backend) == PlainOuter::kGueIpv6);
+  backend.encapsulation = channel::Encapsulation::kGre;
+  CHECK(PlainOuterOf(backend) == PlainOuter::kGreIpv6);
+  backend.encapsulation = channel::Encapsulation::kGue;
   backend.outer_destination = Address("10.0.0.3");
   CHECK(PlainOuterOf(backend) == PlainOuter::kGueIpv4);
   backend.encapsulation = channel::Encapsulation::kGre;
