@@ -58,10 +58,9 @@ inline void WriteEthernetFirst(uint8_t* frame, const Backend& backend, Be16 type
 
 // Writes outer IP header and shim in front of `ip_header`.
 template <PlainOuter kOuter, IpFamily kFamily>
-void WritePlainOuter(const Packet& packet, const Backend& backend, uint8_t* ip_header,
-                     uint32_t outer_bytes, PathState& state) {
+void WritePlainOuter(const Packet& packet, const Backend& backend, InnerPacket inner,
+                     uint8_t* ip_header, uint32_t outer_bytes, PathState& state) {
   uint8_t* outer = ip_header - outer_bytes;
-  InnerPacket inner = DescribeInner(kFamily, ip_header, packet.ip_length_bytes);
   constexpr IpFamily kOuterFamily = OuterFamilyOf(kOuter, kFamily);
   if constexpr (IsGre(kOuter)) {
     WriteGre(ip_header - kGreBytes, inner.protocol);
@@ -69,7 +68,7 @@ void WritePlainOuter(const Packet& packet, const Backend& backend, uint8_t* ip_h
   }
   if constexpr (IsGue(kOuter)) {
     const GueHeader gue = DescribeGue(packet, kOuterFamily);
-    WriteGue(ip_header - GueBytes(gue), gue, inner.protocol, packet.ip_length_bytes);
+    WriteGue(ip_header - GueBytes(gue), gue, inner.protocol, inner.length_bytes);
     inner = BehindShim(inner, IpProtocol::kUdp, GueBytes(gue));
   }
   if constexpr (kOuterFamily == IpFamily::kIpv6) {
@@ -101,20 +100,24 @@ template <PlainOuter kOuter, IpFamily kFamily>
   constexpr uint32_t kLinkBytes = sizeof(EthernetHeader);
   constexpr bool kIpv4Outside = OuterFamilyOf(kOuter, kFamily) == IpFamily::kIpv4;
   constexpr Be16 kType = kIpv4Outside ? ether_type::kIpv4 : ether_type::kIpv6;
+  // Read once, before anything is written: the compiler takes a frame for what may be the packet.
+  const uint16_t ip_bytes = packet.ip_length_bytes;
+  uint8_t* ip_header = packet.frame + kLinkBytes;
   const uint32_t outer_bytes = PlainOuterBytes<kOuter, kFamily>(packet);
-  const uint32_t out_bytes = outer_bytes + packet.ip_length_bytes;
+  const uint32_t out_bytes = outer_bytes + ip_bytes;
   const bool lowers_mss = packet.max_segment_size != 0 && (packet.tcp_flags & kTcpSyn) != 0;
   if (out_bytes > backend.next_hop.mtu_bytes || lowers_mss) [[unlikely]]
     return false;
-  uint8_t* ip_header = packet.frame + kLinkBytes;
+  uint8_t* frame = ip_header - outer_bytes - kLinkBytes;
+  const InnerPacket inner = DescribeInner(kFamily, ip_header, ip_bytes);
   DecrementTtl(kFamily, ip_header);
-  packet.frame -= outer_bytes;
   if constexpr (kOuter == PlainOuter::kL2) {
-    WriteEthernet(packet.frame, backend.next_hop, kType);
+    WriteEthernet(frame, backend.next_hop, kType);
   } else {
-    WriteEthernetFirst(packet.frame, backend, kType);
-    WritePlainOuter<kOuter, kFamily>(packet, backend, ip_header, outer_bytes, state);
+    WriteEthernetFirst(frame, backend, kType);
+    WritePlainOuter<kOuter, kFamily>(packet, backend, inner, ip_header, outer_bytes, state);
   }
+  packet.frame = frame;
   packet.length_bytes = kLinkBytes + out_bytes;
   packet.transmit_port = backend.next_hop.port;
   packet.verdict = Verdict::kForward;

@@ -11,34 +11,36 @@
 namespace guideway {
 namespace {
 
+// Closing is for good: what comes after a FIN or RST refreshes the entry but does not reopen it.
 // Apart, so that the plain path stays as short as it is.
-[[gnu::noinline, gnu::cold]] FlowState StateAtEnd(const Packet& packet, FlowState before,
-                                                  const Snapshot& tables, PathState& state) {
-  if ((packet.tcp_flags & kTcpRst) != 0 && before != FlowState::kClosing) {
+[[gnu::noinline]] FlowState StateAfter(const Packet& packet, FlowState before,
+                                       const Snapshot& tables, PathState& state) {
+  if (packet.key.protocol == IpProtocol::kUdp) return FlowState::kUdp;
+  if (before == FlowState::kClosing) return before;
+  if ((packet.tcp_flags & kTcpRst) != 0) {
     CountFor(packet.backend->id, BackendCounter::client_resets, tables, state);
   }
-  return FlowState::kClosing;
+  return (packet.tcp_flags & (kTcpFin | kTcpRst)) != 0 ? FlowState::kClosing
+                                                       : FlowState::kEstablished;
 }
 
-// Closing is for good: what comes after a FIN or RST refreshes the entry but does not reopen it.
-FlowState StateAfter(const Packet& packet, FlowState before, const Snapshot& tables,
-                     PathState& state) {
-  const bool ends = (packet.tcp_flags & (kTcpFin | kTcpRst)) != 0;
-  if (before == FlowState::kEstablished && !ends) [[likely]]  // of TCP only
-    return FlowState::kEstablished;
-  if (packet.key.protocol == IpProtocol::kUdp) return FlowState::kUdp;
-  if (ends) return StateAtEnd(packet, before, tables, state);
-  return before == FlowState::kClosing ? FlowState::kClosing : FlowState::kEstablished;
-}
-
-// The packet goes where its flow's entry says, if there is one and its backend keeps it.
-[[gnu::always_inline]] inline bool FollowEntry(Packet& packet, FlowEntry* entry,
+// The packet goes where its flow's entry says, if that is live and its backend keeps it. What is
+// read of the entry is read once.
+[[gnu::always_inline]] inline bool FollowEntry(Packet& packet, FlowEntry& entry,
                                                const Snapshot& tables, PathState& state) {
-  if (entry == nullptr) return false;
-  packet.backend = KnownBackend(tables, entry->backend.load(std::memory_order_relaxed));
+  const uint32_t expiry = ExpiryOf(entry);
+  if (!IsLive(expiry, state.now_s)) return false;
+  packet.backend = KnownBackend(tables, entry.backend.load(std::memory_order_relaxed));
   if (packet.backend == nullptr) return false;
-  const FlowState after = StateAfter(packet, FlowTable::State(*entry), tables, state);
-  FlowTable::Touch(entry, after, state.now_s, tables.TimeoutsOf(packet.vip));
+  const FlowTimeouts& timeouts = tables.TimeoutsOf(packet.vip);
+  const FlowState before = StateOf(expiry);
+  const bool ends = (packet.tcp_flags & (kTcpFin | kTcpRst)) != 0;
+  if (before == FlowState::kEstablished && !ends) [[likely]] {  // TCP
+    FlowTable::Refresh(entry, expiry, FlowState::kEstablished, state.now_s, timeouts);
+  } else {
+    const FlowState after = StateAfter(packet, before, tables, state);
+    FlowTable::Refresh(entry, expiry, after, state.now_s, timeouts);
+  }
   return true;
 }
 
@@ -50,7 +52,7 @@ FlowState StateAfter(const Packet& packet, FlowState before, const Snapshot& tab
     Packet& packet = burst.packets[place];
     // In both buckets: what KeepQuicFlow entered meanwhile may have moved it to the first.
     FlowEntry* entry = state.flows->Find(packet.flow_hash, state.now_s);
-    if (FollowEntry(packet, entry, tables, state)) {
+    if (entry != nullptr && FollowEntry(packet, *entry, tables, state)) {
       ++known;
       burst.left.Add(place);
     } else {
@@ -85,15 +87,15 @@ void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state) {
       burst.unknown.Add(burst.PlaceOf(packet));
       continue;
     }
-    bool look_further;
-    FlowEntry* entry = flows.FindFirst(packet.flow_hash, state.now_s, &look_further);
-    if (FollowEntry(packet, entry, tables, state)) [[likely]] {
-      if (!ForwardPlain(packet, state)) burst.left.Add(burst.PlaceOf(packet));
-    } else if (look_further) {
-      flows.PrefetchSecond(packet.flow_hash);
-      undecided.Add(burst.PlaceOf(packet));
-    } else {
+    FlowEntry& entry = flows.LikeliestInFirst(packet.flow_hash);
+    if (TagOf(entry) != packet.flow_hash) [[unlikely]] {
+      const bool look_further = flows.MayBeInSecond(packet.flow_hash);
+      if (look_further) flows.PrefetchSecond(packet.flow_hash);
+      (look_further ? undecided : burst.unknown).Add(burst.PlaceOf(packet));
+    } else if (!FollowEntry(packet, entry, tables, state)) {
       burst.unknown.Add(burst.PlaceOf(packet));
+    } else if (!ForwardPlain(packet, state)) {
+      burst.left.Add(burst.PlaceOf(packet));
     }
   }
   uint32_t known = burst.count - others - burst.unknown.size() - undecided.size();

@@ -84,12 +84,20 @@ class FlowTable {
   FlowEntry* FindFirst(uint64_t flow_hash, uint32_t now_s, bool* look_further) const {
     FlowBucket& bucket = buckets_[FirstOf(flow_hash)];
     FlowEntry* entry = FindIn(bucket, flow_hash, now_s, look_further);
-    *look_further = *look_further && EntriesWithTag(bucket, 0) == 0;
+    *look_further = *look_further && MayBeInSecond(flow_hash);
     return entry;
   }
   FlowEntry* FindSecond(uint64_t flow_hash, uint32_t now_s) const {
     bool absent;
     return FindIn(buckets_[SecondOf(flow_hash)], flow_hash, now_s, &absent);
+  }
+  // The same in pieces: where the flow is if it is in its first bucket, which TagOf() and IsLive()
+  // of the entry tell; and, if the tag is another, whether it may be in its second one.
+  FlowEntry& LikeliestInFirst(uint64_t flow_hash) const {
+    return LikeliestEntry(buckets_[FirstOf(flow_hash)], flow_hash);
+  }
+  bool MayBeInSecond(uint64_t flow_hash) const {
+    return EntriesWithTag(buckets_[FirstOf(flow_hash)], 0) == 0;
   }
   // Any thread: the backend of the flow's live entry, if it has one, or all of it. Writes nothing.
   // An entry that is written meanwhile may be missed; one that moves is not.
@@ -98,9 +106,14 @@ class FlowTable {
   // Records a packet of a found flow: `timeouts` are those of its VIP.
   static void Touch(FlowEntry* entry, FlowState state, uint32_t now_s,
                     const FlowTimeouts& timeouts) {
+    Refresh(*entry, ExpiryOf(*entry), state, now_s, timeouts);
+  }
+  // The same, if it is known already what the entry's expiry is.
+  static void Refresh(FlowEntry& entry, uint32_t before, FlowState state, uint32_t now_s,
+                      const FlowTimeouts& timeouts) {
     const uint32_t expiry = PackExpiry(state, now_s, timeouts);
     // Most packets of a flow fall into the same second: leave the line clean then.
-    if (ExpiryOf(*entry) != expiry) entry->expiry.store(expiry, std::memory_order_relaxed);
+    if (before != expiry) entry.expiry.store(expiry, std::memory_order_relaxed);
   }
   static FlowState State(const FlowEntry& entry) { return StateOf(ExpiryOf(entry)); }
   // Modulo 2^28.

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <string>
 
+#include "lib/base/hot.h"
 #include "lib/hash/siphash.h"
 #include "lib/net/flow_key.h"
 
@@ -56,7 +57,7 @@ inline uint64_t FlowHash(const FlowHashKey& key, const FlowKey& flow) {
   };
   const uint64_t source = FoldedMultiply(word(0) ^ k[0], word(1) ^ k[1]);
   const uint64_t destination = FoldedMultiply(word(2) ^ k[2], word(3) ^ k[3]);
-  const uint64_t hash = FoldedMultiply(source ^ word(4) ^ k[4], destination ^ k[5]);
+  const uint64_t hash = Opaque(FoldedMultiply(source ^ word(4) ^ k[4], destination ^ k[5]));
   return hash + (hash == 0);
 }
 

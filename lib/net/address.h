@@ -84,7 +84,11 @@ inline bool IpAddress::IsIpv4() const {
   return words.high == 0 && words.prefix == kMappedPrefix;
 }
 
-inline Be32 IpAddress::ipv4() const { return std::bit_cast<IpAddressWords>(*this).ipv4; }
+inline Be32 IpAddress::ipv4() const {
+  uint32_t wire;
+  std::memcpy(&wire, bytes.data() + offsetof(IpAddressWords, ipv4), sizeof(wire));
+  return Be32::FromWire(wire);
+}
 
 inline bool IpAddress::IsUnspecified() const {
   return *this == IpAddress{} || *this == FromIpv4(Be32(0));
