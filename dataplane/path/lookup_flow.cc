@@ -36,10 +36,10 @@ namespace {
   const FlowState before = StateOf(expiry);
   const bool ends = (packet.tcp_flags & (kTcpFin | kTcpRst)) != 0;
   if (before == FlowState::kEstablished && !ends) [[likely]] {  // TCP
-    FlowTable::Refresh(entry, expiry, FlowState::kEstablished, state.now_s, timeouts);
+    RefreshEntry(entry, expiry, FlowState::kEstablished, state.now_s, timeouts);
   } else {
     const FlowState after = StateAfter(packet, before, tables, state);
-    FlowTable::Refresh(entry, expiry, after, state.now_s, timeouts);
+    RefreshEntry(entry, expiry, after, state.now_s, timeouts);
   }
   return true;
 }

@@ -54,6 +54,14 @@ inline void WriteEntry(FlowEntry& entry, uint64_t tag, BackendId backend, uint32
   entry.expiry.store(expiry, std::memory_order_release);
 }
 
+// Records a packet of the entry's flow; `before`: what its expiry is.
+inline void RefreshEntry(FlowEntry& entry, uint32_t before, FlowState state, uint32_t now_s,
+                         const FlowTimeouts& timeouts) {
+  const uint32_t expiry = PackExpiry(state, now_s, timeouts);
+  // Most packets of a flow fall into the same second: leave the line clean then.
+  if (before != expiry) entry.expiry.store(expiry, std::memory_order_relaxed);
+}
+
 // Bit i: entry i has this tag. No branch depends on which one it is.
 inline uint32_t EntriesWithTag(const FlowBucket& bucket, uint64_t tag) {
   static_assert(kFlowsPerBucket == 4);

@@ -75,24 +75,15 @@ class FlowTable {
   void PrefetchSecond(uint64_t flow_hash) const { PrefetchWrite(&buckets_[SecondOf(flow_hash)]); }
   // The live entry of the flow, or nullptr. Expired entries are not found. It is the flow's until
   // the next Insert().
-  FlowEntry* Find(uint64_t flow_hash, uint32_t now_s) {
-    bool look_further;
-    FlowEntry* entry = FindFirst(flow_hash, now_s, &look_further);
-    return look_further ? FindSecond(flow_hash, now_s) : entry;
+  FlowEntry* Find(uint64_t flow_hash, uint32_t now_s) const {
+    FlowEntry* entry = &LikeliestInFirst(flow_hash);
+    if (TagOf(*entry) != flow_hash && MayBeInSecond(flow_hash)) {
+      entry = &LikeliestEntry(buckets_[SecondOf(flow_hash)], flow_hash);
+    }
+    return TagOf(*entry) == flow_hash && IsLive(ExpiryOf(*entry), now_s) ? entry : nullptr;
   }
-  // The same in two steps, to prefetch in between. *look_further: FindSecond() may find it.
-  FlowEntry* FindFirst(uint64_t flow_hash, uint32_t now_s, bool* look_further) const {
-    FlowBucket& bucket = buckets_[FirstOf(flow_hash)];
-    FlowEntry* entry = FindIn(bucket, flow_hash, now_s, look_further);
-    *look_further = *look_further && MayBeInSecond(flow_hash);
-    return entry;
-  }
-  FlowEntry* FindSecond(uint64_t flow_hash, uint32_t now_s) const {
-    bool absent;
-    return FindIn(buckets_[SecondOf(flow_hash)], flow_hash, now_s, &absent);
-  }
-  // The same in pieces: where the flow is if it is in its first bucket, which TagOf() and IsLive()
-  // of the entry tell; and, if the tag is another, whether it may be in its second one.
+  // The same in pieces, to prefetch in between: where the flow is if it is in its first bucket,
+  // which TagOf() and IsLive() tell; if the tag is another's, whether it may be in its second one.
   FlowEntry& LikeliestInFirst(uint64_t flow_hash) const {
     return LikeliestEntry(buckets_[FirstOf(flow_hash)], flow_hash);
   }
@@ -106,14 +97,7 @@ class FlowTable {
   // Records a packet of a found flow: `timeouts` are those of its VIP.
   static void Touch(FlowEntry* entry, FlowState state, uint32_t now_s,
                     const FlowTimeouts& timeouts) {
-    Refresh(*entry, ExpiryOf(*entry), state, now_s, timeouts);
-  }
-  // The same, if it is known already what the entry's expiry is.
-  static void Refresh(FlowEntry& entry, uint32_t before, FlowState state, uint32_t now_s,
-                      const FlowTimeouts& timeouts) {
-    const uint32_t expiry = PackExpiry(state, now_s, timeouts);
-    // Most packets of a flow fall into the same second: leave the line clean then.
-    if (before != expiry) entry.expiry.store(expiry, std::memory_order_relaxed);
+    RefreshEntry(*entry, ExpiryOf(*entry), state, now_s, timeouts);
   }
   static FlowState State(const FlowEntry& entry) { return StateOf(ExpiryOf(entry)); }
   // Modulo 2^28.
@@ -160,11 +144,6 @@ class FlowTable {
   // are two buckets at least.
   uint64_t OtherOf(uint64_t bucket, uint64_t flow_hash) const {
     return bucket ^ ((flow_hash >> 32 | 1) & (bucket_count_ - 1));
-  }
-  static FlowEntry* FindIn(FlowBucket& bucket, uint64_t flow_hash, uint32_t now_s, bool* absent) {
-    FlowEntry& entry = LikeliestEntry(bucket, flow_hash);
-    *absent = TagOf(entry) != flow_hash;
-    return !*absent && IsLive(ExpiryOf(entry), now_s) ? &entry : nullptr;
   }
   std::optional<FlowView> Look(uint64_t flow_hash, uint32_t now_s) const;
   FlowInsert InsertKnown(FlowEntry& entry, BackendId backend, FlowState state, uint32_t now_s,

@@ -76,22 +76,18 @@ TEST_CASE("a flow that finds its first bucket full stands in its second one") {
 
 TEST_CASE("a lookup goes on to the second bucket only from a full first one without the flow") {
   Table t(64);
-  bool look_further = true;
-  CHECK(t.table.FindFirst(FlowOf(2, 9, 0), kNow, &look_further) == nullptr);
-  CHECK_FALSE(look_further);
+  CHECK_FALSE(t.table.MayBeInSecond(FlowOf(2, 9, 0)));
   Fill(t, 2, 9, 0, 5);
-  CHECK(t.table.FindFirst(FlowOf(2, 9, 0), kNow, &look_further) == t.Find(FlowOf(2, 9, 0)));
-  CHECK_FALSE(look_further);
-  for (const uint64_t n : {4, 5}) {
-    CHECK(t.table.FindFirst(FlowOf(2, 9, n), kNow, &look_further) == nullptr);
-    CHECK(look_further);
-    CHECK(t.table.FindSecond(FlowOf(2, 9, n), kNow) == t.Find(FlowOf(2, 9, n)));
+  CHECK(t.table.MayBeInSecond(FlowOf(2, 9, 4)));
+  for (const uint64_t n : {0, 3}) {
+    CHECK(&t.table.LikeliestInFirst(FlowOf(2, 9, n)) == t.Find(FlowOf(2, 9, n)));
   }
-  CHECK(t.Find(FlowOf(2, 9, 4)) != nullptr);
+  CHECK(TagOf(t.table.LikeliestInFirst(FlowOf(2, 9, 4))) != FlowOf(2, 9, 4));
+  REQUIRE(t.Find(FlowOf(2, 9, 4)) != nullptr);
+  CHECK(TagOf(*t.Find(FlowOf(2, 9, 4))) == FlowOf(2, 9, 4));
+  CHECK(t.Find(FlowOf(2, 9, 5)) == nullptr);
   const uint32_t late = kNow + kTimeouts.established_s;
-  CHECK(t.table.FindFirst(FlowOf(2, 9, 0), late, &look_further) == nullptr);
-  CHECK_FALSE(look_further);
-  CHECK(t.table.FindSecond(FlowOf(2, 9, 4), late) == nullptr);
+  for (const uint64_t n : {0, 4}) CHECK(t.Find(FlowOf(2, 9, n), late) == nullptr);
 }
 
 TEST_CASE("the two buckets of a flow are never the same") {
