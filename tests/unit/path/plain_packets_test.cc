@@ -99,6 +99,19 @@ TEST_CASE("ParseHeaders says of every mutated packet what ParseFrame says") {
   }
 }
 
+TEST_CASE("a plain packet takes the short cut, and only with room in front of it") {
+  for (const PacketSpec& spec : Specs()) {
+    const ShortCut own = Address(spec.source).IsIpv4() ? ShortCut::kIpv4 : ShortCut::kIpv6;
+    for (const uint16_t headroom : std::vector<uint16_t>{71, 72, 128}) {
+      Buffer buffer(Frame(spec), headroom);
+      Packet packet;
+      buffer.Fill(packet);
+      ParseHeaders(packet);
+      CHECK(packet.short_cut == (headroom < 72 ? ShortCut::kNone : own));
+    }
+  }
+}
+
 TEST_CASE("ParseHeaders judges addresses, flags and lengths as ParseFrame does") {
   for (const PacketSpec& spec : Specs()) {
     const std::vector<uint8_t> frame = Frame(spec);

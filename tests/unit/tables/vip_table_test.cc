@@ -1,7 +1,9 @@
 // The VIP table: exact and any-port VIPs, address markers, full tables.
 #include "dataplane/tables/vip_table.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <random>
 #include <vector>
 
 namespace guideway {
@@ -113,6 +115,26 @@ TEST_CASE("a table that is too small refuses instead of looping") {
   CHECK(t.Find("192.0.2.2", 80, IpProtocol::kTcp) == 1);
   CHECK(t.Find("192.0.2.3", 80, IpProtocol::kTcp) == 2);
   CHECK(t.Find("192.0.2.4", 80, IpProtocol::kTcp) == 3);
+}
+
+// Now and then both cells of a bucket have the same tag, and the wrong one is looked at first.
+TEST_CASE("both VIPs of a bucket are found, whatever their tags") {
+  std::mt19937 random(1);
+  std::vector<VipCell> cells(VipTable::CellsFor(2));
+  size_t missing = 0;
+  for (uint32_t round = 0; round < 8'000'000; ++round) {
+    std::fill(cells.begin(), cells.end(), VipCell{});
+    VipTable table(absl::MakeSpan(cells));
+    const IpAddress addresses[] = {IpAddress::FromIpv4(Be32(static_cast<uint32_t>(random()))),
+                                   IpAddress::FromIpv4(Be32(static_cast<uint32_t>(random())))};
+    for (const IpAddress& address : addresses) {
+      table.Insert(address, Be16(80), IpProtocol::kTcp, 0, 0);
+    }
+    for (const IpAddress& address : addresses) {
+      missing += table.Find(address, Be16(80), IpProtocol::kTcp) == nullptr;
+    }
+  }
+  CHECK(missing == 0);
 }
 
 }  // namespace
