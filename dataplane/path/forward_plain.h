@@ -58,8 +58,10 @@ inline void WriteEthernetFirst(uint8_t* frame, const Backend& backend, Be16 type
 
 // Writes outer IP header and shim in front of `ip_header`.
 template <PlainOuter kOuter, IpFamily kFamily>
-void WritePlainOuter(const Packet& packet, const Backend& backend, InnerPacket inner,
-                     uint8_t* ip_header, uint32_t outer_bytes, PathState& state) {
+[[gnu::always_inline]] inline void WritePlainOuter(const Packet& packet, const Backend& backend,
+                                                   InnerPacket inner, const GueHeader& gue,
+                                                   uint8_t* ip_header, uint32_t outer_bytes,
+                                                   PathState& state) {
   uint8_t* outer = ip_header - outer_bytes;
   constexpr IpFamily kOuterFamily = OuterFamilyOf(kOuter, kFamily);
   if constexpr (IsGre(kOuter)) {
@@ -67,7 +69,6 @@ void WritePlainOuter(const Packet& packet, const Backend& backend, InnerPacket i
     inner = BehindShim(inner, IpProtocol::kGre, kGreBytes);
   }
   if constexpr (IsGue(kOuter)) {
-    const GueHeader gue = DescribeGue(packet, kOuterFamily);
     WriteGue(ip_header - GueBytes(gue), gue, inner.protocol, inner.length_bytes);
     inner = BehindShim(inner, IpProtocol::kUdp, GueBytes(gue));
   }
@@ -83,27 +84,19 @@ void WritePlainOuter(const Packet& packet, const Backend& backend, InnerPacket i
   }
 }
 
-// From the outer IP header to the inner one. At most kShortCutHeadroomBytes.
-template <PlainOuter kOuter, IpFamily kFamily>
-uint32_t PlainOuterBytes(const Packet& packet) {
-  if constexpr (kOuter == PlainOuter::kL2) return 0;
-  constexpr IpFamily kOuterFamily = OuterFamilyOf(kOuter, kFamily);
-  uint32_t bytes = OuterHeaderBytes(kOuterFamily);
-  if constexpr (IsGre(kOuter)) bytes += kGreBytes;
-  if constexpr (IsGue(kOuter)) bytes += GueBytes(DescribeGue(packet, kOuterFamily));
-  return bytes;
-}
-
 template <PlainOuter kOuter, IpFamily kFamily>
 [[gnu::always_inline]] inline bool ForwardPlain(Packet& packet, const Backend& backend,
                                                 PathState& state) {
   constexpr uint32_t kLinkBytes = sizeof(EthernetHeader);
-  constexpr bool kIpv4Outside = OuterFamilyOf(kOuter, kFamily) == IpFamily::kIpv4;
-  constexpr Be16 kType = kIpv4Outside ? ether_type::kIpv4 : ether_type::kIpv6;
+  constexpr IpFamily kOuterFamily = OuterFamilyOf(kOuter, kFamily);
+  constexpr Be16 kType = kOuterFamily == IpFamily::kIpv4 ? ether_type::kIpv4 : ether_type::kIpv6;
   // Read once, before anything is written: the compiler takes a frame for what may be the packet.
   const uint16_t ip_bytes = packet.ip_length_bytes;
   uint8_t* ip_header = packet.frame + kLinkBytes;
-  const uint32_t outer_bytes = PlainOuterBytes<kOuter, kFamily>(packet);
+  const GueHeader gue = IsGue(kOuter) ? DescribeGue(packet, kOuterFamily) : GueHeader{};
+  uint32_t outer_bytes = kOuter == PlainOuter::kL2 ? 0 : OuterHeaderBytes(kOuterFamily);
+  if constexpr (IsGre(kOuter)) outer_bytes += kGreBytes;
+  if constexpr (IsGue(kOuter)) outer_bytes += GueBytes(gue);
   const uint32_t out_bytes = outer_bytes + ip_bytes;
   const bool lowers_mss = packet.max_segment_size != 0 && (packet.tcp_flags & kTcpSyn) != 0;
   if (out_bytes > backend.next_hop.mtu_bytes || lowers_mss) [[unlikely]]
@@ -115,7 +108,7 @@ template <PlainOuter kOuter, IpFamily kFamily>
     WriteEthernet(frame, backend.next_hop, kType);
   } else {
     WriteEthernetFirst(frame, backend, kType);
-    WritePlainOuter<kOuter, kFamily>(packet, backend, inner, ip_header, outer_bytes, state);
+    WritePlainOuter<kOuter, kFamily>(packet, backend, inner, gue, ip_header, outer_bytes, state);
   }
   packet.frame = frame;
   packet.length_bytes = kLinkBytes + out_bytes;
