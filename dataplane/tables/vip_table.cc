@@ -11,6 +11,10 @@ namespace {
 constexpr uint8_t kAddressMarker = 0;    // as protocol
 constexpr uint8_t kForFragments = 0x80;  // likewise, with the protocol
 
+bool IsMarker(const VipCell& cell) {
+  return cell.protocol() == kAddressMarker || (cell.protocol() & kForFragments) != 0;
+}
+
 }  // namespace
 
 size_t VipTable::CellsFor(size_t vip_count) {
@@ -22,31 +26,49 @@ bool VipTable::Insert(const IpAddress& address, Be16 port, IpProtocol protocol, 
                       uint16_t pool, uint16_t max_segment_size) {
   if (FindExact(address, port, static_cast<uint8_t>(protocol)) != nullptr) return false;
   const bool new_address = !HasAddress(address);
-  const auto put = [&](Be16 cell_port, uint8_t cell_protocol) -> bool {
-    const uint32_t service = VipCell::ServiceOf(cell_port, cell_protocol);
-    const uint64_t hash = HashOf(address, service);
-    const size_t home = (hash & bucket_mask_) * kCellsPerBucket;
-    for (size_t probe = 0; probe < cells_.size(); ++probe) {
-      VipCell& cell = cells_[(home + probe) & (cells_.size() - 1)];
-      const bool second = probe % kCellsPerBucket != 0;
-      if (cell.service != 0) {
-        if (second) (&cell)[-1].tag = 1;
-        continue;
-      }
-      cell.address = address;
-      cell.service = service;
-      cell.pool = pool;
-      cell.max_segment_size = max_segment_size;
-      cell.vip = vip;
-      if (second) cell.tag = TagOf(hash);
-      return true;
-    }
-    return false;
-  };
-  if (!put(port, static_cast<uint8_t>(protocol))) return false;
-  if (new_address && !put(Be16(0), kAddressMarker)) return false;
+  VipCell cell{.address = address,
+               .service = VipCell::ServiceOf(port, static_cast<uint8_t>(protocol)),
+               .pool = pool,
+               .max_segment_size = max_segment_size,
+               .vip = vip};
+  if (!Put(cell)) return false;
+  cell.service = VipCell::ServiceOf(Be16(0), kAddressMarker);
+  if (new_address && !Put(cell)) return false;
   if (port == Be16(0)) any_port_ = true;
   return true;
+}
+
+void VipTable::WriteAt(size_t place, VipCell cell) {
+  const bool second = place % kCellsPerBucket != 0;
+  cell.tag = second ? TagOf(HashOf(cell.address, cell.service)) : cells_[place].tag;
+  cells_[place] = cell;
+}
+
+// Every packet asks for a VIP, few for a marker: in the VIP's bucket a marker makes room.
+bool VipTable::Put(const VipCell& cell) {
+  if (cells_.empty()) return false;
+  const size_t home = (HashOf(cell.address, cell.service) & bucket_mask_) * kCellsPerBucket;
+  const bool full = cells_[home].service != 0 && cells_[home + 1].service != 0;
+  for (const size_t place : {home, home + 1}) {
+    if (!full || IsMarker(cell) || !IsMarker(cells_[place])) continue;
+    const VipCell marker = cells_[place];
+    WriteAt(place, cell);
+    return PutFrom(home, marker);
+  }
+  return PutFrom(home, cell);
+}
+
+// Into the first free cell from the bucket at `home` on.
+bool VipTable::PutFrom(size_t home, const VipCell& cell) {
+  for (size_t probe = 0; probe < cells_.size(); ++probe) {
+    const size_t place = (home + probe) & (cells_.size() - 1);
+    if (cells_[place].service == 0) {
+      WriteAt(place, cell);
+      return true;
+    }
+    if (probe % kCellsPerBucket != 0) cells_[place - 1].tag = 1;
+  }
+  return false;
 }
 
 void VipTable::SetQuicVip(const IpAddress& address, Be16 port, IpProtocol protocol,

@@ -43,6 +43,7 @@ struct VipCell {
   Be16 port() const {
     return Be16::FromWire(static_cast<uint16_t>(kLittle ? service : service >> 16));
   }
+  uint8_t protocol() const { return static_cast<uint8_t>(service >> (kLittle ? 16 : 8)); }
   // The same, as a FlowKey has them: port, protocol and zero side by side.
   static uint32_t ServiceOf(const FlowKey& key) {
     static_assert(offsetof(FlowKey, protocol) - offsetof(FlowKey, destination_port) == 2);
@@ -99,6 +100,10 @@ class VipTable {
   const VipCell* FindExact(const IpAddress& address, uint32_t service) const;
   const VipCell* FindFurther(const IpAddress& address, uint32_t service, uint64_t hash) const;
   const VipCell* FindAnyPort(const IpAddress& address, IpProtocol protocol) const;
+  // Builder only. `place`: of a cell.
+  bool Put(const VipCell& cell);
+  bool PutFrom(size_t home, const VipCell& cell);
+  void WriteAt(size_t place, VipCell cell);
 
   absl::Span<VipCell> cells_;
   const VipCell* first_ = kNoCells;  // of cells_, if there are any

@@ -28,7 +28,8 @@ struct Table {
 };
 
 TEST_CASE("an empty table finds nothing") {
-  const VipTable none;
+  VipTable none;
+  CHECK_FALSE(none.Insert(Address("192.0.2.1"), Be16(80), IpProtocol::kTcp, 0, 0));
   CHECK(none.Find(Address("192.0.2.1"), Be16(80), IpProtocol::kTcp) == nullptr);
   CHECK_FALSE(none.HasAddress(Address("192.0.2.1")));
   CHECK(Table(0).Find("192.0.2.1", 80, IpProtocol::kTcp) == -1);
