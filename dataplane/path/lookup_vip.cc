@@ -82,14 +82,16 @@ void LookupOther(Packet& packet, const Snapshot& tables, PathState& state) {
 
 void LookupVip(Burst& burst, const Snapshot& tables, PathState& state) {
   for (Packet& packet : burst) {
-    // Twice the same code, so that each family's has what it parsed in registers.
+    // Twice the same, so that the code of each family has what it parsed in registers.
     if (ParsePlain<IpFamily::kIpv4>(packet)) {
       LookupPlain(packet, tables, state);
-    } else if (ParsePlain<IpFamily::kIpv6>(packet)) {
-      LookupPlain(packet, tables, state);
-    } else {
-      LookupFrame(packet, tables, state);
+      continue;
     }
+    if (ParsePlain<IpFamily::kIpv6>(packet)) {
+      LookupPlain(packet, tables, state);
+      continue;
+    }
+    LookupFrame(packet, tables, state);
   }
 }
 
