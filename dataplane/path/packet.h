@@ -17,7 +17,7 @@
 
 namespace guideway {
 
-inline constexpr uint32_t kBurstCapacity = 32;
+inline constexpr uint32_t kBurstCapacity = 48;
 
 enum class Verdict : uint8_t {
   kPending,   // the next stage decides

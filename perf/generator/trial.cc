@@ -12,7 +12,7 @@
 namespace guideway {
 namespace {
 
-// Small, so that a packet waits for few others; Guideway's own burst is 32.
+// Small, so that a packet waits for few others; Guideway's own burst is 48.
 constexpr uint32_t kBurst = 32;
 // Late by more than this, packets are withheld: two bursts are no load that rings do not take.
 constexpr uint32_t kMostBehind = 2 * kBurst;
