@@ -15,15 +15,8 @@ constexpr uint32_t kTransmitTries = 4;
 }  // namespace
 
 // Packets that nobody takes further, and those that need more than a place in an outbox.
-void Worker::DispatchOther(Packet& packet, rte_mbuf* mbuf, uint32_t receive_port) {
+void Worker::DispatchOther(Packet& packet, rte_mbuf* mbuf) {
   switch (packet.verdict) {
-    case Verdict::kToKernel:
-      if (ports_[receive_port].twin != nullptr) {
-        to_kernel_.Add(mbuf);
-        return;
-      }
-      packet.Drop(DropReason::no_kernel_twin);
-      break;
     case Verdict::kAnswer:
       SetFrame(mbuf, packet.frame, packet.length_bytes);
       answers_.Add(mbuf);
@@ -34,6 +27,7 @@ void Worker::DispatchOther(Packet& packet, rte_mbuf* mbuf, uint32_t receive_port
       return Hold(packet, mbuf);
     case Verdict::kPending:
     case Verdict::kForward:
+    case Verdict::kToKernel:
     case Verdict::kDrop:
       break;
   }
@@ -46,12 +40,14 @@ void Worker::Dispatch(rte_mbuf** packets, uint32_t receive_port) {
   rte_mbuf** next = packets;
   for (Packet& packet : burst_) {
     rte_mbuf* mbuf = *next++;
-    if (packet.verdict != Verdict::kForward) [[unlikely]] {
-      DispatchOther(packet, mbuf, receive_port);
-      continue;
+    if (packet.verdict == Verdict::kForward) [[likely]] {
+      SetFrame(mbuf, packet.frame, packet.length_bytes);
+      outboxes_[packet.transmit_port].Add(mbuf);
+    } else if (packet.verdict == Verdict::kToKernel) {
+      to_kernel_.Add(mbuf);
+    } else {
+      DispatchOther(packet, mbuf);
     }
-    SetFrame(mbuf, packet.frame, packet.length_bytes);
-    outboxes_[packet.transmit_port].Add(mbuf);
   }
   for (uint32_t port = 0; port < ports_.size(); ++port) {
     if (outboxes_[port].count > 0) Forward(port);
@@ -65,18 +61,29 @@ void Worker::Dispatch(rte_mbuf** packets, uint32_t receive_port) {
   CountTraffic();
 }
 
-// Last: what a queue did not take is a drop by now.
+// Last: what a queue did not take is a drop by now. Packets that are not forwarded often come in
+// numbers of one kind, and adding to the same counter again and again would wait for the addition
+// before.
 void Worker::CountTraffic() {
   Traffic& traffic = *traffic_;
   const uint32_t* bytes = received_bytes_;
+  std::atomic<uint64_t>* same_counter = nullptr;
+  uint64_t same_count = 0;
   for (const Packet& packet : burst_) {
     if (packet.verdict == Verdict::kForward) [[likely]] {
       traffic.CountForwarded(packet, *bytes);
     } else if (packet.verdict != Verdict::kHold) {  // counted when it stops waiting
-      traffic.CountOther(packet);
+      std::atomic<uint64_t>& counter = traffic.OtherCounterOf(packet);
+      if (&counter != same_counter) {
+        if (same_counter != nullptr) TrafficCell::Bump(*same_counter, same_count);
+        same_counter = &counter;
+        same_count = 0;
+      }
+      ++same_count;
     }
     ++bytes;
   }
+  if (same_counter != nullptr) TrafficCell::Bump(*same_counter, same_count);
 }
 
 // For a packet of the burst that its consumer did not take.
@@ -112,11 +119,22 @@ Worker::Sent Worker::Transmit(uint32_t port, Outbox* outbox) {
 }
 
 void Worker::HandToKernel(uint32_t port) {
+  if (ports_[port].twin == nullptr) return DropWithoutTwin();
   const uint32_t taken = ports_[port].twin->EnqueueToKernel(to_kernel_.packets, to_kernel_.count);
   for (uint32_t i = taken; i < to_kernel_.count; ++i) {
     DropLate(to_kernel_.packets[i], DropReason::kernel_queue_full);
   }
   state_.counted[Counter::to_kernel_packets] += taken;
+  to_kernel_.count = 0;
+}
+
+// All at once: a port without a twin has nothing else for the kernel.
+void Worker::DropWithoutTwin() {
+  for (Packet& packet : burst_) {
+    if (packet.verdict == Verdict::kToKernel) packet.Drop(DropReason::no_kernel_twin);
+  }
+  state_.counted[DropReason::no_kernel_twin] += to_kernel_.count;
+  rte_pktmbuf_free_bulk(to_kernel_.packets, to_kernel_.count);
   to_kernel_.count = 0;
 }
 

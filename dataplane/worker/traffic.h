@@ -59,12 +59,7 @@ struct Traffic {
   // The stages count here, whatever becomes of a packet.
   BackendCounterCell backend_counters[channel::kMaxBackends];
 
-  // A packet that is where it was to go, or dropped for its drop_reason. A packet without a VIP is
-  // never forwarded.
-  void Count(const Packet& packet, uint32_t received_bytes) {
-    packet.verdict == Verdict::kForward ? CountForwarded(packet, received_bytes)
-                                        : CountOther(packet);
-  }
+  // Of a packet that is where it was to go. A packet without a VIP is never forwarded.
   void CountForwarded(const Packet& packet, uint32_t received_bytes) {
     TrafficCell& vip = vips[packet.vip];
     TrafficCell& backend = backends[BackendIndex(packet.backend->id)];
@@ -75,13 +70,12 @@ struct Traffic {
       TrafficCell::Bump(backend.new_flows, 1);
     }
   }
-  void CountOther(const Packet& packet) {
+  // What counts a packet that was not forwarded, once its verdict is certain.
+  std::atomic<uint64_t>& OtherCounterOf(const Packet& packet) {
     OtherVerdicts& row = others[packet.vip < kNoVipRow ? packet.vip : kNoVipRow];
-    TrafficCell::Bump(packet.verdict == Verdict::kToKernel ? row.to_kernel
-                      : packet.verdict == Verdict::kAnswer
-                          ? row.answered
-                          : row.drops[static_cast<size_t>(packet.drop_reason)],
-                      1);
+    if (packet.verdict == Verdict::kToKernel) return row.to_kernel;
+    if (packet.verdict == Verdict::kAnswer) return row.answered;
+    return row.drops[static_cast<size_t>(packet.drop_reason)];
   }
   void CountDropWithoutVip(DropReason reason) {
     TrafficCell::Bump(others[kNoVipRow].drops[static_cast<size_t>(reason)], 1);

@@ -80,12 +80,13 @@ class Worker {
   void LoadBurst(rte_mbuf** packets, uint32_t count, uint32_t port);
   void Dispatch(rte_mbuf** packets, uint32_t receive_port);
   void CountTraffic();
-  void DispatchOther(Packet& packet, rte_mbuf* mbuf, uint32_t receive_port);
+  void DispatchOther(Packet& packet, rte_mbuf* mbuf);
   void Forward(uint32_t port);
   void SendFragments(Packet& packet, rte_mbuf* mbuf);
   Sent Transmit(uint32_t port, Outbox* outbox);
   void DropLate(rte_mbuf* mbuf, DropReason reason);
   void HandToKernel(uint32_t port);
+  void DropWithoutTwin();
   void SendFromKernel(uint32_t port);
   void FollowFlowKey(const Snapshot& tables);
   void Sweep(const Snapshot& tables);
