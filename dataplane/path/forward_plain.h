@@ -36,13 +36,16 @@ inline void DecrementTtl(IpFamily family, uint8_t* ip_header) {
 constexpr bool IsGre(PlainOuter outer) {
   return outer == PlainOuter::kGreIpv4 || outer == PlainOuter::kGreIpv6;
 }
+constexpr bool HasHopList(PlainOuter outer) {
+  return outer == PlainOuter::kGueHopsIpv4 || outer == PlainOuter::kGueHopsIpv6;
+}
 constexpr bool IsGue(PlainOuter outer) {
-  return outer == PlainOuter::kGueIpv4 || outer == PlainOuter::kGueIpv6;
+  return outer == PlainOuter::kGueIpv4 || outer == PlainOuter::kGueIpv6 || HasHopList(outer);
 }
 constexpr IpFamily OuterFamilyOf(PlainOuter outer, IpFamily inner) {
   if (outer == PlainOuter::kL2) return inner;
   const bool ipv6 = outer == PlainOuter::kIpipIpv6 || outer == PlainOuter::kGreIpv6 ||
-                    outer == PlainOuter::kGueIpv6;
+                    outer == PlainOuter::kGueIpv6 || outer == PlainOuter::kGueHopsIpv6;
   return ipv6 ? IpFamily::kIpv6 : IpFamily::kIpv4;
 }
 
@@ -84,7 +87,18 @@ template <PlainOuter kOuter, IpFamily kFamily>
   }
 }
 
-template <PlainOuter kOuter, IpFamily kFamily>
+// DescribeGue() where list and hop are known, and with them the header's length.
+template <PlainOuter kOuter, bool kHop>
+[[gnu::always_inline]] inline GueHeader DescribePlainGue(const Packet& packet,
+                                                         IpFamily outer_family) {
+  GueHeader gue = DescribeGue(packet, outer_family);
+  gue.hop_list = HasHopList(kOuter);
+  gue.hop = kHop ? &packet.alternate->outer_destination : nullptr;
+  return gue;
+}
+
+// kHop: the packet has an alternate.
+template <PlainOuter kOuter, IpFamily kFamily, bool kHop>
 [[gnu::always_inline]] inline bool ForwardPlain(Packet& packet, const Backend& backend,
                                                 PathState& state) {
   constexpr uint32_t kLinkBytes = sizeof(EthernetHeader);
@@ -93,7 +107,8 @@ template <PlainOuter kOuter, IpFamily kFamily>
   // Read once, before anything is written: the compiler takes a frame for what may be the packet.
   const uint16_t ip_bytes = packet.ip_length_bytes;
   uint8_t* ip_header = packet.frame + kLinkBytes;
-  const GueHeader gue = IsGue(kOuter) ? DescribeGue(packet, kOuterFamily) : GueHeader{};
+  const GueHeader gue =
+      IsGue(kOuter) ? DescribePlainGue<kOuter, kHop>(packet, kOuterFamily) : GueHeader{};
   uint32_t outer_bytes = kOuter == PlainOuter::kL2 ? 0 : OuterHeaderBytes(kOuterFamily);
   if constexpr (IsGre(kOuter)) outer_bytes += kGreBytes;
   if constexpr (IsGue(kOuter)) outer_bytes += GueBytes(gue);
@@ -122,32 +137,51 @@ constexpr uint32_t PlainKind(PlainOuter outer, ShortCut short_cut) {
   return static_cast<uint32_t>(outer) + static_cast<uint32_t>(short_cut);
 }
 
-// Of a packet that is pending and has a backend. False: Encapsulate() is to decide, and nothing has
-// been written.
-[[gnu::always_inline]] inline bool ForwardPlain(Packet& packet, PathState& state) {
+// Of a packet that is pending, has a backend and no alternate. False: Encapsulate() is to decide,
+// and nothing has been written.
+[[gnu::always_inline]] inline bool ForwardPlainToOne(Packet& packet, PathState& state) {
   const Backend& backend = *packet.backend;
   switch (PlainKind(backend.plain_outer, packet.short_cut)) {
-#define GW_FORWARD_PLAIN(outer, family)                \
-  case PlainKind(PlainOuter::outer, ShortCut::family): \
-    return ForwardPlain<PlainOuter::outer, IpFamily::family>(packet, backend, state);
-    GW_FORWARD_PLAIN(kL2, kIpv4)
-    GW_FORWARD_PLAIN(kIpipIpv4, kIpv4)
-    GW_FORWARD_PLAIN(kIpipIpv6, kIpv4)
-    GW_FORWARD_PLAIN(kGreIpv4, kIpv4)
-    GW_FORWARD_PLAIN(kGreIpv6, kIpv4)
-    GW_FORWARD_PLAIN(kGueIpv4, kIpv4)
-    GW_FORWARD_PLAIN(kGueIpv6, kIpv4)
-    GW_FORWARD_PLAIN(kL2, kIpv6)
-    GW_FORWARD_PLAIN(kIpipIpv4, kIpv6)
-    GW_FORWARD_PLAIN(kIpipIpv6, kIpv6)
-    GW_FORWARD_PLAIN(kGreIpv4, kIpv6)
-    GW_FORWARD_PLAIN(kGreIpv6, kIpv6)
-    GW_FORWARD_PLAIN(kGueIpv4, kIpv6)
-    GW_FORWARD_PLAIN(kGueIpv6, kIpv6)
+#define GW_FORWARD_PLAIN(outer)                                                             \
+  case PlainKind(PlainOuter::outer, ShortCut::kIpv4):                                       \
+    return ForwardPlain<PlainOuter::outer, IpFamily::kIpv4, false>(packet, backend, state); \
+  case PlainKind(PlainOuter::outer, ShortCut::kIpv6):                                       \
+    return ForwardPlain<PlainOuter::outer, IpFamily::kIpv6, false>(packet, backend, state);
+    GW_FORWARD_PLAIN(kL2)
+    GW_FORWARD_PLAIN(kIpipIpv4)
+    GW_FORWARD_PLAIN(kIpipIpv6)
+    GW_FORWARD_PLAIN(kGreIpv4)
+    GW_FORWARD_PLAIN(kGreIpv6)
+    GW_FORWARD_PLAIN(kGueIpv4)
+    GW_FORWARD_PLAIN(kGueIpv6)
+    GW_FORWARD_PLAIN(kGueHopsIpv4)
+    GW_FORWARD_PLAIN(kGueHopsIpv6)
 #undef GW_FORWARD_PLAIN
     default:
       return false;
   }
+}
+
+// The same of one with an alternate.
+[[gnu::always_inline]] inline bool ForwardPlainToTwo(Packet& packet, PathState& state) {
+  const Backend& backend = *packet.backend;
+  switch (PlainKind(backend.plain_outer, packet.short_cut)) {
+#define GW_FORWARD_PLAIN(outer, family)                \
+  case PlainKind(PlainOuter::outer, ShortCut::family): \
+    return ForwardPlain<PlainOuter::outer, IpFamily::family, true>(packet, backend, state);
+    GW_FORWARD_PLAIN(kGueHopsIpv4, kIpv4)
+    GW_FORWARD_PLAIN(kGueHopsIpv4, kIpv6)
+    GW_FORWARD_PLAIN(kGueHopsIpv6, kIpv4)
+    GW_FORWARD_PLAIN(kGueHopsIpv6, kIpv6)
+#undef GW_FORWARD_PLAIN
+    default:
+      return false;
+  }
+}
+
+[[gnu::always_inline]] inline bool ForwardPlain(Packet& packet, PathState& state) {
+  return packet.alternate == nullptr ? ForwardPlainToOne(packet, state)
+                                     : ForwardPlainToTwo(packet, state);
 }
 
 }  // namespace guideway

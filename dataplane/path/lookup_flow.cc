@@ -94,7 +94,7 @@ void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state) {
       (look_further ? undecided : burst.unknown).Add(burst.PlaceOf(packet));
     } else if (!FollowEntry(packet, entry, tables, state)) {
       burst.unknown.Add(burst.PlaceOf(packet));
-    } else if (!ForwardPlain(packet, state)) {
+    } else if (!ForwardPlainToOne(packet, state)) {
       burst.left.Add(burst.PlaceOf(packet));
     }
   }

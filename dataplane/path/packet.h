@@ -63,7 +63,7 @@ constexpr bool IsSynWithoutAck(uint8_t tcp_flags) {
 // The packets that take the short cuts through parsing and encapsulation: untagged, whole, TCP or
 // UDP, no options or extension headers, nothing wrong, room for every plain outer header. The
 // value, added to a backend's PlainOuter, names the code of forward_plain.h.
-enum class ShortCut : uint8_t { kNone = 0, kIpv4 = 8, kIpv6 = 16 };
+enum class ShortCut : uint8_t { kNone = 0, kIpv4 = 16, kIpv6 = 32 };
 inline constexpr uint32_t kShortCutHeadroomBytes = 72;  // the longest: IPv6 and GUE with a hop
 
 // Of a packet, what ParseHeaders sets to the same for nearly all of them: one word, one store.

@@ -12,8 +12,9 @@ namespace {
 
 // A flow that goes on though this node does not know it may belong to the slot's last owner. The
 // backend passes on what it has no socket for, if it is told where to.
-const Backend* AlternateOf(const channel::MaglevSlot& slot, const Packet& packet,
-                           const Snapshot& tables) {
+[[gnu::always_inline]] inline const Backend* AlternateOf(const channel::MaglevSlot& slot,
+                                                         const Packet& packet,
+                                                         const Snapshot& tables) {
   if (slot.previous == slot.current || !packet.backend->gue_hop_list) return nullptr;
   if (packet.key.protocol != IpProtocol::kTcp || (packet.tcp_flags & kTcpSyn) != 0) return nullptr;
   if (slot.previous >= tables.backends.size()) return nullptr;

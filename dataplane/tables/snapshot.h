@@ -39,7 +39,9 @@ enum class PlainOuter : uint8_t {
   kGreIpv4,
   kGreIpv6,
   kGueIpv4,
-  kGueIpv6
+  kGueIpv6,
+  kGueHopsIpv4,  // with a hop list
+  kGueHopsIpv6,
 };
 
 struct alignas(kCacheLineBytes) Backend {
@@ -72,6 +74,7 @@ inline PlainOuter PlainOuterOf(const Backend& backend) {
     case channel::Encapsulation::kGre:
       return ipv4 ? PlainOuter::kGreIpv4 : PlainOuter::kGreIpv6;
     case channel::Encapsulation::kGue:
+      if (backend.gue_hop_list) return ipv4 ? PlainOuter::kGueHopsIpv4 : PlainOuter::kGueHopsIpv6;
       return ipv4 ? PlainOuter::kGueIpv4 : PlainOuter::kGueIpv6;
     case channel::Encapsulation::kL2:
     case channel::Encapsulation::kL3dsr:

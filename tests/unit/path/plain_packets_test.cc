@@ -4,6 +4,7 @@
 #include <functional>
 #include <random>
 
+#include "dataplane/path/forward_plain.h"
 #include "dataplane/path/parse_headers.h"
 #include "tests/unit/path/packet_builder.h"
 
@@ -170,6 +171,18 @@ Sent Send(const PacketSpec& spec, const Backend& backend, const Backend* alterna
   return {packet.verdict, FrameOf(packet), packet.transmit_port};
 }
 
+// Whether the short cut takes a packet of 40 to 60 bytes to `backend`.
+bool TakesShortCut(const PacketSpec& spec, const Backend& backend, const Backend* alternate) {
+  Buffer buffer(Frame(spec), kShortCutHeadroomBytes);
+  Packet packet;
+  buffer.Fill(packet);
+  ParseHeaders(packet);
+  packet.backend = &backend;
+  packet.alternate = alternate;
+  PathState state;
+  return ForwardPlain(packet, state);
+}
+
 // With and without the short cut; true if there was one.
 bool CheckSameSent(const PacketSpec& spec, Backend& backend, const Backend* alternate,
                    uint16_t headroom_bytes) {
@@ -218,6 +231,29 @@ TEST_CASE("A plain outer header is what the path for all packets writes") {
   CHECK(plain_ones > 0);
 }
 
+TEST_CASE("Every plain outer header has a short cut, with an alternate as well") {
+  using channel::Encapsulation;
+  World world;
+  for (const Encapsulation encapsulation :
+       {Encapsulation::kIpip, Encapsulation::kL2, Encapsulation::kGre, Encapsulation::kGue}) {
+    for (const char* address : {"10.0.0.3", "fd00::3"}) {
+      const bool ipv4 = Address(address).IsIpv4();
+      Backend& backend = world.AddBackend(3, encapsulation, ipv4 ? "10.0.0.1" : "fd00::1", address);
+      for (const PacketSpec& spec : {Specs()[0], Specs()[4]}) {
+        backend.gue_hop_list = false;
+        backend.plain_outer = PlainOuterOf(backend);
+        CHECK(TakesShortCut(spec, backend, nullptr));
+        if (encapsulation != Encapsulation::kGue) continue;
+        backend.gue_hop_list = true;
+        CHECK_FALSE(TakesShortCut(spec, backend, &backend));  // not what plain_outer says
+        backend.plain_outer = PlainOuterOf(backend);
+        CHECK(TakesShortCut(spec, backend, nullptr));
+        CHECK(TakesShortCut(spec, backend, &backend));
+      }
+    }
+  }
+}
+
 TEST_CASE("Only what needs no further look is a plain outer header") {
   World world;
   Backend& backend = world.AddBackend(3, channel::Encapsulation::kIpip, "10.0.0.1", "10.0.0.3");
@@ -236,11 +272,16 @@ TEST_CASE("Only what needs no further look is a plain outer header") {
   CHECK(PlainOuterOf(backend) == PlainOuter::kNone);
   backend.encapsulation = channel::Encapsulation::kGue;
   CHECK(PlainOuterOf(backend) == PlainOuter::kGueIpv6);
+  backend.gue_hop_list = true;
+  CHECK(PlainOuterOf(backend) == PlainOuter::kGueHopsIpv6);
+  backend.gue_hop_list = false;
   backend.encapsulation = channel::Encapsulation::kGre;
   CHECK(PlainOuterOf(backend) == PlainOuter::kGreIpv6);
   backend.encapsulation = channel::Encapsulation::kGue;
   backend.outer_destination = Address("10.0.0.3");
   CHECK(PlainOuterOf(backend) == PlainOuter::kGueIpv4);
+  backend.gue_hop_list = true;
+  CHECK(PlainOuterOf(backend) == PlainOuter::kGueHopsIpv4);
   backend.encapsulation = channel::Encapsulation::kGre;
   CHECK(PlainOuterOf(backend) == PlainOuter::kGreIpv4);
   backend.encapsulation = channel::Encapsulation::kL3dsr;
