@@ -69,6 +69,7 @@ void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state) {
   uint32_t others = 0;  // than those whose flow is known from its first bucket
   burst.unknown.clear();
   burst.left.clear();
+  if (burst.without_vip == burst.count) return;
   BurstPlaces undecided;  // whose second bucket is on its way from memory
   for (Packet& packet : burst) {
     if (!packet.pending()) {

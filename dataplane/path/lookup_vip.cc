@@ -31,12 +31,13 @@ void SetVip(Packet& packet, const VipCell& cell) {
 }
 
 // A TCP or UDP packet whose ports are known.
-[[gnu::always_inline]] inline void LookupPlain(Packet& packet, const Snapshot& tables,
-                                               PathState& state) {
+[[gnu::always_inline]] inline void LookupPlain(Packet& packet, uint32_t& without_vip,
+                                               const Snapshot& tables, PathState& state) {
   const FlowKey& key = packet.key;
   const VipCell* cell = tables.vips.Find(key);
   if (cell == nullptr) {
     packet.verdict = Verdict::kToKernel;
+    ++without_vip;
     return;
   }
   SetVip(packet, *cell);
@@ -65,12 +66,13 @@ void LookupOther(Packet& packet, const Snapshot& tables, PathState& state) {
 }
 
 // What is not plain, as ParseFrame() sees it.
-[[gnu::noinline]] void LookupFrame(Packet& packet, const Snapshot& tables, PathState& state) {
+[[gnu::noinline]] void LookupFrame(Packet& packet, uint32_t& without_vip, const Snapshot& tables,
+                                   PathState& state) {
   ParseFrame(packet);
   if (!packet.pending()) return;
   if (packet.kind == PacketKind::kPlain) {
     if (!packet.ports_known) return DropWithoutPorts(packet, tables.vips);
-    return LookupPlain(packet, tables, state);
+    return LookupPlain(packet, without_vip, tables, state);
   }
   LookupOther(packet, tables, state);
   if (!packet.pending()) return;
@@ -81,18 +83,20 @@ void LookupOther(Packet& packet, const Snapshot& tables, PathState& state) {
 }  // namespace
 
 void LookupVip(Burst& burst, const Snapshot& tables, PathState& state) {
+  uint32_t without_vip = 0;
   for (Packet& packet : burst) {
     // Twice the same, so that the code of each family has what it parsed in registers.
     if (ParsePlain<IpFamily::kIpv4>(packet)) {
-      LookupPlain(packet, tables, state);
+      LookupPlain(packet, without_vip, tables, state);
       continue;
     }
     if (ParsePlain<IpFamily::kIpv6>(packet)) {
-      LookupPlain(packet, tables, state);
+      LookupPlain(packet, without_vip, tables, state);
       continue;
     }
-    LookupFrame(packet, tables, state);
+    LookupFrame(packet, without_vip, tables, state);
   }
+  burst.without_vip = without_vip;
 }
 
 }  // namespace guideway

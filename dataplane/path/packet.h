@@ -141,6 +141,7 @@ class BurstPlaces {
 
 struct Burst {
   uint32_t count = 0;
+  uint32_t without_vip = 0;  // after LookupVip: plain packets that are the kernel's
   // After LookupFlow:
   BurstPlaces unknown;  // for which it found no flow
   BurstPlaces left;     // pending, but not forwarded yet, nor unknown; and fragments
