@@ -88,9 +88,9 @@ void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state) {
       burst.unknown.Add(burst.PlaceOf(packet));
       continue;
     }
-    FlowEntry& entry = flows.LikeliestInFirst(packet.flow_hash);
+    FlowEntry& entry = LikeliestEntry(*packet.bucket, packet.flow_hash);
     if (TagOf(entry) != packet.flow_hash) [[unlikely]] {
-      const bool look_further = flows.MayBeInSecond(packet.flow_hash);
+      const bool look_further = FlowTable::MayBeInSecond(*packet.bucket);
       if (look_further) flows.PrefetchSecond(packet.flow_hash);
       (look_further ? undecided : burst.unknown).Add(burst.PlaceOf(packet));
     } else if (!FollowEntry(packet, entry, tables, state)) {

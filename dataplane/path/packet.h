@@ -95,6 +95,7 @@ struct alignas(kCacheLineBytes) Packet : PacketFacts {
   uint16_t transmit_port = 0;
 
   uint64_t flow_hash = 0;
+  FlowBucket* bucket = nullptr;  // of what goes on after LookupVip: the flow's first; borrowed
   // Addresses: every IP packet; ports: if ports_known. Of an ICMP error that is forwarded: the key
   // of the flow that it is about.
   FlowKey key;

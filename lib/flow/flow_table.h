@@ -70,26 +70,28 @@ class FlowTable {
   void Clear(uint64_t key_digest);
   uint64_t key_digest() const;
 
-  // The first bucket; the second, which new flows need as well once the table is loaded.
-  void Prefetch(uint64_t flow_hash) const { PrefetchWrite(&buckets_[FirstOf(flow_hash)]); }
+  // On its way from memory after this: the first bucket, which is returned; the second, which new
+  // flows need as well once the table is loaded.
+  FlowBucket* Prefetch(uint64_t flow_hash) const {
+    FlowBucket* first = &buckets_[FirstOf(flow_hash)];
+    PrefetchWrite(first);
+    return first;
+  }
   void PrefetchSecond(uint64_t flow_hash) const { PrefetchWrite(&buckets_[SecondOf(flow_hash)]); }
   // The live entry of the flow, or nullptr. Expired entries are not found. It is the flow's until
   // the next Insert().
   FlowEntry* Find(uint64_t flow_hash, uint32_t now_s) const {
-    FlowEntry* entry = &LikeliestInFirst(flow_hash);
-    if (TagOf(*entry) != flow_hash && MayBeInSecond(flow_hash)) {
+    FlowBucket& first = buckets_[FirstOf(flow_hash)];
+    FlowEntry* entry = &LikeliestEntry(first, flow_hash);
+    if (TagOf(*entry) != flow_hash && MayBeInSecond(first)) {
       entry = &LikeliestEntry(buckets_[SecondOf(flow_hash)], flow_hash);
     }
     return TagOf(*entry) == flow_hash && IsLive(ExpiryOf(*entry), now_s) ? entry : nullptr;
   }
-  // The same in pieces, to prefetch in between: where the flow is if it is in its first bucket,
-  // which TagOf() and IsLive() tell; if the tag is another's, whether it may be in its second one.
-  FlowEntry& LikeliestInFirst(uint64_t flow_hash) const {
-    return LikeliestEntry(buckets_[FirstOf(flow_hash)], flow_hash);
-  }
-  bool MayBeInSecond(uint64_t flow_hash) const {
-    return EntriesWithTag(buckets_[FirstOf(flow_hash)], 0) == 0;
-  }
+  // Find() can be done in pieces, to prefetch in between: LikeliestEntry() in the first bucket, if
+  // TagOf() and IsLive() say that it is the flow's; and whether a flow that is not in its first
+  // bucket may be in its second one.
+  static bool MayBeInSecond(const FlowBucket& first) { return EntriesWithTag(first, 0) == 0; }
   // Any thread: the backend of the flow's live entry, if it has one, or all of it. Writes nothing.
   // An entry that is written meanwhile may be missed; one that moves is not.
   std::optional<BackendId> Peek(uint64_t flow_hash, uint32_t now_s) const;

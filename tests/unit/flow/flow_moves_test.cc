@@ -76,13 +76,14 @@ TEST_CASE("a flow that finds its first bucket full stands in its second one") {
 
 TEST_CASE("a lookup goes on to the second bucket only from a full first one without the flow") {
   Table t(64);
-  CHECK_FALSE(t.table.MayBeInSecond(FlowOf(2, 9, 0)));
+  FlowBucket& first = *t.table.Prefetch(FlowOf(2, 9, 0));
+  CHECK_FALSE(FlowTable::MayBeInSecond(first));
   Fill(t, 2, 9, 0, 5);
-  CHECK(t.table.MayBeInSecond(FlowOf(2, 9, 4)));
+  CHECK(FlowTable::MayBeInSecond(first));
   for (const uint64_t n : {0, 3}) {
-    CHECK(&t.table.LikeliestInFirst(FlowOf(2, 9, n)) == t.Find(FlowOf(2, 9, n)));
+    CHECK(&LikeliestEntry(first, FlowOf(2, 9, n)) == t.Find(FlowOf(2, 9, n)));
   }
-  CHECK(TagOf(t.table.LikeliestInFirst(FlowOf(2, 9, 4))) != FlowOf(2, 9, 4));
+  CHECK(TagOf(LikeliestEntry(first, FlowOf(2, 9, 4))) != FlowOf(2, 9, 4));
   REQUIRE(t.Find(FlowOf(2, 9, 4)) != nullptr);
   CHECK(TagOf(*t.Find(FlowOf(2, 9, 4))) == FlowOf(2, 9, 4));
   CHECK(t.Find(FlowOf(2, 9, 5)) == nullptr);
