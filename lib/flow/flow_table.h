@@ -70,18 +70,14 @@ class FlowTable {
   void Clear(uint64_t key_digest);
   uint64_t key_digest() const;
 
-  // On its way from memory after this: the first bucket, which is returned; the second, which new
+  // Where the flow is looked for first, to prefetch it; prefetches the second bucket, which new
   // flows need as well once the table is loaded.
-  FlowBucket* Prefetch(uint64_t flow_hash) const {
-    FlowBucket* first = &buckets_[FirstOf(flow_hash)];
-    PrefetchWrite(first);
-    return first;
-  }
+  FlowBucket* FirstBucket(uint64_t flow_hash) const { return &buckets_[FirstOf(flow_hash)]; }
   void PrefetchSecond(uint64_t flow_hash) const { PrefetchWrite(&buckets_[SecondOf(flow_hash)]); }
   // The live entry of the flow, or nullptr. Expired entries are not found. It is the flow's until
   // the next Insert().
   FlowEntry* Find(uint64_t flow_hash, uint32_t now_s) const {
-    FlowBucket& first = buckets_[FirstOf(flow_hash)];
+    FlowBucket& first = *FirstBucket(flow_hash);
     FlowEntry* entry = &LikeliestEntry(first, flow_hash);
     if (TagOf(*entry) != flow_hash && MayBeInSecond(first)) {
       entry = &LikeliestEntry(buckets_[SecondOf(flow_hash)], flow_hash);

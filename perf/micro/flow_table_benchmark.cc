@@ -89,7 +89,7 @@ double FindTime(Table& table, const std::vector<uint64_t>& hashes, size_t count,
   uint64_t found = 0;
   const double nanoseconds = NanosecondsOf([&] {
     for (size_t i = 0; i < asked.size(); i += kBatch) {
-      for (size_t j = i; j < i + kBatch; ++j) table->Prefetch(asked[j]);
+      for (size_t j = i; j < i + kBatch; ++j) PrefetchWrite(table->FirstBucket(asked[j]));
       for (size_t j = i; j < i + kBatch; ++j) {
         found += table->Find(asked[j], kNowSeconds) != nullptr;
       }
@@ -113,7 +113,7 @@ void MeasureLoads() {
       const double nanoseconds = NanosecondsOf([&] {
         while (entered < flows) {
           const size_t end = std::min(entered + kBatch, flows);
-          for (size_t j = entered; j < end; ++j) table->Prefetch(hashes[j]);
+          for (size_t j = entered; j < end; ++j) PrefetchWrite(table->FirstBucket(hashes[j]));
           for (; entered < end; ++entered) {
             table.Enter(hashes[entered], kNowSeconds, FlowTimeouts());
           }

@@ -76,7 +76,7 @@ TEST_CASE("a flow that finds its first bucket full stands in its second one") {
 
 TEST_CASE("a lookup goes on to the second bucket only from a full first one without the flow") {
   Table t(64);
-  FlowBucket& first = *t.table.Prefetch(FlowOf(2, 9, 0));
+  FlowBucket& first = *t.table.FirstBucket(FlowOf(2, 9, 0));
   CHECK_FALSE(FlowTable::MayBeInSecond(first));
   Fill(t, 2, 9, 0, 5);
   CHECK(FlowTable::MayBeInSecond(first));
