@@ -169,14 +169,21 @@ void ConfigStore::KeepCurrent() {
   keep_problem_ = std::string(kept.message());
 }
 
-std::vector<std::string> ConfigStore::Problems() {
-  std::vector<std::string> problems = damaged_;
+std::vector<ProblemNote> ConfigStore::Problems() {
+  std::vector<ProblemNote> problems;
+  for (const std::string& damaged : damaged_) {
+    problems.push_back({ProblemKind::kStateDamaged, "", damaged});
+  }
   if (!keep_problem_.empty()) {
     KeepCurrent();
     if (keep_problem_.empty()) LOG(INFO) << "the configuration could be kept now";
   }
-  if (!keep_problem_.empty()) problems.push_back(keep_problem_);
-  if (held_file_.has_value()) problems.push_back(held_reason_);
+  if (!keep_problem_.empty()) {
+    problems.push_back({ProblemKind::kStateNotKept, "", keep_problem_});
+  }
+  if (held_file_.has_value()) {
+    problems.push_back({ProblemKind::kConfigHeld, options_.config_file, held_reason_});
+  }
   return problems;
 }
 

@@ -24,6 +24,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "controlplane/report/problem_kind.h"
 #include "controlplane/state_file.h"
 #include "controlplane/version_store.h"
 #include "lib/base/unique_fd.h"
@@ -105,7 +106,7 @@ class ConfigStore {
   void Restore(const Snapshot& snapshot);
   // Why the copy on disk is not what is in force, after another try to write it, which kept
   // versions could not be used at the start, and why FILE was not taken. Empty: all is well.
-  std::vector<std::string> Problems();
+  std::vector<ProblemNote> Problems();
 
  private:
   explicit ConfigStore(const Options& options)

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "controlplane/compiler/backend_registry.h"
+#include "controlplane/report/problem.h"
 #include "controlplane/state_file.h"
 #include "glog/logging.h"
 #include "lib/base/status.h"
@@ -201,7 +202,7 @@ void HealthGuards::FillVip(const v1::Config& config, const v1::Vip& vip,
 }
 
 void HealthGuards::FillStatus(v1::GetStatusResponse* status) const {
-  if (!problem_.empty()) status->add_state_problems(problem_);
+  if (!problem_.empty()) AddProblem(ProblemKind::kStateNotKept, "", problem_, status);
   for (const auto& [backend, healthy] : overrides_.forced()) {
     status->add_overrides(absl::StrCat("pool ", backend.first, ": backend ", backend.second,
                                        " is forced to ", Word(healthy)));
@@ -215,8 +216,8 @@ void HealthGuards::FillStatus(v1::GetStatusResponse* status) const {
   }
   const absl::Duration late = prober_->Lateness();
   if (late >= absl::Seconds(1)) {
-    status->add_state_problems(absl::StrCat("probes are ", absl::ToInt64Seconds(late),
-                                            " s late: this host cannot run so many"));
+    AddProblem(ProblemKind::kProbesLate, "",
+               "probes start more than a second late: this host cannot run so many", status);
   }
 }
 

@@ -17,6 +17,7 @@
 #include "controlplane/controller.h"
 #include "controlplane/event_loop.h"
 #include "controlplane/metrics/watch_server.h"
+#include "controlplane/report/problem.h"
 #include "controlplane/rollback_timer.h"
 #include "controlplane/server/server.h"
 #include "lib/base/status.h"
@@ -132,7 +133,7 @@ WatchHooks MakeWatchHooks(ConfigStore* store, Controller* controller) {
     status->set_uptime_ms(static_cast<uint64_t>(absl::ToInt64Milliseconds(absl::Now() - start)));
     status->set_config_version(store->version());
     controller->FillStatus(status);
-    for (const std::string& problem : store->Problems()) status->add_state_problems(problem);
+    for (ProblemNote& problem : store->Problems()) AddProblem(std::move(problem), status);
   };
   hooks.fill_observations = [controller](Observations* o) { controller->FillObservations(o); };
   return hooks;
@@ -213,8 +214,10 @@ absl::Status Run() {
   ServiceHooks hooks = MakeHooks(&loop, &changer, &controller);
   hooks.fill_status = [&](v1::GetStatusResponse* status) {
     controller.FillStatus(status);
-    if (!audit.problem().empty()) status->add_state_problems(audit.problem());
-    if (watch && !watch->problem().empty()) status->add_state_problems(watch->problem());
+    if (!audit.problem().empty()) AddProblem(ProblemKind::kAuditLog, "", audit.problem(), status);
+    if (watch && !watch->problem().empty()) {
+      AddProblem(ProblemKind::kMetricsAddress, "", watch->problem(), status);
+    }
   };
   GW_ASSIGN_OR_RETURN(
       server, ApiServer::Start(FLAGS_socket, store.get(), std::move(hooks), MakeApiOptions()));

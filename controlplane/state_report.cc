@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "controlplane/events.h"
+#include "controlplane/report/problem.h"
 #include "google/protobuf/util/field_mask_util.h"
 #include "lib/config/pool_probes.h"
 
@@ -255,9 +256,12 @@ void StateReport::FillStatus(v1::GetStatusResponse* status) const {
   const channel::Welcome& welcome = session.welcome();
   status->set_dataplane_connected(session.ready());
   status->set_dataplane_problem(session.problem());
-  if (!keep_problem.empty()) status->add_state_problems(keep_problem);
-  const std::string probes = probe_problem.empty() ? NotProbed() : probe_problem;
-  if (!probes.empty()) status->add_state_problems(probes);
+  if (!keep_problem.empty()) AddProblem(ProblemKind::kStateNotKept, "", keep_problem, status);
+  if (!probe_problem.empty()) {
+    AddProblem(ProblemKind::kProbeTunnel, "", probe_problem, status);
+  } else if (const std::string not_probed = NotProbed(); !not_probed.empty()) {
+    AddProblem(ProblemKind::kProbesNotRun, "", not_probed, status);
+  }
   guards.FillStatus(status);
   status->set_settling(settling.AnySettling());
   status->set_wanted_generation(session.wanted_generation());

@@ -40,7 +40,7 @@ std::vector<std::string> FindProblems(const v1::GetStatusResponse& status,
     problems.push_back(absl::StrCat("the data plane has generation ", status.dataplane_generation(),
                                     ", not yet ", status.wanted_generation()));
   }
-  for (const std::string& problem : status.state_problems()) problems.push_back(problem);
+  for (const v1::Problem& problem : status.problems()) problems.push_back(problem.text());
   absl::flat_hash_set<std::string> in_use;
   for (const v1::VipState& vip : state.vips()) in_use.insert(vip.vip().pool());
   for (const v1::PoolState& pool : state.pools()) {
@@ -117,8 +117,8 @@ absl::Status ShowStatus(Cli* cli) {
   } else {
     cli->out() << "NOT WELL: " << absl::StrJoin(problems, "; ") << "\n";
   }
-  for (const std::string& problem : status.state_problems())
-    cli->out() << "problem: " << problem << "\n";
+  for (const v1::Problem& problem : status.problems())
+    cli->out() << "problem: " << problem.text() << "\n";
   cli->out() << ConfirmationText(status);
   for (const std::string& order : status.overrides()) cli->out() << "note: " << order << "\n";
   const std::string generation = absl::StrCat(status.dataplane_generation(), " in force, ",

@@ -1,5 +1,6 @@
 // guideway watch: changes as they happen.
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "controlplane/cli/cli.h"
 #include "controlplane/cli/state.h"
@@ -8,6 +9,14 @@
 namespace guideway::cli {
 
 namespace {
+
+std::string ProblemsText(const v1::ProblemsChange& change) {
+  if (change.problems().empty()) return "all is well";
+  const auto text = [](std::string* out, const v1::Problem& problem) {
+    absl::StrAppend(out, problem.text());
+  };
+  return absl::StrCat("NOT WELL: ", absl::StrJoin(change.problems(), "; ", text));
+}
 
 std::string WhatText(const v1::WatchEvent& event) {
   switch (event.event_case()) {
@@ -29,6 +38,8 @@ std::string WhatText(const v1::WatchEvent& event) {
       return event.dataplane().connected()
                  ? std::string("data plane connected")
                  : absl::StrCat("data plane lost: ", event.dataplane().problem());
+    case v1::WatchEvent::kProblems:
+      return ProblemsText(event.problems());
     case v1::WatchEvent::EVENT_NOT_SET:
       break;
   }
@@ -63,6 +74,13 @@ Json EventJson(const v1::WatchEvent& event) {
   }
   if (event.has_tables()) {
     return json.Set("event", "tables").Set("generation", Json::Number(event.tables().generation()));
+  }
+  if (event.has_problems()) {
+    Json problems = Json::List();
+    for (const v1::Problem& problem : event.problems().problems()) {
+      problems.Append(Json::FromMessage(problem));
+    }
+    return json.Set("event", "problems").Set("problems", std::move(problems));
   }
   return json.Set("event", "dataplane")
       .Set("connected", Json::Bool(event.dataplane().connected()))

@@ -93,7 +93,7 @@ void AddStatus(const WatchSnapshot& snapshot, Families* families) {
                         absl::ToDoubleSeconds(snapshot.taken_at - absl::UnixEpoch()) -
                             static_cast<double>(status.uptime_ms()) / 1000);
   families->Add(Metric::kConfigVersion, status.config_version());
-  families->Add(Metric::kProblems, static_cast<uint64_t>(status.state_problems_size()));
+  families->Add(Metric::kProblems, static_cast<uint64_t>(status.problems_size()));
   families->Add(Metric::kSettling, status.settling());
   families->Add(Metric::kDataplaneConnected, status.dataplane_connected());
   families->Add(Metric::kDataplaneInStep,

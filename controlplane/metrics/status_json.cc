@@ -98,10 +98,7 @@ Json OfStats(const v1::GetStatsResponse& stats) {
 std::string StatusJson(const WatchSnapshot& snapshot) {
   const v1::GetStatusResponse& status = snapshot.status;
   Json problems = Json::List();
-  if (!status.dataplane_problem().empty()) {
-    problems.Append(Json::Text("data plane: " + status.dataplane_problem()));
-  }
-  for (const std::string& problem : status.state_problems()) problems.Append(Json::Text(problem));
+  for (const v1::Problem& problem : status.problems()) problems.Append(Json::Text(problem.text()));
   Json pools = Json::List();
   for (const v1::PoolState& pool : snapshot.state->pools()) pools.Append(OfPool(pool));
   Json vips = Json::List();

@@ -10,6 +10,7 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "controlplane/server/change_handlers.h"
+#include "controlplane/report/problem.h"
 #include "controlplane/server/edits.h"
 #include "lib/base/status.h"
 #include "lib/config/secrets.h"
@@ -169,7 +170,7 @@ void GuidewayService::FillStatus(v1::GetStatusResponse* response) {
   response->set_config_version(store_->version());
   response->set_config_source(store_->source());
   hooks_.fill_status(response);
-  for (const std::string& problem : store_->Problems()) response->add_state_problems(problem);
+  for (ProblemNote& problem : store_->Problems()) AddProblem(std::move(problem), response);
   response->set_confirm_within_ms(ConfirmWithinMs(*store_));
   if (store_->unconfirmed().has_value()) {
     response->set_confirm_rollback_to(store_->unconfirmed()->rollback_to);

@@ -97,6 +97,7 @@ void CheckFlowTimeouts(const v1::Vip& vip, const std::string& path, Problems* pr
   only_with(v1::TCP, timeouts.has_half_open(), "half_open");
   only_with(v1::TCP, timeouts.has_established(), "established");
   only_with(v1::TCP, timeouts.has_closing(), "closing");
+  only_with(v1::TCP, timeouts.has_half_closed(), "half_closed");
   only_with(v1::UDP, timeouts.has_udp(), "udp");
 }
 

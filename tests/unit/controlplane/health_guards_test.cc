@@ -129,15 +129,15 @@ TEST_CASE("forced health: a damaged file is said and costs nothing else") {
   guards.Load();
   v1::GetStatusResponse status;
   guards.FillStatus(&status);
-  REQUIRE(status.state_problems_size() == 1);
-  CHECK(absl::StartsWith(status.state_problems(0), "forced health is forgotten: "));
+  REQUIRE(status.problems_size() == 1);
+  CHECK(absl::StartsWith(status.problems(0).text(), "forced health is forgotten: "));
   const v1::Config config = MakeConfig();
   guards.SetConfig(config);
   std::string change;
   CHECK(Force(&guards, config, "web", "a", v1::FORCE_HEALTHY, &change).ok());
   status.Clear();
   guards.FillStatus(&status);
-  CHECK(status.state_problems_size() == 0);
+  CHECK(status.problems_size() == 0);
 }
 
 TEST_CASE("forced health that cannot be kept is in force and says so") {

@@ -143,7 +143,7 @@ TEST_CASE_METHOD(StoreFixture, "a start serves also if nothing can be kept, and 
   REQUIRE(Open().ok());
   CHECK(weight() == 7);
   REQUIRE(store->Problems().size() == 1);
-  CHECK(absl::StrContains(store->Problems()[0], "next.new: Is a directory"));
+  CHECK(absl::StrContains(store->Problems()[0].text, "next.new: Is a directory"));
   // Also with a FILE that has changed.
   directory.Write("config.yaml", "# changed\n" + TestYaml());
   REQUIRE(Open().ok());
@@ -170,7 +170,7 @@ TEST_CASE_METHOD(StoreFixture, "a start does not shrink wildly unless forced") {
     CHECK(store->source() == "the kept copy, not " + file);
     REQUIRE(store->Problems().size() == 1);
     CHECK(
-        absl::StrContains(store->Problems()[0], file + ": not taken at the start: no VIP is left"));
+        absl::StrContains(store->Problems()[0].text, file + ": not taken at the start: no VIP is left"));
   }
   const ConfigStore::Snapshot before = store->TakeSnapshot();
   v1::Config smaller = store->config();

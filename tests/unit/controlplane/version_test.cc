@@ -125,8 +125,8 @@ TEST_CASE_METHOD(VersionFixture, "a damaged newest version gives way to the last
     Open();
     CHECK(weight() == 7);
     REQUIRE(store->Problems().size() == 1);
-    CHECK(absl::StrContains(store->Problems()[0], newest + ": "));
-    CHECK(absl::StrContains(store->Problems()[0], "; version 2 was the last good one"));
+    CHECK(absl::StrContains(store->Problems()[0].text, newest + ": "));
+    CHECK(absl::StrContains(store->Problems()[0].text, "; version 2 was the last good one"));
   }
   // A number is never used twice, and history shows the damage.
   REQUIRE(SetWeight(9).ok());

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "controlplane/metrics/snapshot.h"
+#include "controlplane/report/problem.h"
 #include "lib/stats/stats.h"
 
 namespace guideway {
@@ -100,7 +101,8 @@ inline WatchSnapshot SampleSnapshot() {
   snapshot.status.set_dataplane_generation(16);
   snapshot.status.set_wanted_generation(17);
   snapshot.status.set_workers(1);
-  snapshot.status.add_state_problems("state file: No space left on device");
+  AddProblem(ProblemKind::kStateNotKept, "", "state file: No space left on device",
+             &snapshot.status);
   snapshot.has_stats = true;
   AddSampleStats(&snapshot.stats);
   ProbeStatistics::Pool& probes = snapshot.observations.probes["web"];
