@@ -111,6 +111,8 @@ void Controller::Impl::SetConfig(const v1::Config& config, CommitDone done) {
 
 void Controller::Impl::OnOutcome(uint64_t ticket, const absl::Status& outcome,
                                  absl::Duration in_force_at) {
+  behind_since_ = loop_->Now();
+  if (session_.generation() == session_.wanted_generation()) behind_since_.reset();
   if (outcome.ok()) {
     retry_backoff_ = kFirstMemoryRetry;
     tables_.latency()->InForce(ticket, in_force_at);
@@ -197,6 +199,7 @@ void Controller::Impl::OnHealth(const std::string& key) {
 }
 
 void Controller::Impl::OnDataplane() {
+  behind_since_.reset();
   events_.OnDataplane(true, "");
   Recompile().IgnoreError();
 }
@@ -259,6 +262,7 @@ absl::Status Controller::Impl::Update() {
   }
   tables_.latency()->Sent(++last_ticket_);
   session_.SetWanted(std::make_shared<Tables>(tables_.compiled().tables), last_ticket_);
+  if (!behind_since_.has_value()) behind_since_ = loop_->Now();
   return absl::OkStatus();
 }
 
@@ -366,6 +370,7 @@ StateReport Controller::Impl::Report() const {
                      .keep_problem = tables_.problem(),
                      .probe_problem = probe_tunnel_.problem(),
                      .update_latency = tables_.latency(),
+                     .behind_since = behind_since_,
                      .now = loop_->Now(),
                      .config_epoch = config_epoch_};
 }

@@ -112,6 +112,8 @@ class Controller::Impl {
   std::shared_ptr<const channel::CountersRegion> counters_;
   bool update_posted_ = false;
   uint64_t last_ticket_ = 0;  // of the tables given to the session last
+  // Since when tables have waited to come into force, as EventLoop::Now(); absent: none do.
+  std::optional<absl::Duration> behind_since_;
   CommitWait commit_;
   absl::Duration retry_backoff_;
   EventLoop::TimerId retry_timer_ = 0;

@@ -11,6 +11,7 @@
 #include "glog/logging.h"
 #include "lib/base/status.h"
 #include "lib/config/formats.h"
+#include "lib/config/meant.h"
 #include "lib/config/pool_probes.h"
 #include "lib/config/schema.h"
 
@@ -121,7 +122,7 @@ HealthState HealthGuards::HealthOf(const std::string& key) const {
 HealthGuards::Share HealthGuards::ShareOf(const v1::Pool& pool) const {
   Share share;
   for (const v1::Backend& backend : pool.backends()) {
-    if (backend.state() != v1::ENABLED || backend.weight() == 0) continue;
+    if (!IsMeantToTakeFlows(backend)) continue;
     ++share.total;
     const HealthState health = HealthOf(KeyOf(pool, backend));
     if (health == HealthState::kHealthy || health == HealthState::kUnprobed) ++share.healthy;

@@ -18,6 +18,7 @@
 #include "controlplane/event_loop.h"
 #include "controlplane/metrics/watch_server.h"
 #include "controlplane/report/problem.h"
+#include "controlplane/report/problem_watch.h"
 #include "controlplane/rollback_timer.h"
 #include "controlplane/server/server.h"
 #include "lib/base/status.h"
@@ -122,18 +123,34 @@ ServiceHooks MakeHooks(EventLoop* loop, ConfigChanger* changer, Controller* cont
   return hooks;
 }
 
-WatchHooks MakeWatchHooks(ConfigStore* store, Controller* controller) {
+// What components know of themselves, for the API and all that looks on without it.
+struct Components {
+  Controller* controller;
+  const AuditLog* audit;
+  const std::unique_ptr<WatchServer>* watch;  // null behind it: switched off, or not started yet
+};
+
+void FillStatus(const Components& components, v1::GetStatusResponse* status) {
+  components.controller->FillStatus(status);
+  if (const std::string& problem = components.audit->problem(); !problem.empty()) {
+    AddProblem(ProblemKind::kAuditLog, "audit.log", problem, status);
+  }
+  const WatchServer* watch = components.watch->get();
+  if (watch != nullptr && !watch->problem().empty()) {
+    AddProblem(ProblemKind::kMetricsAddress, "--metrics_address", watch->problem(), status);
+  }
+}
+
+WatchHooks MakeWatchHooks(ConfigStore* store, const Components& components) {
+  Controller* const controller = components.controller;
   WatchHooks hooks;
   hooks.read_totals = [controller](auto done) { controller->ReadTotals(std::move(done)); };
   hooks.fill_state_part = [controller](int count, StateCursor* cursor, v1::GetStateResponse* s) {
     return controller->FillStatePart(count, cursor, s);
   };
-  hooks.fill_status = [store, controller, start = absl::Now()](v1::GetStatusResponse* status) {
-    status->set_version(GUIDEWAY_VERSION);
-    status->set_uptime_ms(static_cast<uint64_t>(absl::ToInt64Milliseconds(absl::Now() - start)));
-    status->set_config_version(store->version());
-    controller->FillStatus(status);
-    for (ProblemNote& problem : store->Problems()) AddProblem(std::move(problem), status);
+  hooks.fill_status = [store, components, start = absl::Now()](v1::GetStatusResponse* status) {
+    FillStoreStatus(store, start, status);
+    FillStatus(components, status);
   };
   hooks.fill_observations = [controller](Observations* o) { controller->FillObservations(o); };
   return hooks;
@@ -209,21 +226,20 @@ absl::Status Run() {
       },
       &audit);
   RollbackTimer rollback_timer(&loop, store.get(), &changer);
-  GW_ASSIGN_OR_RETURN(std::unique_ptr<WatchServer> watch,
-                      StartWatchServer(&loop, MakeWatchHooks(store.get(), &controller)));
+  std::unique_ptr<WatchServer> watch;
+  const Components components = {&controller, &audit, &watch};
+  const WatchHooks watch_hooks = MakeWatchHooks(store.get(), components);
+  GW_ASSIGN_OR_RETURN(watch, StartWatchServer(&loop, watch_hooks));
   ServiceHooks hooks = MakeHooks(&loop, &changer, &controller);
-  hooks.fill_status = [&](v1::GetStatusResponse* status) {
-    controller.FillStatus(status);
-    if (!audit.problem().empty()) AddProblem(ProblemKind::kAuditLog, "", audit.problem(), status);
-    if (watch && !watch->problem().empty()) {
-      AddProblem(ProblemKind::kMetricsAddress, "", watch->problem(), status);
-    }
-  };
+  hooks.fill_status = [&](v1::GetStatusResponse* status) { FillStatus(components, status); };
   GW_ASSIGN_OR_RETURN(
       server, ApiServer::Start(FLAGS_socket, store.get(), std::move(hooks), MakeApiOptions()));
   controller.set_on_event([&](v1::WatchEvent event) { server->Publish(std::move(event)); });
   loop.Watch(signals.get(), EPOLLIN,
              [&](uint32_t) { HandleSignals(signals.get(), &loop, &changer); });
+  const ProblemWatch problem_watch(
+      &loop, {watch_hooks.fill_state_part, watch_hooks.fill_status,
+              [&](v1::WatchEvent event) { server->Publish(std::move(event)); }});
   LOG(INFO) << "guideway-controlplane " GUIDEWAY_VERSION " ready, API on " << FLAGS_socket;
   loop.Run();
   loop.Unwatch(signals.get());

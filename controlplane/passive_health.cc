@@ -5,6 +5,7 @@
 #include <set>
 
 #include "glog/logging.h"
+#include "lib/config/meant.h"
 #include "lib/config/schema.h"
 
 namespace guideway {
@@ -36,7 +37,7 @@ std::vector<OutlierDetector::Member> MembersOf(const v1::Pool& pool,
                                                const PassiveHealth::Input& input) {
   std::vector<OutlierDetector::Member> members;
   for (const v1::Backend& backend : pool.backends()) {
-    if (backend.state() != v1::ENABLED || backend.weight() == 0) continue;
+    if (!IsMeantToTakeFlows(backend)) continue;
     const std::string key = BackendKey(pool.name(), backend.name(), backend.address());
     const auto found = input.compiled.backends.find(key);
     if (found == input.compiled.backends.end()) continue;

@@ -266,6 +266,11 @@ void StateReport::FillStatus(v1::GetStatusResponse* status) const {
   status->set_settling(settling.AnySettling());
   status->set_wanted_generation(session.wanted_generation());
   status->set_dataplane_generation(session.generation());
+  if (session.ready() && behind_since.has_value() &&
+      session.generation() != session.wanted_generation()) {
+    status->set_tables_behind_ms(
+        static_cast<uint64_t>(absl::ToInt64Milliseconds(now - *behind_since)));
+  }
   v1::UpdateLatency* latency = status->mutable_update_latency();
   latency->set_health_changes(update_latency.count());
   const auto quantile_us = [this](double share) {

@@ -2,6 +2,8 @@
 #ifndef GUIDEWAY_CONTROLPLANE_STATE_REPORT_H_
 #define GUIDEWAY_CONTROLPLANE_STATE_REPORT_H_
 
+#include <optional>
+
 #include "controlplane/api/guideway_service.pb.h"
 #include "controlplane/compiler/compiler.h"
 #include "controlplane/health/probe_statistics.h"
@@ -29,6 +31,8 @@ struct StateReport {
   const std::string& keep_problem;          // of the backend indices; empty: none
   const std::string& probe_problem;         // of probes through the tunnel; empty: none
   const UpdateLatency& update_latency;
+  // Since when tables have waited to come into force; absent: none do.
+  std::optional<absl::Duration> behind_since;
   absl::Duration now;     // EventLoop::Now()
   uint64_t config_epoch;  // changes with config; not 0
 

@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT / "tests" / "lab"))
 
 from lab import backends, configuration, topology  # noqa: E402  (needs the path above)
 from lab.guideway import BUILD, CLI, CONTROLPLANE, DATAPLANE, processor_time_s  # noqa: E402
-from lab.process import wait_until  # noqa: E402
+from lab.process import LabError, wait_until  # noqa: E402
 from lab.topology import CLIENT, GUIDEWAY, ROUTER, VIP  # noqa: E402
 
 POOLS, BACKENDS_OF_POOL, SLOTS = 1000, 10, 65537
@@ -100,7 +100,11 @@ class Bench:
         return self.lab.execute(GUIDEWAY, CLI, "--socket", self.socket, *words).stdout
 
     def status(self):
-        return json.loads(self.cli("-o", "json", "status"))
+        # Exit code 4: something is not well, as when backends flap.
+        done = self.lab.execute(GUIDEWAY, CLI, "--socket", self.socket, "-o", "json", "status", check=False)
+        if done.returncode not in (0, 4):
+            raise LabError(f"status exited with {done.returncode}: {done.stderr.strip()}")
+        return json.loads(done.stdout)
 
     def answers(self, address):
         return self.lab.execute(CLIENT, "curl", "-s", "-m", 1, "-o", "/dev/null", f"http://{address}/",

@@ -18,7 +18,7 @@
 
 namespace guideway::cli {
 
-enum ExitCode { kDone = 0, kFailed = 1, kUsage = 2, kUnreachable = 3 };
+enum ExitCode { kDone = 0, kFailed = 1, kUsage = 2, kUnreachable = 3, kNotWell = 4 };
 
 // Positionals and option values of these types are completed by asking the daemon.
 inline constexpr char kPoolType[] = "POOL";

@@ -5,6 +5,7 @@
 #include "controlplane/cli/pool_flags.h"
 #include "controlplane/cli/state.h"
 #include "controlplane/cli/table.h"
+#include "controlplane/report/verdict.h"
 #include "lib/base/status.h"
 #include "lib/config/fields.h"
 #include "lib/config/pool_probes.h"
@@ -20,13 +21,15 @@ Json PoolJson(const v1::PoolState& pool) {
   for (const v1::BackendState& backend : pool.backends()) {
     backends.Append(BackendJson(pool.pool().name(), backend));
   }
+  const v1::ServingCounts counts = CountBackends(pool);
   Json json = Json::Object();
   json.Set("name", pool.pool().name())
       .Set("encapsulation", EnumName(pool.pool().encapsulation()))
       .Set("scheduler", EnumName(pool.pool().scheduler()))
       .Set("table_size", Json::Number(pool.pool().table_size()))
       .Set("table_digest", pool.table_digest())
-      .Set("healthy_backends", Json::Number(static_cast<uint64_t>(HealthyCount(pool))))
+      .Set("healthy_backends", Json::Number(counts.serving_backends()))
+      .Set("meant_backends", Json::Number(counts.meant_backends()))
       .Set("total_backends", Json::Number(static_cast<uint64_t>(pool.backends_size())));
   json.Set("backups_serve", Json::Bool(pool.backups_serve()));
   if (pool.pool().has_slow_start()) {
@@ -43,7 +46,11 @@ Json PoolJson(const v1::PoolState& pool) {
 }
 
 std::string HealthyText(const v1::PoolState& pool) {
-  return absl::StrCat(HealthyCount(pool), "/", pool.backends_size());
+  const v1::ServingCounts counts = CountBackends(pool);
+  if (counts.meant_backends() > 0 && counts.unprobed_backends() == counts.meant_backends()) {
+    return absl::StrCat(counts.meant_backends(), " not probed");
+  }
+  return absl::StrCat(counts.serving_backends(), "/", counts.meant_backends());
 }
 
 absl::Status ListPools(Cli* cli) {

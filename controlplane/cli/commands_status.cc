@@ -3,86 +3,19 @@
 #include <cmath>
 #include <map>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "controlplane/cli/change_safety.h"
 #include "controlplane/cli/cli.h"
 #include "controlplane/cli/state.h"
 #include "controlplane/cli/table.h"
+#include "controlplane/report/verdict.h"
 #include "lib/base/status.h"
 
 namespace guideway::cli {
 
 namespace {
-
-// The first few of many.
-std::string Some(const std::vector<std::string>& items) {
-  constexpr size_t kShown = 5;
-  if (items.size() <= kShown + 1) return absl::StrJoin(items, ", ");
-  return absl::StrCat(absl::StrJoin(items.begin(), items.begin() + kShown, ", "), " and ",
-                      items.size() - kShown, " more");
-}
-
-// What keeps all from being well, the worst first.
-std::vector<std::string> FindProblems(const v1::GetStatusResponse& status,
-                                      const v1::GetStateResponse& state) {
-  std::vector<std::string> problems;
-  if (!status.dataplane_connected()) {
-    problems.push_back(absl::StrCat("the data plane is not connected",
-                                    status.dataplane_problem().empty() ? "" : ": ",
-                                    status.dataplane_problem()));
-  } else if (!status.dataplane_problem().empty()) {
-    problems.push_back(absl::StrCat("data plane: ", status.dataplane_problem()));
-  } else if (status.dataplane_generation() != status.wanted_generation()) {
-    problems.push_back(absl::StrCat("the data plane has generation ", status.dataplane_generation(),
-                                    ", not yet ", status.wanted_generation()));
-  }
-  for (const v1::Problem& problem : status.problems()) problems.push_back(problem.text());
-  absl::flat_hash_set<std::string> in_use;
-  for (const v1::VipState& vip : state.vips()) in_use.insert(vip.vip().pool());
-  for (const v1::PoolState& pool : state.pools()) {
-    std::vector<std::string> unhealthy;
-    std::vector<std::string> unreachable;
-    bool any_takes_flows = false;
-    for (const v1::BackendState& backend : pool.backends()) {
-      if (backend.backend().state() == v1::DISABLED) continue;
-      if (backend.health() == v1::HEALTH_UNHEALTHY) unhealthy.push_back(backend.backend().name());
-      if (backend.unreachable() && status.dataplane_connected()) {
-        unreachable.push_back(
-            absl::StrCat(backend.backend().name(), " (", backend.next_hop(), ")"));
-      }
-      any_takes_flows |= backend.share() > 0;
-    }
-    const std::string prefix = absl::StrCat("pool ", pool.pool().name(), ": ",
-                                            pool.failed_open() ? "failed open, all enabled get "
-                                                                 "new flows; "
-                                                               : "");
-    if (!any_takes_flows && !status.settling() && in_use.contains(pool.pool().name())) {
-      problems.push_back(prefix + "no backend that can take new flows");
-    } else if (!unhealthy.empty()) {
-      problems.push_back(absl::StrCat(prefix, "unhealthy: ", Some(unhealthy)));
-    }
-    if (!unreachable.empty()) {
-      problems.push_back(absl::StrCat(prefix, "no next hop: ", Some(unreachable)));
-    }
-  }
-  return problems;
-}
-
-std::string Summary(const v1::GetStateResponse& state) {
-  int backends = 0;
-  int healthy = 0;
-  for (const v1::PoolState& pool : state.pools()) {
-    backends += pool.backends_size();
-    healthy += HealthyCount(pool);
-  }
-  return absl::StrCat(CountText(state.vips_size(), "VIP"), ", ",
-                      CountText(state.pools_size(), "pool"), ", ", healthy, " of ",
-                      CountText(backends, "backend"), " healthy");
-}
 
 // "1.24 ms, p99 1.92 ms"
 std::string LatencyText(const v1::UpdateLatency& latency) {
@@ -93,39 +26,28 @@ std::string LatencyText(const v1::UpdateLatency& latency) {
   return absl::StrCat(milliseconds(latency.median_us()), ", p99 ", milliseconds(latency.p99_us()));
 }
 
-Json StatusJson(const v1::GetStatusResponse& status, const std::vector<std::string>& problems) {
-  Json list = Json::List();
-  for (const std::string& problem : problems) list.Append(Json::Text(problem));
-  Json json = Json::FromMessage(status);
-  json.Set("well", Json::Bool(problems.empty())).Set("problems", std::move(list));
-  return json;
-}
-
 absl::Status ShowStatus(Cli* cli) {
   v1::GetStatusResponse status;
   GW_RETURN_IF_ERROR(
       cli->client().Call(&v1::Guideway::Stub::GetStatus, v1::GetStatusRequest(), &status));
-  GW_ASSIGN_OR_RETURN(const v1::GetStateResponse state, FetchState(&cli->client()));
-  const std::vector<std::string> problems = FindProblems(status, state);
+  const bool well = status.problems().empty();
+  if (!well) cli->set_exit_code(kNotWell);
   if (cli->json()) {
-    cli->out() << StatusJson(status, problems).ToString();
+    cli->out() << Json::FromMessage(status).Set("well", Json::Bool(well)).ToString();
     return absl::OkStatus();
   }
-  if (problems.empty()) {
-    cli->out() << (status.settling() ? "first probes: " : "all is well: ") << Summary(state)
-               << "\n";
-  } else {
-    cli->out() << "NOT WELL: " << absl::StrJoin(problems, "; ") << "\n";
+  cli->out() << VerdictText(status) << "\n";
+  for (const v1::Problem& problem : status.problems()) {
+    cli->out() << (problem.severity() == v1::SEVERITY_CRITICAL ? "critical" : "warning") << " "
+               << problem.kind() << ": " << problem.text() << "\n    " << problem.remedy() << "\n";
   }
-  for (const v1::Problem& problem : status.problems())
-    cli->out() << "problem: " << problem.text() << "\n";
   cli->out() << ConfirmationText(status);
   for (const std::string& order : status.overrides()) cli->out() << "note: " << order << "\n";
   const std::string generation = absl::StrCat(status.dataplane_generation(), " in force, ",
                                               status.wanted_generation(), " sent");
   cli->out() << "\n"
              << KeyValues(
-                    {{"serving", Summary(state)},
+                    {{"serving", ServingText(status.serving())},
                      {"control plane", absl::StrCat("version ", status.version(), ", up ",
                                                     AgeText(status.uptime_ms()))},
                      {"configuration", absl::StrCat("version ", status.config_version(), " from ",

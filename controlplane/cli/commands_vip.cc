@@ -3,6 +3,7 @@
 #include "controlplane/cli/cli.h"
 #include "controlplane/cli/state.h"
 #include "controlplane/cli/table.h"
+#include "controlplane/report/verdict.h"
 #include "lib/base/status.h"
 #include "lib/config/formats.h"
 #include "lib/config/schema.h"
@@ -105,8 +106,7 @@ absl::Status ShowVip(Cli* cli, const std::string& name) {
         {"port", PortText(vip.vip())},
         {"protocol", EnumName(vip.vip().protocol())},
         {"pool", vip.vip().pool()},
-        {"healthy",
-         pool.ok() ? absl::StrCat(HealthyCount(**pool), " of ", (*pool)->backends_size()) : ""},
+        {"backends", pool.ok() ? BackendsText(CountBackends(**pool)) : ""},
         {"packets", absl::StrCat(vip.traffic().packets())},
         {"bytes", absl::StrCat(vip.traffic().bytes())},
         {"new flows", absl::StrCat(vip.traffic().new_flows())},
@@ -135,12 +135,8 @@ struct SwitchOptions {
 absl::Status CheckCanServe(Cli* cli, const std::string& name) {
   GW_ASSIGN_OR_RETURN(const v1::GetStateResponse state, FetchState(&cli->client()));
   GW_ASSIGN_OR_RETURN(const v1::PoolState* pool, FindPool(state, name));
-  for (const v1::BackendState& backend : pool->backends()) {
-    if (backend.backend().state() == v1::ENABLED && backend.backend().weight() != 0 &&
-        IsHealthy(backend)) {
-      return absl::OkStatus();
-    }
-  }
+  const v1::ServingCounts counts = CountBackends(*pool);
+  if (counts.serving_backends() + counts.unprobed_backends() > 0) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat("pool ", name, " has no backend that is enabled and healthy; --force switches"));
 }

@@ -93,6 +93,10 @@ Wrong usage.
 .TP
 .B 3
 The control plane is not reachable or does not answer within 10 s.
+.TP
+.B 4
+.B guideway status
+says NOT WELL.
 .SH FILES
 .TP
 .I /run/guideway/controlplane.sock

@@ -173,6 +173,8 @@ const std::vector<PoolFlag>& PoolFlags() {
        "With exec: its environment; again for each variable"},
       {"probes_needed", "--probes-needed", "",
        "Of several probes, which make a backend healthy; they are given with apply"},
+      {"unhealthy_keeps_flows", "--unhealthy-keeps-flows", "",
+       "A backend that turns unhealthy keeps its known flows"},
       {"fail_open_below", "--fail-open-below", "PERCENT",
        "When fewer backends are healthy, all are taken as healthy"},
       {"ejection_limit.percent", "--ejection-limit", "PERCENT",

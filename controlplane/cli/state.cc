@@ -55,16 +55,6 @@ std::string HealthText(v1::Health health) {
   }
 }
 
-bool IsHealthy(const v1::BackendState& backend) {
-  return backend.health() == v1::HEALTH_HEALTHY || backend.health() == v1::HEALTH_UNPROBED;
-}
-
-int HealthyCount(const v1::PoolState& pool) {
-  int count = 0;
-  for (const v1::BackendState& backend : pool.backends()) count += IsHealthy(backend) ? 1 : 0;
-  return count;
-}
-
 void SetTraffic(const v1::Traffic& traffic, Json* json) {
   json->Set("packets", Json::Number(traffic.packets()))
       .Set("bytes", Json::Number(traffic.bytes()))

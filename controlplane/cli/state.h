@@ -21,9 +21,6 @@ absl::StatusOr<const v1::BackendState*> FindBackend(const v1::PoolState& pool,
 
 // "healthy", "unhealthy", "unknown", "unprobed", "ejected".
 std::string HealthText(v1::Health health);
-// Whether health lets it take flows.
-bool IsHealthy(const v1::BackendState& backend);
-int HealthyCount(const v1::PoolState& pool);
 
 // What becomes of its flows, by the names of the counters.
 std::vector<std::pair<std::string, uint64_t>> FlowCountsOf(const v1::BackendState& backend);

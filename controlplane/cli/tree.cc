@@ -98,7 +98,7 @@ constexpr char kIntroduction[] = R"page(# The command line
 restart of the control plane, until the configuration FILE of the control plane itself changes.
 
 Exit codes: 0 done; 1 refused or failed, with the reason on standard error; 2 wrong usage; 3 the
-control plane is not reachable or does not answer within 10 s.
+control plane is not reachable or does not answer within 10 s; 4 `guideway status` says NOT WELL.
 
 `eval "$(guideway completion bash)"` completes commands, options, and names of VIPs, pools and
 backends; zsh and fish have scripts of their own. `guideway shell` completes as well.

@@ -8,7 +8,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "controlplane/metrics/catalog.h"
+#include "controlplane/report/problem_kind.h"
+#include "controlplane/report/verdict.h"
 #include "glog/logging.h"
+#include "lib/config/meant.h"
 #include "lib/stats/stats.h"
 #include "prometheus/text_serializer.h"
 
@@ -86,6 +89,16 @@ class Families {
   std::vector<prometheus::MetricFamily> families_;
 };
 
+void AddProblems(const v1::GetStatusResponse& status, Families* families) {
+  std::map<std::string, uint64_t> by_kind;
+  for (const v1::Problem& problem : status.problems()) ++by_kind[problem.kind()];
+  for (const ProblemKindInfo& info : AllProblemKinds()) {
+    families->Add(
+        Metric::kProblems, by_kind[info.name],
+        {info.name, info.severity == ProblemSeverity::kCritical ? "critical" : "warning"});
+  }
+}
+
 void AddStatus(const WatchSnapshot& snapshot, Families* families) {
   const v1::GetStatusResponse& status = snapshot.status;
   families->Add(Metric::kBuildInfo, 1, {status.version()});
@@ -93,7 +106,7 @@ void AddStatus(const WatchSnapshot& snapshot, Families* families) {
                         absl::ToDoubleSeconds(snapshot.taken_at - absl::UnixEpoch()) -
                             static_cast<double>(status.uptime_ms()) / 1000);
   families->Add(Metric::kConfigVersion, status.config_version());
-  families->Add(Metric::kProblems, static_cast<uint64_t>(status.problems_size()));
+  AddProblems(status, families);
   families->Add(Metric::kSettling, status.settling());
   families->Add(Metric::kDataplaneConnected, status.dataplane_connected());
   families->Add(Metric::kDataplaneInStep,
@@ -155,7 +168,7 @@ void AddBackend(const std::string& pool, const v1::BackendState& state, bool has
   const bool unprobed = state.health() == v1::HEALTH_UNPROBED;
   families->Add(Metric::kBackendHealthy, unprobed || state.health() == v1::HEALTH_HEALTHY,
                 {pool, name});
-  families->Add(Metric::kBackendEnabled, state.backend().state() == v1::ENABLED, {pool, name});
+  families->Add(Metric::kBackendEnabled, IsMeantToTakeFlows(state.backend()), {pool, name});
   families->Add(Metric::kBackendReachable, !state.unreachable(), {pool, name});
   families->Add(Metric::kBackendWeight, state.backend().weight(), {pool, name});
   families->AddFraction(Metric::kBackendShare, state.share(), {pool, name});
@@ -176,18 +189,17 @@ void AddBackend(const std::string& pool, const v1::BackendState& state, bool has
 
 void AddPool(const v1::PoolState& pool, bool has_stats, Families* families) {
   const std::string& name = pool.pool().name();
-  std::map<v1::Health, uint64_t> by_health;
-  uint64_t enabled = 0;
   for (const v1::BackendState& backend : pool.backends()) {
-    ++by_health[backend.health()];
-    if (backend.backend().state() == v1::ENABLED) ++enabled;
     AddBackend(name, backend, has_stats, families);
   }
-  families->Add(Metric::kPoolBackends, by_health[v1::HEALTH_HEALTHY], {name, "healthy"});
-  families->Add(Metric::kPoolBackends, by_health[v1::HEALTH_UNHEALTHY], {name, "unhealthy"});
-  families->Add(Metric::kPoolBackends, by_health[v1::HEALTH_UNKNOWN], {name, "unknown"});
-  families->Add(Metric::kPoolBackends, by_health[v1::HEALTH_UNPROBED], {name, "unprobed"});
-  families->Add(Metric::kPoolEnabled, enabled, {name});
+  const v1::ServingCounts counts = CountBackends(pool);
+  families->Add(Metric::kPoolBackends, counts.serving_backends(), {name, "healthy"});
+  families->Add(Metric::kPoolBackends, counts.unprobed_backends(), {name, "unprobed"});
+  families->Add(Metric::kPoolBackends, counts.unhealthy_backends(), {name, "unhealthy"});
+  families->Add(Metric::kPoolBackends, counts.unreachable_backends(), {name, "unreachable"});
+  families->Add(Metric::kPoolBackends, counts.backends() - counts.meant_backends(),
+                {name, "not_meant"});
+  families->Add(Metric::kPoolEnabled, counts.meant_backends(), {name});
   // 52 bits: a double holds them exactly.
   uint64_t digest = 0;
   if (pool.table_digest().size() == 16 &&

@@ -5,6 +5,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "controlplane/report/verdict.h"
 
 namespace guideway {
 
@@ -71,6 +72,7 @@ void SnapshotSource::Shared::Continue() {
 }
 
 void SnapshotSource::Shared::Finish() {
+  Turn([this] { CompleteVerdict(*taking->state, &taking->status); });
   taking->taken_at = absl::Now();
   absl::MutexLock lock(&mutex);
   newest = std::move(taking);

@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/strip.h"
 #include "controlplane/cli/json.h"
+#include "controlplane/report/verdict.h"
 
 namespace guideway {
 namespace {
@@ -46,6 +47,7 @@ Json OfPool(const v1::PoolState& state) {
   Json json = Json::Object();
   json.Set("name", state.pool().name())
       .Set("digest", state.table_digest())
+      .Set("serving", BackendsText(CountBackends(state)))
       .Set("backends", std::move(backends));
   return json;
 }
@@ -98,7 +100,9 @@ Json OfStats(const v1::GetStatsResponse& stats) {
 std::string StatusJson(const WatchSnapshot& snapshot) {
   const v1::GetStatusResponse& status = snapshot.status;
   Json problems = Json::List();
-  for (const v1::Problem& problem : status.problems()) problems.Append(Json::Text(problem.text()));
+  for (const v1::Problem& problem : status.problems()) {
+    problems.Append(Json::FromMessage(problem));
+  }
   Json pools = Json::List();
   for (const v1::PoolState& pool : snapshot.state->pools()) pools.Append(OfPool(pool));
   Json vips = Json::List();
@@ -113,6 +117,9 @@ std::string StatusJson(const WatchSnapshot& snapshot) {
       .Set("generation", Json::Number(status.dataplane_generation()))
       .Set("wanted_generation", Json::Number(status.wanted_generation()))
       .Set("settling", Json::Bool(status.settling()))
+      .Set("well", Json::Bool(status.problems().empty()))
+      .Set("verdict", VerdictText(status))
+      .Set("serving", ServingText(status.serving()))
       .Set("problems", std::move(problems))
       .Set("has_stats", Json::Bool(snapshot.has_stats))
       .Set("stats", snapshot.has_stats ? OfStats(snapshot.stats) : Json::Object())

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "controlplane/metrics/families.h"
 #include "controlplane/metrics/status_json.h"
+#include "controlplane/report/verdict.h"
 #include "controlplane/status_page/files.h"
 #include "glog/logging.h"
 
@@ -42,12 +43,19 @@ HttpResponse WatchServer::Answer(const std::string& path) {
     return {200, file->content_type, std::string(file->content)};
   }
   const bool metrics = path == "/metrics";
-  if (!metrics && path != "/status.json") return {404, "text/plain; charset=utf-8", "not found\n"};
+  const bool health = path == "/healthz";
+  if (!metrics && !health && path != "/status.json") {
+    return {404, "text/plain; charset=utf-8", "not found\n"};
+  }
   const std::shared_ptr<const WatchSnapshot> snapshot = source_.Get();
   if (snapshot == nullptr) {
     return {503, "text/plain; charset=utf-8", "the control plane is busy or stopping\n"};
   }
   if (metrics) return {200, kMetricsContentType, MetricsText(*snapshot)};
+  if (health) {
+    return {IsCritical(snapshot->status) ? 503 : 200, "text/plain; charset=utf-8",
+            VerdictText(snapshot->status) + "\n"};
+  }
   return {200, "application/json", StatusJson(*snapshot)};
 }
 

@@ -9,8 +9,9 @@
 
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
-#include "controlplane/server/change_handlers.h"
 #include "controlplane/report/problem.h"
+#include "controlplane/report/verdict.h"
+#include "controlplane/server/change_handlers.h"
 #include "controlplane/server/edits.h"
 #include "lib/base/status.h"
 #include "lib/config/secrets.h"
@@ -42,6 +43,19 @@ struct Pending {
 };
 
 }  // namespace
+
+void FillStoreStatus(ConfigStore* store, absl::Time started, v1::GetStatusResponse* status) {
+  status->set_version(GUIDEWAY_VERSION);
+  status->set_uptime_ms(static_cast<uint64_t>(absl::ToInt64Milliseconds(absl::Now() - started)));
+  status->set_config_version(store->version());
+  status->set_config_source(store->source());
+  for (ProblemNote& problem : store->Problems()) AddProblem(std::move(problem), status);
+  status->set_confirm_within_ms(ConfirmWithinMs(*store));
+  if (store->unconfirmed().has_value()) {
+    status->set_confirm_rollback_to(store->unconfirmed()->rollback_to);
+  }
+  status->set_last_rollback(store->last_rollback());
+}
 
 GuidewayService::GuidewayService(ConfigStore* store, const UnixPeers* peers, const Access* access,
                                  ServiceHooks hooks)
@@ -150,42 +164,43 @@ grpc::Status GuidewayService::GetState(Context* context, const v1::GetStateReque
                                        v1::GetStateResponse* response) {
   const grpc::Status allowed = Allow(context, Role::kRead);
   if (!allowed.ok()) return allowed;
-  // In turns: health changes wait for no list of 10,000 backends.
+  const grpc::Status taken = TakeState(response);
+  for (v1::VipState& vip : *response->mutable_vips()) HideSecrets(vip.mutable_vip());
+  return taken;
+}
+
+// In turns: health changes wait for no list of 10,000 backends.
+grpc::Status GuidewayService::TakeState(v1::GetStateResponse* state) {
   StateCursor cursor;
   bool all = false;
   while (!all) {
     const grpc::Status filled = OnLoop([&] {
-      all = hooks_.fill_state_part(kItemsPerTurn, &cursor, response);
+      all = hooks_.fill_state_part(kItemsPerTurn, &cursor, state);
       return absl::OkStatus();
     });
     if (!filled.ok()) return filled;
   }
-  for (v1::VipState& vip : *response->mutable_vips()) HideSecrets(vip.mutable_vip());
   return grpc::Status::OK;
 }
 
 void GuidewayService::FillStatus(v1::GetStatusResponse* response) {
-  response->set_version(GUIDEWAY_VERSION);
-  response->set_uptime_ms(static_cast<uint64_t>(absl::ToInt64Milliseconds(absl::Now() - started_)));
-  response->set_config_version(store_->version());
-  response->set_config_source(store_->source());
+  FillStoreStatus(store_, started_, response);
   hooks_.fill_status(response);
-  for (ProblemNote& problem : store_->Problems()) AddProblem(std::move(problem), response);
-  response->set_confirm_within_ms(ConfirmWithinMs(*store_));
-  if (store_->unconfirmed().has_value()) {
-    response->set_confirm_rollback_to(store_->unconfirmed()->rollback_to);
-  }
-  response->set_last_rollback(store_->last_rollback());
 }
 
 grpc::Status GuidewayService::GetStatus(Context* context, const v1::GetStatusRequest*,
                                         v1::GetStatusResponse* response) {
   const grpc::Status allowed = Allow(context, Role::kRead);
   if (!allowed.ok()) return allowed;
-  return OnLoop([&] {
+  v1::GetStateResponse state;
+  const grpc::Status taken = TakeState(&state);
+  if (!taken.ok()) return taken;
+  const grpc::Status filled = OnLoop([&] {
     FillStatus(response);
     return absl::OkStatus();
   });
+  if (filled.ok()) CompleteVerdict(state, response);
+  return filled;
 }
 
 WatchHub::Reactor* GuidewayService::Watch(grpc::CallbackServerContext* context,
@@ -200,6 +215,7 @@ WatchHub::Reactor* GuidewayService::Watch(grpc::CallbackServerContext* context,
     v1::GetStateResponse* state = start.mutable_start()->mutable_state();
     StateCursor cursor;
     hooks_.fill_state_part(std::numeric_limits<int>::max(), &cursor, state);
+    CompleteVerdict(*state, start.mutable_start()->mutable_status());
     for (v1::VipState& vip : *state->mutable_vips()) HideSecrets(vip.mutable_vip());
     watcher = watch_hub_.Add(std::move(start));
     return absl::OkStatus();

@@ -32,6 +32,7 @@ struct ServiceHooks {
       compare_pool;
   // See Controller::FillStatePart().
   std::function<bool(int count, StateCursor*, v1::GetStateResponse*)> fill_state_part;
+  // What all but the store knows.
   std::function<void(v1::GetStatusResponse*)> fill_status;
   // Calls back once, at once or later, on the loop's thread.
   std::function<void(std::function<void(absl::StatusOr<v1::GetStatsResponse>)>)> read_stats;
@@ -45,6 +46,10 @@ struct ServiceHooks {
   // Told of both: who asked, what was done in words, and whether it was.
   std::function<void(const ChangeOrigin&, const std::string& change, const absl::Status&)> on_order;
 };
+
+// Fills in what the store knows: version, where the configuration came from, its problems.
+// `started`: when the control plane did. On the loop's thread.
+void FillStoreStatus(ConfigStore* store, absl::Time started, v1::GetStatusResponse* status);
 
 // Watch is served by gRPC's callbacks: it keeps no thread waiting.
 class GuidewayService final : public v1::Guideway::WithCallbackMethod_Watch<v1::Guideway::Service> {
@@ -90,6 +95,7 @@ class GuidewayService final : public v1::Guideway::WithCallbackMethod_Watch<v1::
     return access_->Check(*context, *peers_, role);
   }
   void FillStatus(v1::GetStatusResponse* response);  // on the loop
+  grpc::Status TakeState(v1::GetStateResponse* state);
   // Calls `ask(done)` on the loop and waits for what `done` is called with.
   template <typename Response, typename F>
   grpc::Status Ask(F ask, Response* response);

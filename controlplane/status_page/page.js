@@ -186,8 +186,7 @@ function showPools(status) {
       parent.append(shown.details);
       pools.set(pool.name, shown);
     }
-    const well = pool.backends.filter((b) => b.health === 'healthy' || b.health === 'unprobed').length;
-    setText(shown.line, `${pool.name}: ${well} of ${pool.backends.length} backends healthy, table ${pool.digest}`);
+    setText(shown.line, `${pool.name}: ${pool.serving}, table ${pool.digest}`);
     if (!shown.details.open) continue;
     const columns = [['backend'], ['address'], ['state'], ['health'], ['reason', 'wide'], ['since', 'number'],
       ['share', 'number'], ...TRAFFIC];
@@ -229,12 +228,9 @@ function showDrops(status) {
 }
 
 function showHead(status) {
-  const backends = status.pools.flatMap((pool) => pool.backends);
-  const sick = backends.filter((backend) => backend.health === 'unhealthy').length;
-  const parts = [
-    status.connected ? `data plane connected, generation ${status.generation}` : 'no data plane',
-    sick === 0 ? `${backends.length} backends, none unhealthy` : `${sick} of ${backends.length} backends unhealthy`,
-  ];
+  const head = status.well ? (status.settling ? 'First probes' : 'All is well') : 'NOT WELL';
+  const parts = [head, status.serving,
+    status.connected ? `data plane connected, generation ${status.generation}` : 'no data plane'];
   if (status.connected && status.generation !== status.wanted_generation) parts.push(`generation ${status.wanted_generation} on its way`);
   if (status.settling) parts.push('settling: the first probe round is not over');
   if (status.has_stats && !status.stats.balanced) parts.push('packet accounting does NOT add up');
@@ -245,7 +241,11 @@ function showHead(status) {
 }
 
 function showProblems(problems) {
-  document.getElementById('problems').replaceChildren(...problems.map((text) => element('li', `problem: ${text}`)));
+  document.getElementById('problems').replaceChildren(...problems.map((problem) => {
+    const line = element('li', problem.text, problem.severity);
+    line.title = problem.remedy;
+    return line;
+  }));
 }
 
 function forgetUnused() {
@@ -269,7 +269,11 @@ async function update() {
     forgetUnused();
     document.body.dataset.updates = String(Number(document.body.dataset.updates || 0) + 1);
   } catch (error) {
-    showProblems([`the control plane does not answer, what is below is old (${error.message})`]);
+    setText(document.getElementById('summary'), 'NOT WELL');
+    showProblems([{
+      text: `the control plane does not answer, what is below is old (${error.message})`, severity: 'critical',
+      remedy: 'is guideway-controlplane running? The data plane forwards on with the tables it has',
+    }]);
   }
   setTimeout(update, INTERVAL_MS);
 }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "lib/config/meant.h"
 
 namespace guideway {
 
@@ -21,7 +22,7 @@ Takers TakersByPool(const v1::Config& config) {
     if (!led_to.contains(pool.name())) continue;
     std::set<std::string>& of_pool = takers[pool.name()];
     for (const v1::Backend& backend : pool.backends()) {
-      if (backend.state() == v1::ENABLED && backend.weight() > 0) {
+      if (IsMeantToTakeFlows(backend)) {
         of_pool.insert(absl::StrCat(backend.name(), "/", backend.address()));
       }
     }

@@ -127,7 +127,11 @@ class Bench:
         wait_until(self.in_force, "the data plane has its tables", _START_S, poll_s=0.05)
 
     def cli(self, *words):
-        return json.loads(run(CLI, "--socket", f"{self.directory}/api.sock", "-o", "json", *words).stdout)
+        # Exit code 4: status says that something is not well.
+        done = run(CLI, "--socket", f"{self.directory}/api.sock", "-o", "json", *words, check=False)
+        if done.returncode not in (0, 4):
+            raise LabError(f"{' '.join(words)} exited with {done.returncode}: {done.stderr.strip()}")
+        return json.loads(done.stdout)
 
     def in_force(self):
         status = self.cli("status")

@@ -69,9 +69,9 @@ TEST_CASE("help everywhere, and the version") {
 TEST_CASE("lists for people are aligned") {
   TestApi daemon;
   CHECK(daemon.Run({"pool", "list"}).out ==
-        "NAME  ENCAPSULATION  HEALTHY  TABLE SIZE  DIGEST\n"
-        "web   l2                 4/4       65537  0123456789abcdef\n"
-        "idle  ipip               1/1       65537  0123456789abcdef\n");
+        "NAME  ENCAPSULATION       HEALTHY  TABLE SIZE  DIGEST\n"
+        "web   l2                      3/3       65537  0123456789abcdef\n"
+        "idle  ipip           1 not probed       65537  0123456789abcdef\n");
   CHECK(daemon.Run({"vip", "list"}).out ==
         "NAME  ADDRESS    PORT  PROTOCOL  POOL  PACKETS  BYTES  NEW FLOWS\n"
         "site  192.0.2.1   443  tcp       web        28      0          0\n");
@@ -89,7 +89,8 @@ TEST_CASE("lists for people are aligned") {
   CHECK(absl::StartsWith(daemon.Run({"backend", "list"}).out, "POOL  NAME"));
   CHECK_RESULT(daemon.Run({"backend", "list", "nope"}), 1, "there is no pool \"nope\"");
   CHECK_RESULT(daemon.Run({"pool", "show", "web"}), 0, "probe:          tcp port=80 interval=5s");
-  CHECK_RESULT(daemon.Run({"vip", "show", "site"}), 0, "healthy:    4 of 4\n");
+  CHECK_RESULT(daemon.Run({"vip", "show", "site"}), 0,
+               "backends:   3 of 3 backends healthy, 1 not meant to take flows\n");
 }
 
 TEST_CASE("a VIP's segment size and QUIC-LB are shown, its keys are not") {
@@ -155,9 +156,12 @@ TEST_CASE("status names the first few of many backends") {
 TEST_CASE("status says first whether all is well") {
   TestApi daemon;
   CHECK(absl::StartsWith(daemon.Run({"status"}).out,
-                         "all is well: 1 VIP, 2 pools, 5 of 5 backends healthy\n"));
+                         "all is well: 1 VIP, 2 pools, 3 of 4 backends healthy, 1 not probed, "
+                         "1 not meant to take flows\n"));
+  CHECK(daemon.Run({"status"}).exit_code == 0);
   daemon.web_1_unhealthy = true;
   CHECK(absl::StartsWith(daemon.Run({"status"}).out, "NOT WELL: pool web: unhealthy: web-1\n"));
+  CHECK(daemon.Run({"status"}).exit_code == 4);
   daemon.web_1_unhealthy = false;
   daemon.web_1_unreachable = true;
   CHECK(absl::StartsWith(daemon.Run({"status"}).out,
@@ -168,8 +172,12 @@ TEST_CASE("status says first whether all is well") {
   CHECK(absl::StartsWith(daemon.Run({"status"}).out,
                          "NOT WELL: the data plane is not connected: connect: No such file or "
                          "directory; pool web: unhealthy: web-1\n"));
-  const std::string json = daemon.Run({"status", "-o", "json"}).out;
+  const auto result = daemon.Run({"status", "-o", "json"});
+  CHECK(result.exit_code == 4);
+  const std::string& json = result.out;
   CHECK(absl::StrContains(json, "\"well\": false"));
+  CHECK(absl::StrContains(
+      json, "\"kind\": \"dataplane-disconnected\",\n      \"severity\": \"critical\""));
   CHECK(absl::StrContains(json, "\"config_version\": 1,"));
 }
 

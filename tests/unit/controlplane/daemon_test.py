@@ -161,7 +161,7 @@ class DaemonTest(unittest.TestCase):
             file.truncate(100)
         daemon = self.start()
         self.assertIn("weight: 5", daemon.cli("config", "show").stdout)
-        self.assertIn("problem: ", daemon.cli("status").stdout)
+        self.assertIn("warning state-damaged: ", daemon.cli("status").stdout)
         self.assertIn("version 2 was the last good one", "".join(daemon.log))
         self.assertEqual(daemon.stop(), 0)
 
@@ -173,9 +173,10 @@ class DaemonTest(unittest.TestCase):
         daemon = self.start()
         status = daemon.cli("status")
         self.assertIn("next.new: Is a directory", status.stdout)
-        self.assertIn("problem:", status.stdout)
+        self.assertIn("warning state-not-kept: ", status.stdout)
+        self.assertEqual(status.returncode, 4)
         problems = json.loads(daemon.cli("status", "-o", "json").stdout)["problems"]
-        self.assertTrue(any("next.new" in problem for problem in problems), problems)
+        self.assertTrue(any("next.new" in problem["text"] for problem in problems), problems)
         refused = daemon.cli("backend", "weight", "web", "web-1", "9")
         self.assertEqual(refused.returncode, 1)
         self.assertIn("cannot keep the configuration: open", refused.stderr)
@@ -232,10 +233,14 @@ class DaemonTest(unittest.TestCase):
             return self.in_network(pid, "curl", "-sSf", "http://198.51.100.1:9487/" + path)
 
         metrics = get("metrics")
-        self.assertIn('guideway_pool_backends{pool="web",health="unprobed"} 1', metrics)
+        self.assertIn('guideway_pool_backends{pool="web",health="unreachable"} 1', metrics)
+        self.assertIn('guideway_problems{kind="dataplane-disconnected",severity="critical"} 1', metrics)
         self.assertIn("guideway_dataplane_connected 0", metrics)
         self.assertEqual(json.loads(get("status.json"))["pools"][0]["backends"][0]["name"], "web-1")
         self.assertIn("<title>Guideway</title>", get(""))
+        answer = self.in_network(pid, "curl", "-sS", "-w", "%{http_code}", "http://198.51.100.1:9487/healthz")
+        self.assertTrue(answer.startswith("NOT WELL: the data plane is not connected"), answer)
+        self.assertTrue(answer.endswith("503"), answer)
         self.assertEqual(daemon.stop(), 0)
 
     def test_metrics_can_be_switched_off(self):

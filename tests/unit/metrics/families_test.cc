@@ -8,6 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "controlplane/report/verdict.h"
 #include "tests/unit/metrics/sample_snapshot.h"
 
 namespace guideway {
@@ -59,8 +60,14 @@ TEST_CASE("every metric of the list has a sample, and nothing else is exported")
 }
 
 TEST_CASE("values of the sample") {
-  const auto samples = Samples(MetricsText(SampleSnapshot()));
+  WatchSnapshot sample = SampleSnapshot();
+  CompleteVerdict(*sample.state, &sample.status);
+  const auto samples = Samples(MetricsText(sample));
   const std::map<std::string, double> expected = {
+      {"guideway_problems{kind=\"state-not-kept\",severity=\"warning\"}", 1},
+      {"guideway_problems{kind=\"backend-unhealthy\",severity=\"warning\"}", 1},
+      {"guideway_problems{kind=\"backend-unreachable\",severity=\"warning\"}", 1},
+      {"guideway_problems{kind=\"dataplane-disconnected\",severity=\"critical\"}", 0},
       {"guideway_build_info{version=\"1.2.3\"}", 1},
       {"guideway_start_time_seconds", 1'700'000'000},
       {"guideway_dataplane_in_step", 0},
@@ -71,8 +78,9 @@ TEST_CASE("values of the sample") {
       {"guideway_vip_bytes_total{vip=\"site\"}", 500000},
       {"guideway_vip_drops_total{vip=\"site\",reason=\"no_backend\"}", 53},
       {"guideway_pool_backends{pool=\"web\",health=\"healthy\"}", 1},
-      {"guideway_pool_backends{pool=\"web\",health=\"unhealthy\"}", 1},
-      {"guideway_pool_backends{pool=\"web\",health=\"unknown\"}", 1},
+      {"guideway_pool_backends{pool=\"web\",health=\"unhealthy\"}", 0},
+      {"guideway_pool_backends{pool=\"web\",health=\"unreachable\"}", 1},
+      {"guideway_pool_backends{pool=\"web\",health=\"not_meant\"}", 1},
       {"guideway_pool_backends{pool=\"idle\",health=\"unprobed\"}", 1},
       {"guideway_pool_enabled_backends{pool=\"web\"}", 2},
       {"guideway_pool_table_digest{pool=\"web\"}", 0xfedcba9876543},

@@ -50,7 +50,10 @@ class PageTest(unittest.TestCase):
 
     def test_names_and_health(self):
         self.assertIn("data plane connected, generation 16", self.text("#summary"))
-        self.assertIn("1 of 4 backends unhealthy", self.text("#summary"))
+        self.assertIn("NOT WELL", self.text("#summary"))
+        self.assertIn("1 of 3 backends healthy, 1 not probed, 1 unreachable, 1 not meant to take flows",
+                      self.text("#summary"))
+        self.assertIn("pool web: unhealthy: web-2", self.text("#problems"))
         self.assertIn("state file: No space left on device", self.text("#problems"))
         self.assertEqual(self.row("site")[1:3], ["[2001:db8::1]:443 tcp", "web"])
         self.assertEqual(self.row("web-1")[1:7],
@@ -60,7 +63,8 @@ class PageTest(unittest.TestCase):
         self.assertEqual(self.row("idle-1")[3], "no probe")
         self.assertEqual(self.row("no_backend")[2], str(2000 + self.drop_index("no_backend")))
         self.assertEqual(self.text("details[data-pool=web] summary"),
-                         "web: 1 of 3 backends healthy, table fedcba9876543210")
+                         "web: 1 of 2 backends healthy, 1 unreachable, 1 not meant to take flows, "
+                         "table fedcba9876543210")
 
     def drop_index(self, name):
         drops = self.browser.evaluate("fetch('status.json').then(a => a.json()).then(s => s.stats.drops)")
