@@ -93,6 +93,10 @@ void ConfigChanger::Finish(const ConfigStore::Snapshot& before, const ChangeOrig
         absl::StrCat("the data plane does not take it, all stays as it was: ", outcome.reason)));
     return;
   }
+  for (const std::string& line : outcome.warnings) {
+    LOG(WARNING) << "configuration version " << result.version << ": " << line;
+    result.change.warnings.push_back(line);
+  }
   if (outcome.kind == CommitOutcome::kNotYet) {
     result.change.warnings.push_back(absl::StrCat("kept, but not yet in force: ", outcome.reason));
     LOG(WARNING) << "configuration version " << result.version << ": "

@@ -27,7 +27,8 @@ namespace guideway {
 struct CommitOutcome {
   enum Kind { kInForce, kNotYet, kRefused };
   Kind kind = kInForce;
-  std::string reason;  // empty if in force
+  std::string reason;                      // empty if in force
+  std::vector<std::string> warnings = {};  // of what is in force, or will be: "pool web: ..."
 };
 using CommitDone = std::function<void(const CommitOutcome&)>;
 

@@ -43,7 +43,7 @@ Controller::Impl::Impl(EventLoop* loop, Options options)
       prober_(
           loop, [this](const std::string& key) { OnHealth(key); },
           [this](const std::string& key, ProbeResult::Outcome outcome, absl::Duration took) {
-            probe_statistics_.Record(key, outcome, took);
+            OnProbed(key, outcome, took);
           }),
       guards_(&prober_, options_.state_directory),
       resolver_(loop, [this] { RecompileSoon(); }),
@@ -57,6 +57,10 @@ Controller::Impl::Impl(EventLoop* loop, Options options)
           if (*alive) OnOutcome(ticket, outcome, in_force_at);
         });
       });
+  guards_.set_is_unreachable([this](const std::string& key) {
+    const auto found = tables_.compiled().backends.find(key);
+    return found != tables_.compiled().backends.end() && found->second.unreachable;
+  });
   session_.set_on_lost([this] { events_.OnDataplane(false, session_.problem()); });
 }
 Controller::Impl::~Impl() {
@@ -70,7 +74,7 @@ absl::Status Controller::Impl::Start() {
   if (mkdir(options_.state_directory.c_str(), 0750) != 0 && errno != EEXIST) {
     return ErrnoStatus(errno, absl::StrCat("make directory ", options_.state_directory));
   }
-  GW_RETURN_IF_ERROR(tables_.Load());
+  GW_RETURN_IF_ERROR(tables_.Load(loop_->Now()));
   guards_.Load();
   session_.Start();
   KeepCountersFresh();
@@ -95,8 +99,10 @@ absl::Status Controller::Impl::PauseProbes(const v1::PauseProbesRequest& request
 void Controller::Impl::SetConfig(const v1::Config& config, CommitDone done) {
   const uint64_t first_ticket = last_ticket_ + 1;
   if (!has_config_) next_hop_deadline_ = loop_->Now() + kNextHopPatience;
-  config_ = config;
+  v1::Config before = std::exchange(config_, config);
   next_drain_end_ = ApplyDrainDeadlines(absl::Now(), &config_);
+  if (!has_config_) lingering_.TakeUp(tables_.registry(), config_);
+  lingering_.ConfigChanged(before, config_);
   tables_.ConfigChanged(config_);
   ++config_epoch_;
   has_config_ = true;
@@ -106,7 +112,7 @@ void Controller::Impl::SetConfig(const v1::Config& config, CommitDone done) {
   Recompile().IgnoreError();
   SetDestinations();
   const absl::Status sent = Recompile();
-  commit_.Begin(std::move(done), first_ticket, last_ticket_, sent);
+  commit_.Begin(WithWarnings(std::move(before), std::move(done)), first_ticket, last_ticket_, sent);
 }
 
 void Controller::Impl::OnOutcome(uint64_t ticket, const absl::Status& outcome,
@@ -134,7 +140,13 @@ void Controller::Impl::SetProbes() {
       [this](const std::string& pool) { return guards_.IsPaused(pool); });
   pool_of_key_ = std::move(plan.pool_of_key);
   probe_statistics_.SetPools(pool_of_key_);
-  probe_tunnel_.SetInUse(plan.uses_tunnel);
+  // Those that linger are no part of what settles or is shown.
+  ProbePlan lingering = MakeProbePlan(
+      lingering_.ProbedConfig(config_),
+      [this](const TunnelTarget& target) { return probe_tunnel_.MakePath(target); },
+      [this](const std::string& pool) { return guards_.IsPaused(pool); });
+  plan.targets.merge(lingering.targets);
+  probe_tunnel_.SetInUse(plan.uses_tunnel || lingering.uses_tunnel);
   prober_.SetTargets(plan.targets);
   guards_.SetConfig(config_);
   settling_.SetPools(plan.keys_by_pool, FromProto(config_.settle_time()), loop_->Now());
@@ -183,6 +195,12 @@ void Controller::Impl::OnHealth(const std::string& key) {
   const BackendHealth* health = prober_.Find(key);
   if (health == nullptr) return;
   const bool healthy = health->state() == HealthState::kHealthy;
+  if (lingering_.Contains(key)) {
+    LOG(INFO) << "removed backend " << key << " is " << (healthy ? "healthy" : "unhealthy") << ": "
+              << health->reason();
+    RecompileSoon();
+    return;
+  }
   const auto found = pool_of_key_.find(key);
   // That all is well after a start is no news.
   const bool settles = found != pool_of_key_.end() && settling_.IsSettling(found->second);
@@ -225,7 +243,6 @@ CompilerInput Controller::Impl::MakeInput() const {
   input.is_ejected = [this](const std::string& key) { return passive_.IsEjected(key); };
   input.next_hops = &resolver_.next_hops();
   input.ports = absl::MakeConstSpan(welcome.ports, welcome.port_count);
-  input.now = absl::Now();
   input.steady_now = loop_->Now();
   return input;
 }
@@ -237,15 +254,17 @@ absl::Status Controller::Impl::Update() {
   const absl::Duration guards = guards_.NextUpdate();
   const absl::Duration end = loop_->Now() + kCompileTurn;
   guards_.Update(loop_->Now());
-  const auto prepare = [this](const v1::Pool& pool) {
+  const auto on_compiled = [this](const v1::Pool& pool) {
     if (!settling_.IsSettling(pool.name())) guards_.UpdateVips(pool);
   };
   const absl::Status updated =
-      tables_.Update(MakeInput(), prepare, [this, end] { return loop_->Now() >= end; });
+      tables_.Update(MakeInput(), on_compiled, [this, end] { return loop_->Now() >= end; });
   if (!updated.ok()) {
     LOG(ERROR) << "tables not built: " << updated.message();
     return absl::FailedPreconditionError(updated.message());
   }
+  if (all) unreachable_.Update(config_, tables_.compiled());
+  if (all && lingering_.Retain(tables_.registry())) SetProbes();
   if (tables_.changed()) UpdateSoon();  // the rest, so that no probe's answer waits long
   if (all || tables_.compiled().next_step != step || guards_.NextUpdate() != guards) {
     SetDeadlineTimer();
@@ -278,7 +297,7 @@ void Controller::Impl::SetDeadlineTimer() {
   loop_->Cancel(deadline_timer_);
   deadline_timer_ = 0;
   const absl::Duration settle = settling_.NextDeadline() - loop_->Now();
-  const absl::Duration linger = tables_.registry().NextExpiry(LingerTime(config_)) - absl::Now();
+  const absl::Duration linger = tables_.registry().NextExpiry(LingerLimit(config_)) - loop_->Now();
   const absl::Duration hops =
       AwaitsNextHops() ? next_hop_deadline_ - loop_->Now() : absl::InfiniteDuration();
   const absl::Duration step = tables_.compiled().next_step - loop_->Now();
@@ -312,6 +331,7 @@ void Controller::Impl::KeepCountersFresh() {
 }
 
 void Controller::Impl::ObserveFlows() {
+  ObserveLingering();
   const PassiveHealth::Input input{
       .config = config_,
       .compiled = tables_.compiled(),

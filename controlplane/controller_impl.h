@@ -1,4 +1,4 @@
-// What a Controller is made of; see controller.h. Included by its two source files only.
+// What a Controller is made of; see controller.h. Included by its source files only.
 #ifndef GUIDEWAY_CONTROLPLANE_CONTROLLER_IMPL_H_
 #define GUIDEWAY_CONTROLPLANE_CONTROLLER_IMPL_H_
 
@@ -20,6 +20,7 @@
 #include "controlplane/health/prober.h"
 #include "controlplane/health/settling.h"
 #include "controlplane/health_guards.h"
+#include "controlplane/lingering.h"
 #include "controlplane/passive_health.h"
 #include "controlplane/probe_plan.h"
 #include "controlplane/resolver/resolver.h"
@@ -27,6 +28,7 @@
 #include "controlplane/state_report.h"
 #include "controlplane/table_keeper.h"
 #include "controlplane/tunnel/probe_tunnel.h"
+#include "controlplane/unreachable.h"
 
 namespace guideway {
 
@@ -44,6 +46,7 @@ class Controller::Impl {
   absl::Status PauseProbes(const v1::PauseProbesRequest& request, std::string* change);
   StateReport Report() const;
   Events& events() { return events_; }
+  void FillProblems(v1::GetStatusResponse* status) const;
   absl::StatusOr<PoolImpact> Compare(const v1::Config& before, const v1::Config& after) const {
     return ComparePool(MakeInput(), before, after,
                        [this](const auto& key) { return FlowsOf(key); });
@@ -82,10 +85,13 @@ class Controller::Impl {
     return Update();
   }
   CompilerInput MakeInput() const;
+  CommitDone WithWarnings(v1::Config before, CommitDone done) const;
   void EndDrains();
   void SetDeadlineTimer();
   void KeepCountersFresh();
   void ObserveFlows();
+  void ObserveLingering();
+  void OnProbed(const std::string& key, ProbeResult::Outcome outcome, absl::Duration took);
 
   EventLoop* loop_;
   const Options options_;
@@ -103,6 +109,8 @@ class Controller::Impl {
   ProbeStatistics probe_statistics_;
   Prober prober_;
   HealthGuards guards_;
+  UnreachableBackends unreachable_;
+  LingeringProbes lingering_;
   std::map<std::string, std::string> pool_of_key_;
   Resolver resolver_;
   bool resolver_started_ = false;
@@ -110,6 +118,7 @@ class Controller::Impl {
   absl::Duration next_hop_deadline_;
   Session session_;
   std::shared_ptr<const channel::CountersRegion> counters_;
+  uint64_t counted_instance_ = 0;  // of the data plane whose flows were counted last
   bool update_posted_ = false;
   uint64_t last_ticket_ = 0;  // of the tables given to the session last
   // Since when tables have waited to come into force, as EventLoop::Now(); absent: none do.

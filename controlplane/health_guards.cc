@@ -124,7 +124,9 @@ HealthGuards::Share HealthGuards::ShareOf(const v1::Pool& pool) const {
   for (const v1::Backend& backend : pool.backends()) {
     if (!IsMeantToTakeFlows(backend)) continue;
     ++share.total;
-    const HealthState health = HealthOf(KeyOf(pool, backend));
+    const std::string key = KeyOf(pool, backend);
+    if (is_unreachable_ && is_unreachable_(key)) continue;
+    const HealthState health = HealthOf(key);
     if (health == HealthState::kHealthy || health == HealthState::kUnprobed) ++share.healthy;
   }
   return share;

@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -26,13 +27,18 @@ class HealthGuards {
   // `prober` is borrowed. Forced health is kept in DIRECTORY/health-overrides.
   HealthGuards(const Prober* prober, std::string directory);
 
+  // Asked about a backend (by key); an unreachable one counts as not healthy for VIPs.
+  void set_is_unreachable(std::function<bool(const std::string& key)> is_unreachable) {
+    is_unreachable_ = std::move(is_unreachable);
+  }
   // What was kept. A damaged file is a problem() and no error: health is then as probed.
   void Load();
   // After the prober has its targets.
   void SetConfig(const v1::Config& config);
   // Lets time and verdicts take effect. Before health is used for tables.
   void Update(absl::Duration now);
-  // Decides about announcing the VIPs of a pool that is not settling. After Update().
+  // Decides about announcing the VIPs of a pool that is not settling. After Update(), and after
+  // tables were made: reachability counts.
   void UpdateVips(const v1::Pool& pool);
   // When Update() is due though no verdict has come; InfiniteDuration(): never.
   absl::Duration NextUpdate() const { return limiter_.NextRoom(); }
@@ -68,6 +74,7 @@ class HealthGuards {
   std::map<std::string, std::vector<std::string>> vips_of_pool_;
   EjectionLimiter limiter_;
   Announcing announcing_;
+  std::function<bool(const std::string& key)> is_unreachable_;  // null: nobody is
   std::string problem_;
 };
 

@@ -42,10 +42,10 @@ std::vector<OutlierDetector::Member> MembersOf(const v1::Pool& pool,
     const auto found = input.compiled.backends.find(key);
     if (found == input.compiled.backends.end()) continue;
     const HealthState health = input.health(key);
-    members.push_back(
-        {.key = key,
-         .unhealthy = health == HealthState::kUnhealthy || health == HealthState::kUnknown,
-         .total = SignsOf(input.counters, found->second.index)});
+    members.push_back({.key = key,
+                       .unhealthy = health == HealthState::kUnhealthy ||
+                                    health == HealthState::kUnknown || found->second.unreachable,
+                       .total = SignsOf(input.counters, found->second.index)});
   }
   return members;
 }

@@ -80,6 +80,8 @@ std::vector<std::string> RemarksOn(const v1::Backend& backend, const CompiledPoo
                                    backend.disable_at(), over ? "" : " on"));
   }
   if (backend.state() != v1::ENABLED) return remarks;
+  if (pool.none_reachable)
+    remarks.push_back("no backend of the pool can be reached: all keep theirs");
   if (pool.failed_open) {
     const std::string why = fail_open_below == 0 ? "no backend of the pool is healthy"
                                                  : absl::StrCat("fewer than ", fail_open_below,
@@ -96,6 +98,12 @@ std::vector<std::string> RemarksOn(const v1::Backend& backend, const CompiledPoo
                                    " of its weight"));
   }
   return remarks;
+}
+
+// A way that has just come back is not trusted at once.
+std::string WayOf(const CompiledBackend& backend) {
+  return absl::StrCat(backend.unreachable && backend.reachable ? "just back: " : "",
+                      backend.next_hop);
 }
 
 }  // namespace
@@ -218,12 +226,13 @@ void StateReport::FillBackend(const v1::Pool& pool, const v1::Backend& backend,
         static_cast<uint64_t>(absl::ToInt64Microseconds(probes->last_duration)));
   }
   FillEjection(key, state);
+  if (known && found->second.unreachable) FillUnreachable(found->second, state);
   v1::Traffic* traffic = state->mutable_traffic();
   if (!known) return;
   state->set_share(found->second.share);
   state->set_slow_start_step(found->second.slow_start_step);
-  state->set_next_hop(session.ready() ? found->second.next_hop : "data plane not connected");
-  state->set_unreachable(!session.ready() || !found->second.reachable);
+  state->set_next_hop(session.ready() ? WayOf(found->second) : "data plane not connected");
+  state->set_unreachable(!session.ready() || !found->second.reachable || found->second.unreachable);
   if (counters == nullptr) return;
   Fill(counters->backends[found->second.index], traffic);
   Fill(counters->backend_flows[found->second.index], state->mutable_flows());
@@ -241,6 +250,17 @@ void StateReport::FillEjection(const std::string& key, v1::BackendState* state) 
   state->set_health_reason(absl::StrCat(
       "ejected for ", absl::FormatDuration(absl::Ceil(left, absl::Seconds(1))), " more: ",
       ejection->reason, state->health_reason().empty() ? "" : "; probe: ", state->health_reason()));
+}
+
+// A disabled one is not meant to get anything.
+void StateReport::FillUnreachable(const CompiledBackend& compiled_backend,
+                                  v1::BackendState* state) const {
+  if (state->backend().state() == v1::DISABLED) return;
+  const std::string why = compiled_backend.reachable
+                              ? std::string("its way has just come back")
+                              : absl::StrCat("no way to it: ", compiled_backend.next_hop);
+  state->set_health_reason(
+      absl::StrCat(why, state->health_reason().empty() ? "" : "; probe: ", state->health_reason()));
 }
 
 std::string StateReport::NotProbed() const {

@@ -54,6 +54,7 @@ struct StateReport {
   void FillBackend(const v1::Pool& pool, const v1::Backend& backend, const std::string& key,
                    const CompiledPool& compiled_pool, v1::BackendState* state) const;
   void FillEjection(const std::string& key, v1::BackendState* state) const;
+  void FillUnreachable(const CompiledBackend& compiled_backend, v1::BackendState* state) const;
 };
 
 // `vips`: name to index.

@@ -1,7 +1,9 @@
 // See table_keeper.h.
 #include "controlplane/table_keeper.h"
 
+#include <fstream>
 #include <random>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,13 +18,20 @@ uint16_t RandomIncarnation() {
   return static_cast<uint16_t>(random() % 0xffff + 1);
 }
 
+// Of the kernel, whose clock is the one that EventLoop::Now() reads.
+std::string BootId() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string id;
+  return file >> id ? id : "unknown";
+}
+
 }  // namespace
 
 TableKeeper::TableKeeper(std::string index_file)
     : index_file_(std::move(index_file)), registry_(RandomIncarnation()), compiler_(&registry_) {}
 
-absl::Status TableKeeper::Load() {
-  const absl::Status loaded = registry_.Load(index_file_);
+absl::Status TableKeeper::Load(absl::Duration now) {
+  const absl::Status loaded = registry_.Load(index_file_, now, BootId());
   if (!absl::IsInvalidArgument(loaded)) return loaded;
   LOG(ERROR) << loaded.message() << "; backends get new indices, known flows are selected anew";
   return absl::OkStatus();
@@ -40,18 +49,19 @@ void TableKeeper::HealthChanged(const std::string& pool, absl::Duration now) {
 }
 
 absl::Status TableKeeper::Update(const CompilerInput& input,
-                                 const std::function<void(const v1::Pool&)>& prepare,
+                                 const std::function<void(const v1::Pool&)>& on_compiled,
                                  const std::function<bool()>& time_is_up) {
   if (all_changed_) {
-    for (const v1::Pool& pool : input.config->pools()) prepare(pool);
-    return CompileAll(input);
+    GW_RETURN_IF_ERROR(CompileAll(input));
+    for (const v1::Pool& pool : input.config->pools()) on_compiled(pool);
+    return absl::OkStatus();
   }
   while (!health_changed_.empty()) {
     const v1::Pool& pool = input.config->pools(pool_positions_.at(health_changed_.Take()));
-    prepare(pool);
     const absl::Status updated = compiler_.UpdateHealth(input, pool, &compiled_);
     all_changed_ = !updated.ok();
     GW_RETURN_IF_ERROR(updated);
+    on_compiled(pool);
     latency_.Compiled(pool.name());
     if (time_is_up()) break;
   }

@@ -24,8 +24,8 @@ class TableKeeper {
   // `index_file`: where backend indices are kept.
   explicit TableKeeper(std::string index_file);
 
-  // Reads the kept indices. Damaged ones are logged and forgotten.
-  absl::Status Load();
+  // Reads the kept indices at `now` (EventLoop::Now()). Damaged ones are logged and forgotten.
+  absl::Status Load(absl::Duration now);
 
   void ConfigChanged(const v1::Config& config);
   // Anything but health.
@@ -38,13 +38,19 @@ class TableKeeper {
 
   // Compiles what has changed. Of pools whose health has changed one at least, and more until
   // `time_is_up` says so; changed() tells whether some are left. After an error all counts as
-  // changed. `prepare` is called for each pool before it is compiled.
+  // changed. `on_compiled` is called for each pool after it was.
   absl::Status Update(const CompilerInput& input,
-                      const std::function<void(const v1::Pool&)>& prepare,
+                      const std::function<void(const v1::Pool&)>& on_compiled,
                       const std::function<bool()>& time_is_up);
 
   const Compiled& compiled() const { return compiled_; }
   const BackendRegistry& registry() const { return registry_; }
+  // Who of those that linger has no flows, see BackendRegistry; changed() if somebody may go.
+  void ObserveFlows(const BackendRegistry::CountFlows& count, absl::Duration now) {
+    all_changed_ |= registry_.ObserveFlows(count, now);
+  }
+  // The data plane is another one.
+  void ForgetFlowCounts() { registry_.ForgetCounts(); }
   // Why the indices are not kept; empty: they are.
   const std::string& problem() const { return problem_; }
   // The owner says when tables are sent and in force.

@@ -2,6 +2,7 @@
 #include "absl/strings/str_cat.h"
 #include "controlplane/cli/change_safety.h"
 #include "controlplane/cli/cli.h"
+#include "controlplane/cli/local_reach.h"
 #include "controlplane/cli/table.h"
 #include "lib/base/status.h"
 #include "lib/config/load.h"
@@ -60,6 +61,11 @@ absl::Status Check(Cli* cli, const std::string& file) {
   }
   int backends = 0;
   for (const v1::Pool& pool : config.pools()) backends += pool.backends_size();
+  Json warnings = Json::List();
+  for (const std::string& line : LocalReachWarnings(config, LocalAddresses())) {
+    warnings.Append(Json::Text(line));
+    if (!cli->json()) cli->out() << "warning: " << line << "\n";
+  }
   if (cli->json()) {
     cli->out() << Json::Object()
                       .Set("valid", Json::Bool(true))
@@ -67,6 +73,7 @@ absl::Status Check(Cli* cli, const std::string& file) {
                       .Set("pools", Json::Number(static_cast<uint64_t>(config.pools_size())))
                       .Set("backends", Json::Number(static_cast<uint64_t>(backends)))
                       .Set("capacity_checked", Json::Bool(dry_run.ok()))
+                      .Set("warnings", std::move(warnings))
                       .ToString();
   } else {
     cli->out() << file << ": valid, with " << CountText(config.vips_size(), "VIP") << ", "

@@ -9,6 +9,8 @@
 #include <cstdio>
 #include <fstream>
 #include <sstream>
+#include <tuple>
+#include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -19,7 +21,8 @@
 namespace guideway {
 namespace {
 
-constexpr char kFirstLine[] = "guideway-backend-indices 1";
+constexpr char kFirstLine[] = "guideway-backend-indices 2";
+constexpr char kFirstLine1[] = "guideway-backend-indices 1";
 
 uint16_t NextIncarnation(uint16_t incarnation) {
   return incarnation == 0xffff ? uint16_t{1} : static_cast<uint16_t>(incarnation + 1);
@@ -55,7 +58,10 @@ std::string BackendKey(const std::string& pool, const std::string& name,
 BackendRegistry::BackendRegistry(uint16_t first_incarnation)
     : first_incarnation_(std::max<uint16_t>(first_incarnation, 1)), dirty_(true) {}
 
-absl::Status BackendRegistry::Load(const std::string& path) {
+absl::Status BackendRegistry::Load(const std::string& path, absl::Duration now,
+                                   const std::string& boot) {
+  now_ = now;
+  boot_ = boot;
   std::ifstream file(path);
   if (!file) {
     if (access(path.c_str(), F_OK) != 0 && errno == ENOENT) return absl::OkStatus();
@@ -64,18 +70,36 @@ absl::Status BackendRegistry::Load(const std::string& path) {
   std::stringstream text;
   text << file.rdbuf();
   BackendRegistry loaded(first_incarnation_);
+  loaded.now_ = now;
+  loaded.boot_ = boot;
   GW_RETURN_IF_ERROR(Annotate(loaded.Parse(text.str()), path));
   *this = std::move(loaded);
-  dirty_ = false;
+  dirty_ = !same_clock_;
+  return absl::OkStatus();
+}
+
+absl::Status BackendRegistry::ParseHead(const std::vector<std::string>& lines,
+                                        size_t* first_record) {
+  *first_record = 1;
+  same_clock_ = false;
+  if (!lines.empty() && lines[0] == kFirstLine1) return absl::OkStatus();
+  if (lines.empty() || lines[0] != kFirstLine) {
+    return absl::InvalidArgumentError(absl::StrCat("line 1: is not '", kFirstLine, "'"));
+  }
+  const std::vector<std::string> words = absl::StrSplit(lines.size() > 1 ? lines[1] : "", ' ');
+  if (words.size() != 2 || words[0] != "boot") {
+    return absl::InvalidArgumentError("line 2: does not name the boot");
+  }
+  same_clock_ = words[1] == boot_;
+  *first_record = 2;
   return absl::OkStatus();
 }
 
 absl::Status BackendRegistry::Parse(const std::string& text) {
   const std::vector<std::string> lines = absl::StrSplit(text, '\n');
-  if (lines.empty() || lines[0] != kFirstLine) {
-    return absl::InvalidArgumentError(absl::StrCat("line 1: is not '", kFirstLine, "'"));
-  }
-  for (size_t i = 1; i < lines.size(); ++i) {
+  size_t first_record = 0;
+  GW_RETURN_IF_ERROR(ParseHead(lines, &first_record));
+  for (size_t i = first_record; i < lines.size(); ++i) {
     if (lines[i].empty() && i + 1 == lines.size()) break;
     GW_RETURN_IF_ERROR(
         Annotate(ParseLine(absl::StrSplit(lines[i], ' ')), absl::StrCat("line ", i + 1)));
@@ -108,7 +132,9 @@ absl::Status BackendRegistry::ParseLine(const std::vector<std::string>& words) {
   }
   record.keeps_known_flows = words[3] == "1";
   GW_ASSIGN_OR_RETURN(record.delivery, Delivery::Parse(words[4]));
-  if (removed_ms != 0) record.removed_at = absl::FromUnixMillis(removed_ms);
+  if (removed_ms != 0) {
+    record.removed_at = same_clock_ ? std::min(absl::Milliseconds(removed_ms), now_) : now_;
+  }
   const std::string& key = words[6];
   GW_ASSIGN_OR_RETURN(record.address, IpAddress::Parse(key.substr(key.rfind('/') + 1)));
   if (last_incarnation_.contains(record.index) || !taken_.insert(record.index).second ||
@@ -119,14 +145,17 @@ absl::Status BackendRegistry::ParseLine(const std::vector<std::string>& words) {
 }
 
 std::string BackendRegistry::Print() const {
-  std::string text = absl::StrCat(kFirstLine, "\nfirst ", first_incarnation_, "\n");
+  std::string text =
+      absl::StrCat(kFirstLine, "\nboot ", boot_, "\nfirst ", first_incarnation_, "\n");
   for (const auto& [index, incarnation] : last_incarnation_) {
     absl::StrAppend(&text, "free ", index, " ", incarnation, "\n");
   }
   for (const auto& [key, record] : records_) {
-    absl::StrAppend(&text, "used ", record.index, " ", record.incarnation, " ",
-                    record.keeps_known_flows ? 1 : 0, " ", record.delivery.ToString(), " ",
-                    record.lingers() ? absl::ToUnixMillis(record.removed_at) : 0, " ", key, "\n");
+    absl::StrAppend(
+        &text, "used ", record.index, " ", record.incarnation, " ",
+        record.keeps_known_flows ? 1 : 0, " ", record.delivery.ToString(), " ",
+        record.lingers() ? std::max<int64_t>(absl::ToInt64Milliseconds(record.removed_at), 1) : 0,
+        " ", key, "\n");
   }
   return text;
 }
@@ -146,38 +175,111 @@ absl::Status BackendRegistry::Save(const std::string& path) {
   return absl::OkStatus();
 }
 
-void BackendRegistry::Retain(const std::set<std::string>& keys, absl::Time now,
-                             absl::Duration linger) {
+void BackendRegistry::Retain(const std::set<std::string>& keys, absl::Duration now,
+                             absl::Duration limit) {
+  now_ = now;
+  lingering_.clear();
   for (auto it = records_.begin(); it != records_.end();) {
     const auto record = it++;
     if (keys.contains(record->first)) continue;
     if (!record->second.lingers()) {
       record->second.removed_at = now;
+      record->second.empty_since = absl::InfiniteDuration();
       dirty_ = true;
-    } else if (record->second.removed_at + linger <= now) {
+    } else if (HasLingeredEnough(record->second, limit)) {
       Free(record);
-    } else if (record->second.removed_at > now) {
-      record->second.removed_at = now;  // the clock was set back: the wait begins anew
+      continue;
     }
+    lingering_.emplace(record->second.address, record->first);
   }
+}
+
+bool BackendRegistry::HasLingeredEnough(const Record& record, absl::Duration limit) const {
+  const absl::Duration lingered = now_ - record.removed_at;
+  return lingered >= limit ||
+         (lingered >= kShortestLinger && now_ - record.empty_since >= kEmptyFor);
+}
+
+size_t BackendRegistry::lingering_count() const {
+  return static_cast<size_t>(std::count_if(
+      records_.begin(), records_.end(), [](const auto& entry) { return entry.second.lingers(); }));
+}
+
+bool BackendRegistry::ObserveFlows(const CountFlows& count, absl::Duration now) {
+  now_ = now;
+  bool any = false;
+  for (auto& [key, record] : records_) {
+    if (!record.lingers()) continue;
+    const std::optional<uint64_t> flows = count(record.index);
+    record.empty_since =
+        flows.value_or(1) == 0 ? std::min(record.empty_since, now) : absl::InfiniteDuration();
+    any = any || HasLingeredEnough(record, absl::InfiniteDuration());
+  }
+  return any;
+}
+
+void BackendRegistry::ForgetCounts() {
+  for (auto& [key, record] : records_) record.empty_since = absl::InfiniteDuration();
 }
 
 void BackendRegistry::Free(std::map<std::string, Record>::iterator record) {
   taken_.erase(record->second.index);
+  free_hint_ = std::min<uint32_t>(free_hint_, record->second.index);
   last_incarnation_[record->second.index] = record->second.incarnation;
   records_.erase(record);
   dirty_ = true;
 }
 
 bool BackendRegistry::FindFreeIndex(uint16_t* index) const {
-  // The lowest that no other holds.
-  uint32_t candidate = 0;
-  for (const uint16_t taken : taken_) {
-    if (taken != candidate) break;
+  // The lowest that no other holds. All below the hint are taken.
+  uint32_t candidate = free_hint_;
+  for (auto it = taken_.lower_bound(static_cast<uint16_t>(candidate));
+       it != taken_.end() && *it == candidate; ++it) {
     ++candidate;
   }
+  free_hint_ = std::min(candidate, channel::kMaxBackends - 1);
   *index = static_cast<uint16_t>(candidate);
   return candidate < channel::kMaxBackends;
+}
+
+// The lingering backend that has this address and delivery: the newest, if there are several.
+BackendRegistry::Record* BackendRegistry::Adopt(const std::string& key, const IpAddress& address,
+                                                const Delivery& delivery) {
+  const auto [begin, end] = lingering_.equal_range(address);
+  auto best = end;
+  for (auto it = begin; it != end; ++it) {
+    const auto found = records_.find(it->second);
+    if (found == records_.end() || !found->second.lingers()) continue;
+    if (found->second.delivery != delivery) continue;
+    if (best == end || found->second.removed_at > records_.at(best->second).removed_at) best = it;
+  }
+  if (best == end) return nullptr;
+  auto node = records_.extract(best->second);
+  lingering_.erase(best);
+  node.key() = key;
+  node.mapped().removed_at = absl::InfiniteDuration();
+  dirty_ = true;
+  return &records_.insert(std::move(node)).position->second;
+}
+
+// Frees the index of one that lingers.
+bool BackendRegistry::MakeRoom() {
+  const auto order = [](const auto& entry) {
+    const Record& record = entry.second;
+    return std::make_tuple(!record.lingers(), record.empty_since == absl::InfiniteDuration(),
+                           record.removed_at);
+  };
+  const auto first =
+      std::min_element(records_.begin(), records_.end(),
+                       [&](const auto& a, const auto& b) { return order(a) < order(b); });
+  if (first == records_.end() || !first->second.lingers()) return false;
+  if (first->second.empty_since == absl::InfiniteDuration()) {
+    ++evictions_.count;
+    evictions_.last_key = first->first;
+    evictions_.last_at = now_;
+  }
+  Free(first);
+  return true;
 }
 
 absl::StatusOr<BackendRegistry::Record*> BackendRegistry::Use(const std::string& key,
@@ -187,22 +289,19 @@ absl::StatusOr<BackendRegistry::Record*> BackendRegistry::Use(const std::string&
   if (found != records_.end()) {
     Record& known = found->second;
     if (known.lingers() || known.delivery != delivery) dirty_ = true;
-    known.removed_at = absl::InfiniteFuture();
+    known.removed_at = absl::InfiniteDuration();
     known.delivery = delivery;
     return &known;
   }
+  if (Record* adopted = Adopt(key, address, delivery)) return adopted;
   Record record;
   record.address = address;
   record.delivery = delivery;
   if (!FindFreeIndex(&record.index)) {
-    const auto oldest = std::min_element(
-        records_.begin(), records_.end(),
-        [](const auto& a, const auto& b) { return a.second.removed_at < b.second.removed_at; });
-    if (!oldest->second.lingers()) {
+    if (!MakeRoom()) {
       return absl::ResourceExhaustedError(
           absl::StrCat(key, ": all ", channel::kMaxBackends, " backend indices are in use"));
     }
-    Free(oldest);
     FindFreeIndex(&record.index);
   }
   const auto last = last_incarnation_.find(record.index);
@@ -214,10 +313,10 @@ absl::StatusOr<BackendRegistry::Record*> BackendRegistry::Use(const std::string&
   return &records_.emplace(key, record).first->second;
 }
 
-absl::Time BackendRegistry::NextExpiry(absl::Duration linger) const {
-  absl::Time next = absl::InfiniteFuture();
+absl::Duration BackendRegistry::NextExpiry(absl::Duration limit) const {
+  absl::Duration next = absl::InfiniteDuration();
   for (const auto& [key, record] : records_) {
-    if (record.lingers()) next = std::min(next, record.removed_at + linger);
+    if (record.lingers()) next = std::min(next, record.removed_at + limit);
   }
   return next;
 }

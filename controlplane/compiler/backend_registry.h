@@ -2,20 +2,29 @@
 //
 // Flows remember a backend by index and incarnation. An index is given to another backend only
 // with the next incarnation, so a stale flow never matches. A backend that left the configuration
-// lingers: it keeps its index (and the tables keep its flows going) until its time is up, and gets
-// the same index and incarnation if it comes back before that. If the file is lost, incarnations
-// start from a random value. Thread safety: one thread.
+// lingers: it keeps its index (and the tables keep its flows going) while it has flows, for
+// kShortestLinger at least (another node may still send some here), and no longer than the
+// configured limit. A backend with the same address and delivery that comes meanwhile, under
+// whatever name and in whatever pool, is the same one: it gets that index and incarnation, and so
+// the flows. If the file is lost, incarnations start from a random value.
+//
+// Times are monotonic, of EventLoop::Now(): they go on over a restart of this process; after one of
+// the host a lingering backend begins anew. Thread safety: one thread.
 //
 // The file is text, one record a line, replaced atomically:
-//   guideway-backend-indices 1
+//   guideway-backend-indices 2
+//   boot ID                                                    of the kernel whose clock it is
 //   first INCARNATION                                          of indices that were never used
 //   free INDEX INCARNATION                                     the last one used
-//   used INDEX INCARNATION KEEPS DELIVERY REMOVED_UNIX_MS KEY   0: not removed; see delivery.h
+//   used INDEX INCARNATION KEEPS DELIVERY REMOVED_MS KEY       0: not removed; see delivery.h
+// Version 1 has no boot line and wall clock times.
 #ifndef GUIDEWAY_CONTROLPLANE_COMPILER_BACKEND_REGISTRY_H_
 #define GUIDEWAY_CONTROLPLANE_COMPILER_BACKEND_REGISTRY_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -41,24 +50,33 @@ class BackendRegistry {
     bool keeps_known_flows = true;
     Delivery delivery;
     IpAddress address;
-    absl::Time removed_at = absl::InfiniteFuture();  // InfiniteFuture(): in the configuration
-    bool lingers() const { return removed_at != absl::InfiniteFuture(); }
+    absl::Duration removed_at = absl::InfiniteDuration();   // that: it is in the configuration
+    absl::Duration empty_since = absl::InfiniteDuration();  // that: it has flows, or nobody knows
+    bool lingers() const { return removed_at != absl::InfiniteDuration(); }
   };
+
+  static constexpr absl::Duration kShortestLinger = absl::Minutes(5);
+  // A data plane that has just started has counted all its flows by then.
+  static constexpr absl::Duration kEmptyFor = absl::Seconds(20);
+  // Flows of a backend in the flow tables; nullopt: not known.
+  using CountFlows = std::function<std::optional<uint64_t>(uint16_t index)>;
 
   // Incarnations start from `first_incarnation` (not 0); a random one outside of tests.
   explicit BackendRegistry(uint16_t first_incarnation);
 
   // Replaces everything by the file's content. A missing file is no error and changes nothing; a
-  // damaged one is named with its line (InvalidArgument) and changes nothing.
-  absl::Status Load(const std::string& path);
+  // damaged one is named with its line (InvalidArgument) and changes nothing. `boot`: of this
+  // kernel.
+  absl::Status Load(const std::string& path, absl::Duration now, const std::string& boot);
   // Writes the file if something has changed since the last Load() or Save().
   absl::Status Save(const std::string& path);
 
   // Puts the configuration's backends in force: whoever is not in `keys` begins to linger at `now`,
-  // and whoever has lingered for `linger` is forgotten.
-  void Retain(const std::set<std::string>& keys, absl::Time now, absl::Duration linger);
+  // and whoever has lingered long enough, or for `limit`, is forgotten.
+  void Retain(const std::set<std::string>& keys, absl::Duration now, absl::Duration limit);
   // The record of a backend of the configuration; allocates an index or revives a lingering one. If
-  // all are taken the one that has lingered longest gives way. ResourceExhausted: none does.
+  // all are taken one that lingers gives way: first those without flows, then who has done so
+  // longest. ResourceExhausted: none does.
   absl::StatusOr<Record*> Use(const std::string& key, const IpAddress& address,
                               const Delivery& delivery);
 
@@ -69,20 +87,44 @@ class BackendRegistry {
 
   // By key: those in the configuration and those that linger.
   const std::map<std::string, Record>& records() const { return records_; }
-  // When the next lingering backend is to be forgotten; InfiniteFuture() if none lingers.
-  absl::Time NextExpiry(absl::Duration linger) const;
+  size_t lingering_count() const;
+  // Notes who of those that linger has no flows. True: somebody has lingered long enough.
+  bool ObserveFlows(const CountFlows& count, absl::Duration now);
+  // The counts that come are another data plane's.
+  void ForgetCounts();
+  // When the next lingering backend is to be forgotten if no flows are observed;
+  // InfiniteDuration(): never.
+  absl::Duration NextExpiry(absl::Duration limit) const;
+  // Who had to give way although it had flows, or nobody knew: how many, the last one's key, when.
+  struct Evictions {
+    uint64_t count = 0;
+    std::string last_key;
+    absl::Duration last_at = -absl::InfiniteDuration();
+  };
+  const Evictions& evictions() const { return evictions_; }
 
  private:
   absl::Status Parse(const std::string& text);
   std::string Print() const;
+  absl::Status ParseHead(const std::vector<std::string>& lines, size_t* first_record);
   absl::Status ParseLine(const std::vector<std::string>& words);
   void Free(std::map<std::string, Record>::iterator record);
+  bool HasLingeredEnough(const Record& record, absl::Duration limit) const;
+  Record* Adopt(const std::string& key, const IpAddress& address, const Delivery& delivery);
+  bool MakeRoom();
   bool FindFreeIndex(uint16_t* index) const;
 
   uint16_t first_incarnation_;
   std::map<std::string, Record> records_;
   std::set<uint16_t> taken_;
+  mutable uint32_t free_hint_ = 0;  // all indices below it are taken
   std::map<uint16_t, uint16_t> last_incarnation_;  // of free indices that were used before
+  // Keys of those that linger; by the last Retain(), but for those that were adopted since.
+  std::multimap<IpAddress, std::string> lingering_;
+  std::string boot_ = "-";  // of the clock
+  bool same_clock_ = true;  // while parsing: the file's times are of this clock
+  absl::Duration now_;      // of the last Retain() or Load()
+  Evictions evictions_;
   bool dirty_ = false;
 };
 

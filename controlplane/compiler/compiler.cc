@@ -15,8 +15,6 @@
 namespace guideway {
 namespace {
 
-constexpr absl::Duration kShortestLinger = absl::Minutes(5);
-
 absl::Duration DurationOf(const google::protobuf::Duration& duration) {
   return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
 }
@@ -94,13 +92,22 @@ std::string KeyOf(const v1::Pool& pool, const v1::Backend& backend) {
   return BackendKey(pool.name(), backend.name(), backend.address());
 }
 
-// A backend's place in the tables, and its next hop's. Returns the text for the API. `backend`:
-// null if it lingers.
-absl::StatusOr<std::string> PlaceBackend(const CompilerInput& input,
-                                         const BackendRegistry::Record& record,
-                                         const v1::Backend* backend, uint32_t pool_index,
-                                         IndexAllocator* next_hop_indices,
-                                         std::set<std::string>* next_hops_used, Tables* tables) {
+struct Way {
+  std::string text;  // for the API
+  Reachability::Sight sight;
+};
+
+Reachability::Sight SightOf(const absl::Status& egress) {
+  if (egress.ok()) return Reachability::Sight::kReachable;
+  return absl::IsUnavailable(egress) ? Reachability::Sight::kNotKnownYet
+                                     : Reachability::Sight::kUnreachable;
+}
+
+// A backend's place in the tables, and its next hop's. `backend`: null if it lingers.
+absl::StatusOr<Way> PlaceBackend(const CompilerInput& input, const BackendRegistry::Record& record,
+                                 const v1::Backend* backend, uint32_t pool_index,
+                                 IndexAllocator* next_hop_indices,
+                                 std::set<std::string>* next_hops_used, Tables* tables) {
   channel::BackendBody body = {};
   body.index = record.index;
   body.incarnation = record.incarnation;
@@ -131,7 +138,24 @@ absl::StatusOr<std::string> PlaceBackend(const CompilerInput& input,
   }
   if (backend != nullptr) GW_RETURN_IF_ERROR(SetServerId(*backend, pool_index, &body));
   tables->backends.Set(record.index, body);
-  return egress.ok() ? egress->text : std::string(egress.status().message());
+  return Way{egress.ok() ? egress->text : std::string(egress.status().message()),
+             SightOf(egress.status())};
+}
+
+// Whether the flows of a lingering backend could go elsewhere.
+bool OthersAreReachable(const std::string& key, const Compiled& compiled) {
+  const auto pool = compiled.pools.find(key.substr(0, key.find('/')));  // see BackendKey()
+  if (pool != compiled.pools.end() && pool->second.none_reachable) return false;
+  return std::any_of(compiled.backends.begin(), compiled.backends.end(),
+                     [](const auto& entry) { return !entry.second.unreachable; });
+}
+
+// Whether a lingering backend still keeps what it kept when it was removed.
+bool KeepsFlows(const CompilerInput& input, const std::string& key, const Compiled& compiled) {
+  const std::string pool = key.substr(0, key.find('/'));  // see BackendKey()
+  if (input.health(key) != HealthState::kUnhealthy || input.is_settling(pool)) return true;
+  const auto found = compiled.pools.find(pool);
+  return found != compiled.pools.end() && found->second.failed_open;
 }
 
 }  // namespace
@@ -159,14 +183,8 @@ uint32_t IndexAllocator::Use(const std::string& key) {
   return it->second = candidate;
 }
 
-absl::Duration LingerTime(const v1::Config& config) {
-  const auto longest = [](const auto& timeouts) {
-    return std::max({DurationOf(timeouts.half_open()), DurationOf(timeouts.established()),
-                     DurationOf(timeouts.closing()), DurationOf(timeouts.udp())});
-  };
-  absl::Duration linger = std::max(kShortestLinger, longest(config.flow_timeouts()));
-  for (const v1::Vip& vip : config.vips()) linger = std::max(linger, longest(vip.flow_timeouts()));
-  return linger;
+absl::Duration LingerLimit(const v1::Config& config) {
+  return config.has_linger_limit() ? DurationOf(config.linger_limit()) : absl::InfiniteDuration();
 }
 
 std::set<std::string> BackendKeys(const v1::Config& config) {
@@ -188,7 +206,7 @@ absl::StatusOr<Compiled> Compiler::Compile(const CompilerInput& input) {
   const v1::Config& config = *input.config;
   Compiled result;
   result.tables.globals = CompileGlobals(config);
-  registry_->Retain(BackendKeys(config), input.now, LingerTime(config));
+  registry_->Retain(BackendKeys(config), input.steady_now, LingerLimit(config));
   for (const v1::Pool& pool : config.pools()) {
     for (const v1::Backend& backend : pool.backends()) {
       GW_ASSIGN_OR_RETURN(const IpAddress address, IpAddress::Parse(backend.address()));
@@ -207,6 +225,7 @@ absl::StatusOr<Compiled> Compiler::Compile(const CompilerInput& input) {
   std::erase_if(slots_, is_gone);
   std::erase_if(slow_starts_, is_gone);
   next_hops_used_.clear();
+  reachability_.BeginRound(input.steady_now);
   for (const v1::Pool& pool : config.pools()) {
     absl::Status done = PlacePool(input, pool, &result);
     if (done.ok()) done = AssignSlots(input, pool, gone, &result);
@@ -214,6 +233,8 @@ absl::StatusOr<Compiled> Compiler::Compile(const CompilerInput& input) {
   }
   GW_RETURN_IF_ERROR(PlaceLingering(input, &result));
   next_hop_indices_.Retain(next_hops_used_);
+  reachability_.EndRound();
+  result.next_step = std::min(result.next_step, reachability_.NextStep());
   for (const v1::Vip& vip : config.vips()) {
     channel::VipBody body = {};
     body.index = vip_indices_.Use(vip.name());
@@ -258,10 +279,14 @@ absl::Status Compiler::PlacePool(const CompilerInput& input, const v1::Pool& poo
     const BackendRegistry::Record& record = registry_->records().at(key);
     CompiledBackend& view = result->backends[key];
     view.index = record.index;
-    GW_ASSIGN_OR_RETURN(view.next_hop,
+    GW_ASSIGN_OR_RETURN(const Way way,
                         PlaceBackend(input, record, &backend, pool_index, &next_hop_indices_,
                                      &next_hops_used_, &result->tables));
-    view.reachable = result->tables.backends.at(view.index).next_hop != channel::kNoNextHop;
+    view.next_hop = way.text;
+    view.reachable = way.sight == Reachability::Sight::kReachable;
+    const auto verdict = reachability_.See(record.address, record.delivery, way.sight);
+    view.unreachable = verdict.unreachable;
+    view.gives_up_flows = verdict.gives_up_flows;
   }
   return absl::OkStatus();
 }
@@ -272,8 +297,11 @@ absl::Status Compiler::AssignSlots(const CompilerInput& input, const v1::Pool& p
   std::vector<BackendCondition> conditions;
   for (const v1::Backend& backend : pool.backends()) {
     keys.push_back(KeyOf(pool, backend));
-    conditions.push_back(
-        {input.health(keys.back()), input.is_ejected && input.is_ejected(keys.back())});
+    const CompiledBackend& view = result->backends.at(keys.back());
+    conditions.push_back({.health = input.health(keys.back()),
+                          .ejected = input.is_ejected && input.is_ejected(keys.back()),
+                          .unreachable = view.unreachable,
+                          .gives_up_flows = view.gives_up_flows});
   }
   const PoolRoles roles = AssignRoles(pool, conditions, input.is_settling(pool.name()));
   std::vector<MaglevBackend> takers;
@@ -304,6 +332,7 @@ absl::Status Compiler::AssignSlots(const CompilerInput& input, const v1::Pool& p
   CompiledPool& compiled = result->pools.at(pool.name());
   compiled.failed_open = roles.failed_open;
   compiled.backups_serve = roles.backups_serve;
+  compiled.none_reachable = roles.none_reachable;
   compiled.digest = slots.digest();
   result->tables.pools.Set(compiled.index, EntryOf(pool, slots.slots()));
   return absl::OkStatus();
@@ -312,9 +341,16 @@ absl::Status Compiler::AssignSlots(const CompilerInput& input, const v1::Pool& p
 absl::Status Compiler::PlaceLingering(const CompilerInput& input, Compiled* result) {
   for (const auto& [key, record] : registry_->records()) {
     if (!record.lingers()) continue;
-    GW_RETURN_IF_ERROR(PlaceBackend(input, record, nullptr, 0, &next_hop_indices_, &next_hops_used_,
-                                    &result->tables)
-                           .status());
+    GW_ASSIGN_OR_RETURN(const Way way, PlaceBackend(input, record, nullptr, 0, &next_hop_indices_,
+                                                    &next_hops_used_, &result->tables));
+    // Sooner than of those in use: it is on its way out, and others are there.
+    const auto verdict = reachability_.See(record.address, record.delivery, way.sight);
+    if (!record.keeps_known_flows) continue;
+    const bool lost = verdict.unreachable && OthersAreReachable(key, *result);
+    if (!lost && KeepsFlows(input, key, *result)) continue;
+    channel::BackendBody body = result->tables.backends.at(record.index);
+    body.keeps_known_flows = 0;
+    result->tables.backends.Set(record.index, body);
   }
   return absl::OkStatus();
 }

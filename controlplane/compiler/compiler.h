@@ -1,10 +1,10 @@
 // Configuration + health + next hops -> the data plane's tables. No I/O, no clock.
 //
 // Who takes new flows and who keeps known ones: roles.h; with a slow start, whoever begins to take
-// flows has less than its weight for a while (slow_start.h). Next hops play no part in it, since a
-// table of its own for each node would break the fleet. Removed backends keep known flows while
-// they linger: for the longest flow timeout, but at least 5 minutes. A lingering one has no server
-// ID any more: another backend may have it.
+// flows has less than its weight for a while (slow_start.h). Whoever this host cannot send to gets
+// nothing, as with health (reachability.h). Removed backends keep known flows while
+// they linger (backend_registry.h), unless they are unhealthy by probes that go on, or unreachable.
+// A lingering one has no server ID any more: another backend may have it.
 //
 // Indices: backends' come from the registry; VIPs', pools' and next hops' are stable within the
 // process. Thread safety: one thread.
@@ -24,6 +24,7 @@
 #include "absl/types/span.h"
 #include "controlplane/compiler/backend_registry.h"
 #include "controlplane/compiler/pool_slots.h"
+#include "controlplane/compiler/reachability.h"
 #include "controlplane/compiler/slow_start.h"
 #include "controlplane/compiler/tables.h"
 #include "controlplane/health/state_machine.h"
@@ -41,7 +42,6 @@ struct CompilerInput {
   std::function<bool(const std::string& key)> is_ejected;           // null: nobody is
   const std::map<IpAddress, ResolvedNextHop>* next_hops = nullptr;  // by backend address
   absl::Span<const channel::PortInfo> ports;                        // of the data plane
-  absl::Time now;                                                   // wall clock
   absl::Duration steady_now;                                        // monotonic
 };
 
@@ -51,6 +51,8 @@ struct CompiledBackend {
   double share = 0;              // of the pool's slots, 0..1
   std::string next_hop;          // "eth1 02:00:00:00:00:01", or why there is none
   bool reachable = false;        // there is a next hop
+  bool unreachable = false;      // there has been none for a while, see reachability.h
+  bool gives_up_flows = false;   // likewise
   uint32_t slow_start_step = 0;  // it has so many 11ths of its weight; 0: all of it
 };
 struct CompiledPool {
@@ -58,13 +60,15 @@ struct CompiledPool {
   std::shared_ptr<const TableDigest> digest;
   bool failed_open = false;
   bool backups_serve = false;
+  bool none_reachable = false;  // of those that may take flows
 };
 struct Compiled {
   Tables tables;
   std::map<std::string, CompiledBackend> backends;  // by key
   std::map<std::string, CompiledPool> pools;        // by name
   std::map<std::string, uint32_t> vip_indices;      // by name
-  // When (monotonic) a slow start changes the tables; InfiniteDuration(): none is going on.
+  // When (monotonic) a slow start, or patience with who is unreachable, changes the tables;
+  // InfiniteDuration(): never.
   absl::Duration next_step = absl::InfiniteDuration();
 };
 
@@ -79,8 +83,8 @@ class IndexAllocator {
   std::set<uint32_t> taken_;
 };
 
-// How long a removed backend lingers.
-absl::Duration LingerTime(const v1::Config& config);
+// How long a removed backend lingers at most.
+absl::Duration LingerLimit(const v1::Config& config);
 // The key of each backend of the configuration.
 std::set<std::string> BackendKeys(const v1::Config& config);
 // The port whose static gateway takes all destinations; null if there is none.
@@ -109,8 +113,9 @@ class Compiler {
   IndexAllocator vip_indices_;
   IndexAllocator pool_indices_;
   IndexAllocator next_hop_indices_;
-  std::map<std::string, PoolSlotsBuilder> slots_;   // by pool name
-  std::map<std::string, SlowStart> slow_starts_;    // by pool name
+  std::map<std::string, PoolSlotsBuilder> slots_;  // by pool name
+  std::map<std::string, SlowStart> slow_starts_;   // by pool name
+  Reachability reachability_;
   std::map<uint16_t, uint16_t> last_incarnations_;  // by backend index
   std::set<std::string> next_hops_used_;            // by the compilation going on
 };

@@ -19,11 +19,15 @@ std::string TextOf(const char (&field)[kBytes]) {
 
 const channel::PortInfo* FindPort(const ResolvedNextHop& resolved,
                                   absl::Span<const channel::PortInfo> ports) {
-  const auto port = std::find_if(ports.begin(), ports.end(), [&](const channel::PortInfo& info) {
-    return (resolved.is_port_name ? TextOf(info.name) : TextOf(info.kernel_interface)) ==
-           resolved.interface;
-  });
-  return port == ports.end() ? nullptr : &*port;
+  const auto find = [&](const std::string& name) {
+    const auto port = std::find_if(ports.begin(), ports.end(), [&](const channel::PortInfo& info) {
+      return (resolved.is_port_name ? TextOf(info.name) : TextOf(info.kernel_interface)) == name;
+    });
+    return port == ports.end() ? nullptr : &*port;
+  };
+  const channel::PortInfo* port = find(resolved.interface);
+  if (port != nullptr || resolved.former_interface.empty()) return port;
+  return find(resolved.former_interface);
 }
 
 }  // namespace
@@ -69,12 +73,18 @@ ResolvedNextHop StaticNextHop(const v1::Port& port, const IpAddress& address) {
 absl::StatusOr<Egress> MakeEgress(const ResolvedNextHop& resolved, const IpAddress& address,
                                   const Delivery& delivery,
                                   absl::Span<const channel::PortInfo> ports) {
-  if (!resolved.problem.empty()) return absl::FailedPreconditionError(resolved.problem);
-  if (delivery.encapsulation == channel::Encapsulation::kL2 && !resolved.on_link) {
+  // Whatever becomes of the gateway.
+  const bool has_gateway = !resolved.on_link && !resolved.gateway.IsUnspecified();
+  if (delivery.encapsulation == channel::Encapsulation::kL2 && has_gateway) {
     return absl::FailedPreconditionError(
         absl::StrCat(address.ToString(), " is not on a segment of this host (its route goes via ",
                      resolved.gateway.ToString(), "): l2 cannot reach it"));
   }
+  if (!resolved.problem.empty()) {
+    return resolved.pending ? absl::UnavailableError(resolved.problem)
+                            : absl::FailedPreconditionError(resolved.problem);
+  }
+  if (ports.empty()) return absl::UnavailableError("the data plane has not said its ports yet");
   const channel::PortInfo* port = FindPort(resolved, ports);
   if (port == nullptr) {
     return absl::FailedPreconditionError(

@@ -20,7 +20,8 @@ struct Egress {
   IpAddress outer_source;              // of tunnels
 };
 
-// Errors (FailedPrecondition) say in words why the backend at `address` cannot be reached.
+// Errors say in words why the backend at `address` cannot be reached (FailedPrecondition), or that
+// it is not known yet (Unavailable).
 absl::StatusOr<Egress> MakeEgress(const ResolvedNextHop& resolved, const IpAddress& address,
                                   const Delivery& delivery,
                                   absl::Span<const channel::PortInfo> ports);

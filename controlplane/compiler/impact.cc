@@ -16,6 +16,8 @@ struct Fate {
   double slots = 0;      // share before
   bool loses = false;    // its known flows are selected anew
   bool had_any = false;  // known flows were allowed before
+  uint16_t index = 0;    // the flows know it by these
+  uint16_t incarnation = 0;
 };
 
 std::map<std::string, Fate> FatesBefore(const v1::Pool& pool, const Compiled& compiled,
@@ -23,8 +25,10 @@ std::map<std::string, Fate> FatesBefore(const v1::Pool& pool, const Compiled& co
   std::map<std::string, Fate> fates;
   for (const v1::Backend& backend : pool.backends()) {
     const std::string key = BackendKey(pool.name(), backend.name(), backend.address());
-    fates[key] = {backend.name(), compiled.backends.at(key).share, false,
-                  registry.records().at(key).keeps_known_flows};
+    const BackendRegistry::Record& record = registry.records().at(key);
+    fates[key] = {backend.name(), compiled.backends.at(key).share,
+                  false,          record.keeps_known_flows,
+                  record.index,   record.incarnation};
   }
   return fates;
 }
@@ -121,10 +125,14 @@ absl::StatusOr<PoolImpact> ComparePool(CompilerInput input, const v1::Config& be
                  *new_tables.tables.pools.at(new_tables.pools.at(pool.name()).index).slots);
   // Flow tables are searched by a hash that is made from the secret.
   const bool all_forgotten = before.flow_hash_secret() != after.flow_hash_secret();
+  // By index: a backend that comes back under another name keeps its flows.
+  std::map<uint16_t, const BackendRegistry::Record*> records;
+  for (const auto& [key, record] : registry.records()) records[record.index] = &record;
   for (auto& [key, fate] : fates) {
-    const auto record = registry.records().find(key);
-    fate.loses = fate.had_any && (all_forgotten || record == registry.records().end() ||
-                                  !record->second.keeps_known_flows);
+    const auto record = records.find(fate.index);
+    fate.loses = fate.had_any && (all_forgotten || record == records.end() ||
+                                  record->second->incarnation != fate.incarnation ||
+                                  !record->second->keeps_known_flows);
     if (!fate.loses) continue;
     impact.losing_backends.push_back(fate.name);
     impact.losing_slots += fate.slots;

@@ -17,8 +17,23 @@ enum class Rank : uint8_t {
   kNever,
 };
 
+bool IsAble(const v1::Backend& backend) {
+  return backend.state() == v1::ENABLED && backend.weight() != 0;
+}
+
+// Whether there are backends that are able, and none of them can be reached.
+bool NoneIsReachable(const v1::Pool& pool, absl::Span<const BackendCondition> conditions) {
+  bool any_able = false;
+  for (int i = 0; i < pool.backends_size(); ++i) {
+    if (!IsAble(pool.backends(i))) continue;
+    if (!conditions[static_cast<size_t>(i)].unreachable) return false;
+    any_able = true;
+  }
+  return any_able;
+}
+
 Rank RankOf(const v1::Backend& backend, const BackendCondition& condition, bool settling) {
-  if (backend.state() != v1::ENABLED || backend.weight() == 0) return Rank::kNever;
+  if (!IsAble(backend) || condition.unreachable) return Rank::kNever;
   const bool backup = backend.backup();
   const bool healthy = settling || condition.health == HealthState::kHealthy ||
                        condition.health == HealthState::kUnprobed;
@@ -44,15 +59,22 @@ bool TooFewAreHealthy(const v1::Pool& pool, absl::Span<const Rank> ranks,
 
 }  // namespace
 
-PoolRoles AssignRoles(const v1::Pool& pool, absl::Span<const BackendCondition> conditions,
+PoolRoles AssignRoles(const v1::Pool& pool, absl::Span<const BackendCondition> given,
                       bool settling) {
+  PoolRoles roles;
+  std::vector<BackendCondition> conditions(given.begin(), given.end());
+  roles.none_reachable = NoneIsReachable(pool, given);
+  if (roles.none_reachable) {
+    for (BackendCondition& condition : conditions) {
+      condition.unreachable = condition.gives_up_flows = false;
+    }
+  }
   std::vector<Rank> ranks;
   Rank best = Rank::kNever;
   for (int i = 0; i < pool.backends_size(); ++i) {
     ranks.push_back(RankOf(pool.backends(i), conditions[static_cast<size_t>(i)], settling));
     best = std::min(best, ranks.back());
   }
-  PoolRoles roles;
   roles.failed_open = best == Rank::kAble || best == Rank::kAbleBackup;
   roles.backups_serve =
       best == Rank::kFitBackup || best == Rank::kEjectedBackup || best == Rank::kAbleBackup;
@@ -64,7 +86,8 @@ PoolRoles AssignRoles(const v1::Pool& pool, absl::Span<const BackendCondition> c
     const bool open = settling || (roles.failed_open && backend.state() == v1::ENABLED);
     BackendRole role;
     role.keeps_known_flows = backend.state() != v1::DISABLED &&
-                             (open || conditions[place].health != HealthState::kUnhealthy);
+                             (open || conditions[place].health != HealthState::kUnhealthy) &&
+                             !conditions[place].gives_up_flows;
     const bool may_take = ranks[place] != Rank::kNever && backend.backup() == roles.backups_serve;
     if (may_take && (roles.failed_open || ranks[place] == best)) role.weight = backend.weight();
     roles.backends.push_back(role);

@@ -7,8 +7,12 @@
 // are none, ejections do not count; if nobody is healthy, or of those with a verdict whose turn it
 // is fewer than fail_open_below percent, the pool fails open: all of them, or all that are able and
 // no backups, or all backups if there are only these.
+// Who cannot be reached takes none, whatever the pool's guards say, and does not count for them:
+// what is sent there is lost. Only if nobody who is able can be reached, reachability does not
+// count: nothing is gained by moving flows.
 // Who keeps known flows: everybody but disabled and unhealthy ones, unless the pool settles or
-// fails open.
+// fails open; and but those that have been without a way to them for so long that they give theirs
+// up, unless nobody can be reached.
 #ifndef GUIDEWAY_CONTROLPLANE_COMPILER_ROLES_H_
 #define GUIDEWAY_CONTROLPLANE_COMPILER_ROLES_H_
 
@@ -23,7 +27,9 @@ namespace guideway {
 
 struct BackendCondition {
   HealthState health = HealthState::kUnknown;
-  bool ejected = false;  // its clients fare worse than those of others
+  bool ejected = false;         // its clients fare worse than those of others
+  bool unreachable = false;     // see reachability.h
+  bool gives_up_flows = false;  // likewise
 };
 
 struct BackendRole {
@@ -34,6 +40,7 @@ struct BackendRole {
 struct PoolRoles {
   bool failed_open = false;           // health does not count
   bool backups_serve = false;         // it is their turn
+  bool none_reachable = false;        // of those that are able: reachability does not count
   std::vector<BackendRole> backends;  // in the pool's order
 };
 

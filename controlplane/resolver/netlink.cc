@@ -18,6 +18,13 @@ namespace {
 constexpr size_t kBufferBytes =
     size_t{32} * 1024;  // a dump's messages reach 32 KiB on current kernels
 constexpr int kEventSocketBytes = 4 << 20;
+constexpr int kDumpTries = 5;
+
+// Errors that a lookup gives as its answer; all others are this host's trouble with asking.
+bool IsNetworkError(int error) {
+  return error == ENETDOWN || error == ENODEV || error == EADDRNOTAVAIL || error == ESRCH ||
+         error == ENOENT || error == EXDEV;
+}
 
 void PutAddress(nlmsghdr* message, uint16_t type, const IpAddress& address) {
   const size_t skip = address.IsIpv4() ? 12 : 0;
@@ -110,6 +117,7 @@ absl::Status Netlink::ReadEvents() {
 absl::Status Netlink::Ask(nlmsghdr* request, const std::string& what,
                           const std::function<void(const nlmsghdr*)>& take) {
   request->nlmsg_seq = ++sequence_;
+  answer_errno_ = 0;
   if (mnl_socket_sendto(questions_.get(), request, request->nlmsg_len) < 0) {
     return ErrnoStatus(errno, what);
   }
@@ -127,6 +135,7 @@ absl::Status Netlink::Ask(nlmsghdr* request, const std::string& what,
       if (message->nlmsg_type == NLMSG_DONE) return absl::OkStatus();
       if (message->nlmsg_type == NLMSG_ERROR) {
         const auto* error = static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(message));
+        answer_errno_ = -error->error;
         return error->error == 0 ? absl::OkStatus() : ErrnoStatus(-error->error, what);
       }
       take(message);
@@ -136,16 +145,24 @@ absl::Status Netlink::Ask(nlmsghdr* request, const std::string& what,
 }
 
 absl::Status Netlink::Dump(uint16_t type, uint8_t family) {
-  char buffer[256];
-  nlmsghdr* request = mnl_nlmsg_put_header(buffer);
-  request->nlmsg_type = type;
-  request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-  // Long enough for ifinfomsg and ndmsg, whose first byte is the family.
-  auto* header = static_cast<uint8_t*>(
-      mnl_nlmsg_put_extra_header(request, type == RTM_GETLINK ? sizeof(ifinfomsg) : sizeof(ndmsg)));
-  header[0] = family;
-  return Ask(request, type == RTM_GETLINK ? "list links" : "list neighbours",
-             [this](const nlmsghdr* message) { HandleEvent(message); });
+  for (int tries = 0; tries < kDumpTries; ++tries) {
+    char buffer[256];
+    nlmsghdr* request = mnl_nlmsg_put_header(buffer);
+    request->nlmsg_type = type;
+    request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+    // Long enough for ifinfomsg and ndmsg, whose first byte is the family.
+    auto* header = static_cast<uint8_t*>(mnl_nlmsg_put_extra_header(
+        request, type == RTM_GETLINK ? sizeof(ifinfomsg) : sizeof(ndmsg)));
+    header[0] = family;
+    bool interrupted = false;
+    GW_RETURN_IF_ERROR(Ask(request, type == RTM_GETLINK ? "list links" : "list neighbours",
+                           [&](const nlmsghdr* message) {
+                             interrupted |= (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+                             HandleEvent(message);
+                           }));
+    if (!interrupted) return absl::OkStatus();
+  }
+  return absl::UnavailableError("the kernel's lists change faster than they can be read");
 }
 
 absl::Status Netlink::DumpAll() {
@@ -154,7 +171,8 @@ absl::Status Netlink::DumpAll() {
   return Dump(RTM_GETNEIGH, AF_INET6);
 }
 
-absl::StatusOr<Route> Netlink::LookUp(const IpAddress& destination) {
+absl::Status Netlink::AskRoute(const IpAddress& destination, uint32_t flags,
+                               const std::function<void(const nlmsghdr*)>& take) {
   char buffer[256];
   nlmsghdr* request = mnl_nlmsg_put_header(buffer);
   request->nlmsg_type = RTM_GETROUTE;
@@ -162,27 +180,66 @@ absl::StatusOr<Route> Netlink::LookUp(const IpAddress& destination) {
   auto* header = static_cast<rtmsg*>(mnl_nlmsg_put_extra_header(request, sizeof(rtmsg)));
   header->rtm_family = destination.IsIpv4() ? AF_INET : AF_INET6;
   header->rtm_dst_len = destination.IsIpv4() ? 32 : 128;
+  header->rtm_flags = flags;
   PutAddress(request, RTA_DST, destination);
-  absl::StatusOr<Route> route = absl::NotFoundError("no route");
-  const absl::Status asked = Ask(request, "route lookup", [&](const nlmsghdr* message) {
-    if (message->nlmsg_type == RTM_NEWROUTE) route = ParseRoute(message);
-  });
-  if (!asked.ok()) return absl::NotFoundError(absl::StrCat("no route (", asked.message(), ")"));
-  return route;
+  return Ask(request, "route lookup", take);
 }
 
-absl::Status Netlink::Solicit(uint32_t interface_index, const IpAddress& address) {
+absl::StatusOr<Route> Netlink::LookUp(const IpAddress& destination) {
+  absl::StatusOr<Route> route = absl::UnavailableError("the kernel's answer is no route");
+  const absl::Status asked = AskRoute(destination, 0, [&](const nlmsghdr* message) {
+    if (message->nlmsg_type == RTM_NEWROUTE) route = ParseRoute(message);
+  });
+  if (asked.ok()) return route;
+  // For IPv4 the kernel answers with an error where a route says that there is no way.
+  switch (answer_errno_) {
+    case ENETUNREACH:
+      return absl::NotFoundError("no route");
+    case EHOSTUNREACH:
+      return absl::NotFoundError("its route is of type unreachable");
+    case EINVAL:
+      return absl::NotFoundError("its route is of type blackhole");
+    case EACCES:
+      return absl::NotFoundError("its route is of type prohibit");
+    case 0:
+      return asked;
+    default:
+      return IsNetworkError(answer_errno_)
+                 ? absl::NotFoundError(absl::StrCat("no route (", asked.message(), ")"))
+                 : asked;
+  }
+}
+
+std::vector<Route> Netlink::LookUpAll(const IpAddress& destination) {
+  std::vector<Route> routes;
+  const absl::Status asked = AskRoute(destination, RTM_F_FIB_MATCH, [&](const nlmsghdr* message) {
+    if (message->nlmsg_type == RTM_NEWROUTE) routes = ParseNextHops(message);
+  });
+  if (!asked.ok()) routes.clear();
+  return routes;
+}
+
+absl::Status Netlink::ChangeNeighbour(uint32_t interface_index, const IpAddress& address,
+                                      uint16_t flags, uint16_t state, uint8_t neighbour_flags) {
   char buffer[256];
   nlmsghdr* request = mnl_nlmsg_put_header(buffer);
   request->nlmsg_type = RTM_NEWNEIGH;
-  request->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE;
+  request->nlmsg_flags = static_cast<uint16_t>(NLM_F_REQUEST | NLM_F_ACK | flags);
   auto* header = static_cast<ndmsg*>(mnl_nlmsg_put_extra_header(request, sizeof(ndmsg)));
   header->ndm_family = address.IsIpv4() ? AF_INET : AF_INET6;
   header->ndm_ifindex = static_cast<int>(interface_index);
-  header->ndm_state = NUD_NONE;
-  header->ndm_flags = NTF_USE;
+  header->ndm_state = state;
+  header->ndm_flags = neighbour_flags;
   PutAddress(request, NDA_DST, address);
   return Ask(request, "solicit neighbour", [](const nlmsghdr*) {});
+}
+
+absl::Status Netlink::Solicit(uint32_t interface_index, const IpAddress& address) {
+  return ChangeNeighbour(interface_index, address, NLM_F_CREATE | NLM_F_REPLACE, NUD_NONE, NTF_USE);
+}
+
+absl::Status Netlink::Confirm(uint32_t interface_index, const IpAddress& address) {
+  return ChangeNeighbour(interface_index, address, NLM_F_REPLACE, NUD_PROBE, 0);
 }
 
 }  // namespace guideway

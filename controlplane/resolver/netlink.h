@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -37,12 +38,18 @@ class Netlink {
   // Hands all pending notifications to the listener. DataLoss if the kernel had to drop some:
   // forget everything and call DumpAll().
   absl::Status ReadEvents();
-  // Tells the listener all links and neighbours there are.
+  // Tells the listener all links and neighbours there are. Unavailable: they changed meanwhile,
+  // over and over.
   absl::Status DumpAll();
-  // NotFound, with the reason in words, if there is no usable route.
+  // NotFound, with the reason in words, if there is no usable route; other errors say that the
+  // kernel has not answered: nothing is known then.
   absl::StatusOr<Route> LookUp(const IpAddress& destination);
+  // All next hops of the route that LookUp() chooses from, but for those that the kernel has left.
+  std::vector<Route> LookUpAll(const IpAddress& destination);
   // Has the kernel resolve (or check again) a neighbour, as if it had a packet for it.
   absl::Status Solicit(uint32_t interface_index, const IpAddress& address);
+  // Has the kernel ask a neighbour that it knows, now; it fails if that does not answer.
+  absl::Status Confirm(uint32_t interface_index, const IpAddress& address);
 
  private:
   struct Close {
@@ -51,6 +58,10 @@ class Netlink {
   explicit Netlink(Listener* listener) : listener_(listener) {}
   void HandleEvent(const nlmsghdr* message);
   absl::Status Dump(uint16_t type, uint8_t family);
+  absl::Status AskRoute(const IpAddress& destination, uint32_t flags,
+                        const std::function<void(const nlmsghdr*)>& take);
+  absl::Status ChangeNeighbour(uint32_t interface_index, const IpAddress& address, uint16_t flags,
+                               uint16_t state, uint8_t neighbour_flags);
   // Sends a request and gives every answer to `take`.
   absl::Status Ask(nlmsghdr* request, const std::string& what,
                    const std::function<void(const nlmsghdr*)>& take);
@@ -59,6 +70,7 @@ class Netlink {
   std::unique_ptr<mnl_socket, Close> events_;
   std::unique_ptr<mnl_socket, Close> questions_;
   uint32_t sequence_ = 0;
+  int answer_errno_ = 0;  // of the last Ask(): what the kernel answered; 0: none, or no error
 };
 
 }  // namespace guideway

@@ -62,12 +62,16 @@ std::optional<IpAddress> AddressOf(const nlattr* attribute) {
 
 // RTA_VIA: the gateway is of another family than the destination.
 std::optional<IpAddress> ViaOf(const nlattr* attribute) {
-  if (attribute == nullptr || mnl_attr_get_payload_len(attribute) != sizeof(rtvia) + 16) {
+  if (attribute == nullptr || mnl_attr_get_payload_len(attribute) < sizeof(rtvia)) {
     return std::nullopt;
   }
   const auto* via = static_cast<const rtvia*>(mnl_attr_get_payload(attribute));
-  if (via->rtvia_family != AF_INET6) return std::nullopt;
-  return IpAddress::FromIpv6(via->rtvia_addr);
+  const size_t bytes = mnl_attr_get_payload_len(attribute) - sizeof(rtvia);
+  if (via->rtvia_family == AF_INET6 && bytes == 16) return IpAddress::FromIpv6(via->rtvia_addr);
+  if (via->rtvia_family != AF_INET || bytes != 4) return std::nullopt;
+  Be32 v4;
+  std::memcpy(&v4, via->rtvia_addr, sizeof(v4));
+  return IpAddress::FromIpv4(v4);
 }
 
 MacAddress MacOf(const nlattr* attribute) {
@@ -132,17 +136,54 @@ std::optional<Neighbour> ParseNeighbour(const nlmsghdr* message) {
                    MacOf(attributes[NDA_LLADDR]), header->ndm_state};
 }
 
+namespace {
+
+constexpr uint32_t kLeft = RTNH_F_DEAD | RTNH_F_LINKDOWN;
+
+// Why a route of this type leads nowhere; empty: it leads somewhere.
+std::string WhyNowhere(uint8_t type) {
+  switch (type) {
+    case RTN_UNICAST:
+      return "";
+    case RTN_LOCAL:
+    case RTN_ANYCAST:
+      return "is an address of this host";
+    case RTN_BROADCAST:
+      return "is a broadcast address";
+    case RTN_MULTICAST:
+      return "is a multicast address";
+    case RTN_BLACKHOLE:
+      return "its route is of type blackhole";
+    case RTN_UNREACHABLE:
+      return "its route is of type unreachable";
+    case RTN_PROHIBIT:
+      return "its route is of type prohibit";
+    default:
+      return "no route";
+  }
+}
+
+// Of attributes that a route and each next hop of a multipath route have.
+template <size_t kCount>
+void TakeNextHop(const std::array<const nlattr*, kCount>& attributes, Route* route) {
+  route->gateway = AddressOf(attributes[RTA_GATEWAY]);
+  if (!route->gateway.has_value()) route->gateway = ViaOf(attributes[RTA_VIA]);
+}
+
+}  // namespace
+
 absl::StatusOr<Route> ParseRoute(const nlmsghdr* message) {
   const auto* header = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(message));
-  if (header->rtm_type == RTN_LOCAL) {
-    return absl::NotFoundError("is an address of this host");
+  const std::string nowhere = WhyNowhere(header->rtm_type);
+  if (!nowhere.empty()) return absl::NotFoundError(nowhere);
+  if ((header->rtm_flags & kLeft) != 0) return absl::NotFoundError("its route is dead");
+  const auto attributes = Attributes<RTA_ENCAP + 1>(message, sizeof(rtmsg));
+  if (attributes[RTA_ENCAP_TYPE] != nullptr) {
+    return absl::NotFoundError("its route has an encapsulation of its own: not supported");
   }
-  if (header->rtm_type != RTN_UNICAST) return absl::NotFoundError("no route");
-  const auto attributes = Attributes<RTA_VIA + 1>(message, sizeof(rtmsg));
   Route route;
   route.interface_index = Uint32Of(attributes[RTA_OIF]);
-  route.gateway = AddressOf(attributes[RTA_GATEWAY]);
-  if (!route.gateway.has_value()) route.gateway = ViaOf(attributes[RTA_VIA]);
+  TakeNextHop(attributes, &route);
   route.source = AddressOf(attributes[RTA_PREFSRC]).value_or(IpAddress{});
   if (const nlattr* metrics = attributes[RTA_METRICS]) {
     ForEachNested(metrics, [&](const nlattr* metric) {
@@ -150,6 +191,37 @@ absl::StatusOr<Route> ParseRoute(const nlmsghdr* message) {
     });
   }
   return route;
+}
+
+std::vector<Route> ParseNextHops(const nlmsghdr* message) {
+  const auto* header = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(message));
+  std::vector<Route> routes;
+  const auto attributes = Attributes<RTA_ENCAP + 1>(message, sizeof(rtmsg));
+  const nlattr* multipath = attributes[RTA_MULTIPATH];
+  if (multipath == nullptr) {
+    const auto route = ParseRoute(message);
+    if (route.ok()) routes.push_back(*route);
+    return routes;
+  }
+  if (!WhyNowhere(header->rtm_type).empty()) return routes;
+  const auto* at = static_cast<const char*>(mnl_attr_get_payload(multipath));
+  const char* const end = at + mnl_attr_get_payload_len(multipath);
+  while (end - at >= static_cast<ptrdiff_t>(sizeof(rtnexthop))) {
+    const auto* hop = reinterpret_cast<const rtnexthop*>(at);
+    if (hop->rtnh_len < sizeof(rtnexthop) || hop->rtnh_len > end - at) break;
+    std::array<const nlattr*, RTA_ENCAP + 1> found{};
+    ForEachAttribute(reinterpret_cast<const nlattr*>(at + RTNH_ALIGN(sizeof(rtnexthop))),
+                     at + hop->rtnh_len, [&](const nlattr* attribute) {
+                       const uint16_t type = mnl_attr_get_type(attribute);
+                       if (type < found.size()) found[type] = attribute;
+                     });
+    Route route;
+    route.interface_index = static_cast<uint32_t>(hop->rtnh_ifindex);
+    TakeNextHop(found, &route);
+    if ((hop->rtnh_flags & kLeft) == 0 && found[RTA_ENCAP_TYPE] == nullptr) routes.push_back(route);
+    at += RTNH_ALIGN(hop->rtnh_len);
+  }
+  return routes;
 }
 
 }  // namespace guideway

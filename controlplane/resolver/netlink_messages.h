@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "lib/net/address.h"
@@ -17,6 +18,7 @@ namespace guideway {
 struct Link {
   uint32_t index = 0;
   std::string name;
+  std::string first_name;  // under which it was seen first; filled in by the resolver
   MacAddress mac;
   uint32_t mtu_bytes = 0;
   bool up = false;        // administratively up and with carrier
@@ -47,6 +49,10 @@ Link ParseLink(const nlmsghdr* message);
 std::optional<Neighbour> ParseNeighbour(const nlmsghdr* message);
 // RTM_NEWROUTE, likewise. NotFound, with the reason in words, if it leads nowhere.
 absl::StatusOr<Route> ParseRoute(const nlmsghdr* message);
+// The next hops of RTM_NEWROUTE, likewise: one, or those of a multipath route; not those that the
+// kernel has left (dead, or their link is down). Without weights: who follows another gateway than
+// the kernel's choice takes any.
+std::vector<Route> ParseNextHops(const nlmsghdr* message);
 
 }  // namespace guideway
 

@@ -14,6 +14,9 @@ struct ResolvedNextHop {
   bool pending = true;  // with a problem: the kernel has not said it yet, and no more is known
   // The kernel's; of a VLAN interface the one below it; with a static gateway the port.
   std::string interface;
+  // The name under which that interface was first seen, if it has another one now: the data plane's
+  // port may still be known by it. Else empty.
+  std::string former_interface;
   uint16_t vlan = 0;          // tag of the frames; 0: none
   bool is_port_name = false;  // `interface` is a name as given with --port, not a kernel interface
   IpAddress gateway;          // what was resolved: the destination itself when on-link

@@ -2,9 +2,12 @@
 //
 // Event driven: a change in the kernel shows within some 20 ms. What the kernel has not resolved it
 // is asked to resolve, again and again with back-off; neighbours that have gone stale are checked
-// every 30 s, because the kernel does not see the data plane's packets. A MAC address counts as
-// good from its first resolution until the kernel says that the neighbour has failed or the link is
-// down; that the kernel merely dropped the entry from its cache does not matter.
+// every 30 s, because the kernel does not see the data plane's packets, and at once when somebody
+// doubts them. What a neighbour's state means: neighbour_state.h. While the kernel cannot be asked,
+// what it said last stays.
+//
+// Of a multipath route the kernel's own choice is followed. It is asked again when a gateway fails
+// or comes back; if it stays with one that does not answer, another one of the same route is used.
 // Thread safety: loop thread only.
 #ifndef GUIDEWAY_CONTROLPLANE_RESOLVER_RESOLVER_H_
 #define GUIDEWAY_CONTROLPLANE_RESOLVER_RESOLVER_H_
@@ -13,10 +16,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <utility>
 
 #include "controlplane/event_loop.h"
+#include "controlplane/resolver/neighbour_state.h"
 #include "controlplane/resolver/netlink.h"
 #include "controlplane/resolver/next_hop.h"
 
@@ -36,16 +41,14 @@ class Resolver : private Netlink::Listener {
   void SetDestinations(const std::set<IpAddress>& destinations);
   // One entry for each destination, valid until the next call or event.
   const std::map<IpAddress, ResolvedNextHop>& next_hops() const { return next_hops_; }
+  // Something suggests that the destination may not be there any more (a probe has failed): has the
+  // kernel ask its neighbour, if that makes sense, and not more often than every 2 s.
+  void Doubt(const IpAddress& destination);
   // Whether the kernel has yet to answer for some destination: neither good nor failed.
   bool AnyBeingResolved() const;
 
  private:
   using NeighbourKey = std::pair<uint32_t, IpAddress>;  // interface index, address
-  struct NeighbourEntry {
-    uint16_t state = 0;   // NUD_*; 0: the kernel has none
-    MacAddress mac;       // the last good one; zero after a failure
-    bool failed = false;  // since it was usable last
-  };
   struct Solicitation {
     absl::Duration next_at;
     absl::Duration backoff;
@@ -53,6 +56,8 @@ class Resolver : private Netlink::Listener {
   struct Looked {  // what the route lookup said
     absl::Status status;
     Route route;
+    // The kernel's own choice, if its gateway has failed and `route` is another one.
+    std::optional<NeighbourKey> left;
   };
 
   void OnLink(const Link& link, bool deleted) override;
@@ -61,7 +66,11 @@ class Resolver : private Netlink::Listener {
 
   void ReadEvents();
   void Resynchronise();
+  void LookUpSoon();
   void LookUpRoutes();
+  void LookUp(const IpAddress& destination, Looked* looked);
+  bool HasFailed(const Route& route, const IpAddress& destination) const;
+  void Want(const NeighbourKey& key, std::set<NeighbourKey>* unusable);
   // Recomputes all next hops from links, neighbours and lookups; true if one has changed.
   bool Recompute();
   ResolvedNextHop Compute(const IpAddress& destination, const Looked& looked);
@@ -79,11 +88,16 @@ class Resolver : private Netlink::Listener {
   std::map<IpAddress, ResolvedNextHop> next_hops_;
   std::map<NeighbourKey, Solicitation> missing_;  // wanted and not usable
   std::set<NeighbourKey> wanted_;                 // what some destination needs
-  bool changed_ = false;                          // since the last Update()
+  // Of routes: when one of them fails or returns, the kernel may choose anew.
+  std::set<NeighbourKey> gateways_;
+  std::map<NeighbourKey, absl::Duration> doubted_;  // when last
+  bool changed_ = false;                            // since the last Update()
   bool routes_changed_ = false;
   EventLoop::TimerId route_timer_ = 0;
   EventLoop::TimerId solicit_timer_ = 0;
   EventLoop::TimerId stale_timer_ = 0;
+  EventLoop::TimerId resynchronise_timer_ = 0;
+  EventLoop::TimerId retry_timer_ = 0;
 };
 
 }  // namespace guideway

@@ -17,6 +17,8 @@ std::string LeaveVlan(const Link& link, const std::map<uint32_t, Link>& links,
     return absl::StrCat(link.name, " is a VLAN within a VLAN: not supported");
   }
   next_hop->interface = lower->second.name;
+  next_hop->former_interface =
+      lower->second.first_name == lower->second.name ? "" : lower->second.first_name;
   next_hop->vlan = link.vlan;
   return "";
 }

@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -76,6 +77,17 @@ class Bench {
   void UpdateHealth(Compiled* compiled) {
     REQUIRE(compiler.UpdateHealth(Input(), *pool(), compiled).ToString() == "OK");
   }
+  // The data plane says so of every backend that lingers. True: some have lingered long enough.
+  bool ObserveFlows(std::optional<uint64_t> flows) {
+    return registry.ObserveFlows([=](uint16_t) { return flows; }, steady_now);
+  }
+  // Those that linger have no flows, and time passes until nobody waits for them.
+  void FinishFlows() {
+    steady_now += BackendRegistry::kShortestLinger;
+    ObserveFlows(0);
+    steady_now += BackendRegistry::kEmptyFor;
+    ObserveFlows(0);
+  }
   CompilerInput Input() {
     CompilerInput input;
     input.config = &config;
@@ -83,8 +95,7 @@ class Bench {
     input.is_settling = [this](const std::string&) { return settling; };
     input.is_ejected = [this](const std::string& key) { return ejected.contains(key); };
     input.next_hops = &next_hops;
-    input.ports = absl::MakeConstSpan(&port, 1);
-    input.now = now;
+    input.ports = absl::MakeConstSpan(&port, has_ports ? 1 : 0);
     input.steady_now = steady_now;
     return input;
   }
@@ -95,7 +106,7 @@ class Bench {
   channel::PortInfo port;
   std::set<std::string> ejected;
   bool settling = false;
-  absl::Time now = absl::FromUnixSeconds(1000000);
+  bool has_ports = true;  // the data plane has said them
   absl::Duration steady_now = absl::Seconds(5000);
   BackendRegistry registry;
   Compiler compiler;

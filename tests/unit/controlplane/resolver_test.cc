@@ -5,6 +5,7 @@
 // tests are skipped, loudly.
 #include "controlplane/resolver/resolver.h"
 
+#include <linux/neighbour.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -73,6 +74,10 @@ class Bench {
         },
         timeout);
   }
+  // A MAC address, whether fresh or not. Loop thread.
+  bool KernelKnows(const char* address) const {
+    return system(absl::StrCat("ip neigh show ", address, " dev g0 | grep -q lladdr").c_str()) == 0;
+  }
   bool AwaitProblem(const char* destination, const char* part, absl::Duration timeout) {
     return here.Await(
         [=, this] { return Hop(destination).problem.find(part) != std::string::npos; }, timeout);
@@ -125,14 +130,55 @@ TEST_CASE("changes in the kernel are followed within a second") {
     bench.Here("ip neigh replace 10.1.0.2 lladdr 02:00:00:00:0b:99 dev g0 nud reachable");
     CHECK(bench.AwaitMac("10.1.0.2", "02:00:00:00:0b:99", absl::Seconds(1)));
   }
-  SECTION("a neighbour that the operator deletes is asked again") {
+  SECTION("a neighbour that is flushed is asked again, and its MAC address stays") {
     bool lost = false;
     bench.here.On(
         [&] { bench.on_change = [&] { lost = lost || !bench.Hop("10.1.0.2").problem.empty(); }; });
-    bench.Here("ip neigh del 10.1.0.2 dev g0");
-    CHECK(bench.here.Await([&] { return lost; }, absl::Seconds(1)));  // it is reported as failed
+    for (int i = 0; i < 20; ++i) bench.Here("ip neigh flush dev g0");
+    CHECK(bench.here.Await([&] { return bench.KernelKnows("10.1.0.2"); }, kResolveOnNewLink));
+    bench.here.On([&] {
+      CHECK_FALSE(lost);
+      bench.on_change = [] {};
+    });
     CHECK(bench.AwaitMac("10.1.0.2", kPeerMac, absl::Seconds(1)));
-    bench.here.On([&] { bench.on_change = [] {}; });
+  }
+  SECTION("a neighbour that is flushed and answers no more is given up") {
+    bench.There("ip link set b0 arp off");
+    bench.Here("ip neigh flush dev g0");
+    CHECK(bench.AwaitProblem("10.1.0.2", "10.1.0.2 on g0 does not answer", absl::Seconds(9)));
+    bench.There("ip link set b0 arp on");
+    CHECK(bench.AwaitMac("10.1.0.2", kPeerMac, absl::Seconds(9)));
+  }
+  SECTION("a neighbour that is doubted is asked at once") {
+    bench.There("ip link set b0 arp off");
+    const auto doubt = [&] { bench.resolver->Doubt(*IpAddress::Parse("10.1.0.2")); };
+    CHECK(bench.here.Await(
+        [&] {
+          doubt();
+          return bench.Hop("10.1.0.2").problem == "10.1.0.2 on g0 does not answer";
+        },
+        absl::Seconds(9)));
+  }
+  SECTION("an address set by hand outlasts the carrier") {
+    bench.Here("ip neigh replace 10.1.0.2 lladdr 02:00:00:00:0b:98 dev g0 nud permanent");
+    REQUIRE(bench.AwaitMac("10.1.0.2", "02:00:00:00:0b:98", absl::Seconds(1)));
+    bench.There("ip link set b0 down");
+    REQUIRE(bench.AwaitProblem("10.1.0.2", "g0 is down", absl::Seconds(1)));
+    bench.There("ip link set b0 up");
+    CHECK(bench.AwaitMac("10.1.0.2", "02:00:00:00:0b:98", absl::Seconds(1)));
+  }
+  SECTION("an address set by hand as needing no ARP serves") {
+    bench.Here("ip neigh replace 10.1.0.2 lladdr 02:00:00:00:0b:97 dev g0 nud noarp");
+    CHECK(bench.AwaitMac("10.1.0.2", "02:00:00:00:0b:97", absl::Seconds(1)));
+  }
+  SECTION("an interface that is renamed is known by its first name as well") {
+    bench.Here("ip link set g0 down && ip link set g0 name g9 && ip link set g9 up");
+    CHECK(bench.here.Await(
+        [&] {
+          const ResolvedNextHop hop = bench.Hop("10.1.0.2");
+          return hop.problem.empty() && hop.interface == "g9" && hop.former_interface == "g0";
+        },
+        kResolveOnNewLink));
   }
   SECTION("the interface's own MAC address and MTU") {
     bench.Here("ip link set g0 address 02:00:00:00:0a:77 && ip link set g0 mtu 1300");
@@ -183,6 +229,144 @@ TEST_CASE("changes in the kernel are followed within a second") {
   }
 }
 
+TEST_CASE("routes of all kinds") {
+  if (!MayMakeNamespaces()) return;
+  Bench bench;
+  for (const char* kind : {"blackhole", "unreachable", "prohibit"}) {
+    bench.Here(absl::StrCat("ip route add ", kind, " 198.51.100.", kind[0] % 8 + 1, "/32"));
+    bench.Here(absl::StrCat("ip -6 route add ", kind, " 2001:db8::", kind[0] % 8 + 1, "/128"));
+    const std::string v4 = absl::StrCat("198.51.100.", kind[0] % 8 + 1);
+    const std::string v6 = absl::StrCat("2001:db8::", kind[0] % 8 + 1);
+    bench.Destinations({v4.c_str(), v6.c_str()});
+    bench.here.On([&] {
+      for (const std::string& address : {v4, v6}) {
+        const ResolvedNextHop hop = bench.Hop(address.c_str());
+        CHECK(hop.problem == absl::StrCat(address, ": its route is of type ", kind));
+        CHECK_FALSE(hop.pending);
+      }
+    });
+  }
+  SECTION("IPv4 by an IPv6 gateway") {
+    bench.Here("ip route add 198.51.100.64/26 via inet6 fd00:1::2 dev g0");
+    bench.Destinations({"198.51.100.70"});
+    REQUIRE(bench.AwaitMac("198.51.100.70", kPeerMac, absl::Seconds(8)));
+    bench.here.On([&] {
+      CHECK(bench.Hop("198.51.100.70").gateway.ToString() == "fd00:1::2");
+      CHECK_FALSE(bench.Hop("198.51.100.70").on_link);
+    });
+  }
+  SECTION("a gateway that is on no subnet") {
+    bench.There("ip addr add 10.9.9.9/32 dev b0");
+    bench.Here("ip route add 198.51.100.64/26 via 10.9.9.9 dev g0 onlink");
+    bench.Destinations({"198.51.100.70"});
+    CHECK(bench.AwaitMac("198.51.100.70", kPeerMac, kResolveOnNewLink));
+  }
+}
+
+// Eight destinations, so that the kernel's hash chooses either gateway for some.
+TEST_CASE("a gateway of a multipath route that does not answer is left, and taken again") {
+  if (!MayMakeNamespaces()) return;
+  Bench bench;
+  SECTION("the kernel stays with it") {}
+  SECTION("the kernel leaves it itself") {
+    bench.Here("sysctl -qw net.ipv4.fib_multipath_use_neigh=1");
+  }
+  SECTION("next hop objects") {
+    bench.Here(
+        "ip nexthop add id 1 via 10.1.0.2 dev g0 && ip nexthop add id 2 via 10.1.0.77 dev g0 && "
+        "ip nexthop add id 10 group 1/2,3 && ip route add 198.51.100.0/24 nhid 10");
+  }
+  bench.Here(
+      "ip route show 198.51.100.0/24 | grep -q . || ip route add 198.51.100.0/24 "
+      "nexthop via 10.1.0.2 dev g0 nexthop via 10.1.0.77 dev g0 weight 3");
+  bench.Destinations({"198.51.100.1", "198.51.100.2", "198.51.100.3", "198.51.100.4",
+                      "198.51.100.5", "198.51.100.6", "198.51.100.7", "198.51.100.8"});
+  const auto all_by = [&](const char* gateway, size_t at_least) {
+    size_t count = 0;
+    for (const auto& [destination, hop] : bench.resolver->next_hops()) {
+      if (!hop.problem.empty()) return false;
+      count += hop.gateway.ToString() == gateway ? 1 : 0;
+    }
+    return count >= at_least;
+  };
+  CHECK(bench.here.Await([&] { return all_by("10.1.0.2", 8); }, absl::Seconds(9)));
+  bench.There("ip addr add 10.1.0.77/24 dev b0");
+  CHECK(bench.here.Await([&] { return all_by("10.1.0.77", 1); }, absl::Seconds(15)));
+}
+
+TEST_CASE("every state of a neighbour has its decision") {
+  struct Row {
+    uint16_t state;
+    bool usable, ask_if_old, may_doubt;
+  };
+  const Row rows[] = {{NUD_NONE, false, false, false},    {NUD_INCOMPLETE, false, false, false},
+                      {NUD_REACHABLE, true, false, true}, {NUD_STALE, true, true, true},
+                      {NUD_DELAY, true, false, false},    {NUD_PROBE, true, false, false},
+                      {NUD_FAILED, false, false, false},  {NUD_NOARP, true, false, false},
+                      {NUD_PERMANENT, true, false, false}};
+  CHECK(NeighbourStates().size() == std::size(rows));
+  for (const Row& row : rows) {
+    const NeighbourStateInfo& info = InfoOfNeighbourState(row.state);
+    INFO(info.name);
+    CHECK(info.state == row.state);
+    CHECK(info.usable == row.usable);
+    CHECK(info.ask_if_old == row.ask_if_old);
+    CHECK(info.may_doubt == row.may_doubt);
+  }
+  CHECK(InfoOfNeighbourState(0x4000).state == NUD_NONE);
+}
+
+TEST_CASE("what becomes of a MAC address when its neighbour is lost") {
+  NeighbourEntry entry;
+  const MacAddress mac = *MacAddress::Parse(kPeerMac);
+  const auto at = [&](double seconds, uint16_t state, bool deleted = false) {
+    const bool has_mac = InfoOfNeighbourState(state).usable;
+    entry.Take({1, {}, has_mac ? mac : MacAddress{}, state}, deleted, absl::Seconds(seconds));
+  };
+  at(0, NUD_REACHABLE);
+  SECTION("flushed, and asked in vain") {
+    at(10, NUD_FAILED);
+    at(10, NUD_FAILED, /*deleted=*/true);
+    CHECK(entry.mac() == mac);
+    CHECK_FALSE(entry.failed());
+    at(10.1, NUD_FAILED);  // flushed again
+    CHECK(entry.mac() == mac);
+    at(13, NUD_FAILED);
+    CHECK(entry.mac().IsZero());
+    CHECK(entry.failed());
+  }
+  SECTION("flushed, and the kernel says nothing more") {
+    at(10, NUD_FAILED);
+    CHECK(entry.keep_until() == absl::Seconds(15));
+    CHECK_FALSE(entry.Expire(absl::Seconds(14.9)));
+    CHECK(entry.Expire(absl::Seconds(15)));
+    CHECK(entry.failed());
+    CHECK(entry.keep_until() == absl::InfiniteDuration());
+  }
+  SECTION("asked by the kernel, and no answer") {
+    at(10, NUD_PROBE);
+    at(13, NUD_FAILED);
+    CHECK(entry.mac().IsZero());
+  }
+  SECTION("dropped by the kernel for want of room") {
+    at(10, NUD_STALE, /*deleted=*/true);
+    CHECK(entry.mac() == mac);
+    CHECK(entry.keep_until() == absl::InfiniteDuration());
+    at(20, NUD_INCOMPLETE);
+    CHECK(entry.mac() == mac);
+    at(23, NUD_FAILED);
+    CHECK(entry.mac().IsZero());
+  }
+  SECTION("forgotten with its link") {
+    entry.Forget();
+    CHECK(entry.mac() == mac);
+    CHECK_FALSE(entry.usable());
+    at(12, NUD_PERMANENT);
+    entry.Forget();
+    CHECK(entry.usable());
+  }
+}
+
 class Ignore : public Netlink::Listener {
   void OnLink(const Link&, bool) override {}
   void OnNeighbour(const Neighbour&, bool) override {}
@@ -229,7 +413,7 @@ TEST_CASE("a neighbour that does not answer is asked again until it does") {
   CHECK(!pending());
   // Forgotten by the kernel and asked again it is no better.
   bench.Here("ip neigh del 10.1.0.77 dev g0");
-  CHECK(bench.AwaitProblem("10.1.0.77", "is being resolved", absl::Seconds(8)));
+  CHECK(bench.AwaitProblem("10.1.0.77", "10.1.0.77 on g0 does not answer", absl::Seconds(8)));
   CHECK(!pending());
   bench.There("ip addr add 10.1.0.77/24 dev b0");
   CHECK(bench.AwaitMac("10.1.0.77", kPeerMac, absl::Seconds(8)));

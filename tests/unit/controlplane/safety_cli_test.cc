@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "controlplane/cli/local_reach.h"
 #include "tests/unit/controlplane/test_api.h"
 
 namespace guideway {
@@ -96,6 +97,32 @@ TEST_CASE_METHOD(SafetyFixture, "check works without a daemon, and asks it for c
   daemon.Stop();
   CHECK_RESULT(daemon.Run({"check", GUIDEWAY_SOURCE_ROOT "/docs/example.yaml"}), 0,
                "; capacity not checked, no control plane\n");
+}
+
+TEST_CASE("check names backends that this host's addresses contradict") {
+  v1::Config config;
+  v1::Pool* pool = config.add_pools();
+  pool->set_name("web");
+  pool->set_encapsulation(v1::L2);
+  for (const char* address : {"10.0.0.1", "10.0.0.2", "10.0.1.3", "2001:db8::4"}) {
+    v1::Backend* backend = pool->add_backends();
+    backend->set_name(absl::StrCat("b", pool->backends_size()));
+    backend->set_address(address);
+    backend->set_state(v1::ENABLED);
+  }
+  const std::vector<IpPrefix> own = {{*IpAddress::Parse("10.0.0.1"), 24}};
+  const std::string itself =
+      "pool web: backend b1: 10.0.0.1 is an address of this host: it gets no flows";
+  CHECK(cli::LocalReachWarnings(config, own) ==
+        std::vector<std::string>{
+            itself,
+            "pool web: backend b3: 10.0.1.3 is not on a segment of this host: l2 cannot reach it "
+            "from here unless a route says that it is"});
+  CHECK(cli::LocalReachWarnings(config, {}).empty());
+  pool->set_encapsulation(v1::IPIP);
+  CHECK(cli::LocalReachWarnings(config, own) == std::vector<std::string>{itself});
+  config.add_ports()->mutable_static_gateway()->set_mac("02:00:00:00:00:01");
+  CHECK(cli::LocalReachWarnings(config, own).empty());
 }
 
 TEST_CASE_METHOD(SafetyFixture, "apply for confirmation") {

@@ -1,0 +1,61 @@
+// The controller's care for backends that linger or cannot be reached, and what it says of them.
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "controlplane/controller_impl.h"
+#include "controlplane/report/problem.h"
+
+namespace guideway {
+namespace {
+
+// So long it is named that removed backends had to give way.
+constexpr absl::Duration kEvictionShown = absl::Minutes(10);
+
+}  // namespace
+
+void Controller::Impl::OnProbed(const std::string& key, ProbeResult::Outcome outcome,
+                                absl::Duration took) {
+  probe_statistics_.Record(key, outcome, took);
+  if (outcome != ProbeResult::Outcome::kFailure) return;
+  // It may be gone, and the kernel would not notice: it does not see the packets sent there.
+  const auto address = IpAddress::Parse(key.substr(key.rfind('/') + 1));  // see BackendKey()
+  if (address.ok()) resolver_.Doubt(*address);
+}
+
+// Removed backends go when they have no flows any more; those that have some are looked after.
+void Controller::Impl::ObserveLingering() {
+  if (counted_instance_ != session_.welcome().instance) tables_.ForgetFlowCounts();
+  counted_instance_ = session_.welcome().instance;
+  tables_.ObserveFlows(
+      [this](uint16_t index) { return counters_->backend_flows[index].active_flows; },
+      loop_->Now());
+  for (const auto& [key, record] : tables_.registry().records()) {
+    if (record.lingers() && record.empty_since == absl::InfiniteDuration()) {
+      resolver_.Doubt(record.address);
+    }
+  }
+  if (tables_.changed()) UpdateSoon();
+}
+
+// Says with the outcome what of the change gets no flows.
+CommitDone Controller::Impl::WithWarnings(v1::Config before, CommitDone done) const {
+  if (done == nullptr) return nullptr;
+  return [this, before = std::move(before), done = std::move(done)](CommitOutcome outcome) {
+    outcome.warnings = unreachable_.Warnings(before, config_);
+    done(outcome);
+  };
+}
+
+void Controller::Impl::FillProblems(v1::GetStatusResponse* status) const {
+  const BackendRegistry::Evictions& evictions = tables_.registry().evictions();
+  if (loop_->Now() - evictions.last_at > kEvictionShown) return;
+  AddProblem(ProblemKind::kRemovedBackendsCut, "",
+             absl::StrCat(evictions.count,
+                          " removed backends lost their flows since the start because all backend "
+                          "indices are in use, the last one: ",
+                          evictions.last_key),
+             status);
+}
+
+}  // namespace guideway
