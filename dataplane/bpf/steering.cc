@@ -1,7 +1,6 @@
 #include "dataplane/bpf/steering.h"
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <glog/logging.h>
 #include <net/if.h>
 #include <sys/mman.h>
@@ -11,6 +10,7 @@
 #include <iterator>
 #include <vector>
 
+#include "dataplane/bpf/attachment.h"
 #include "dataplane/bpf/placeholder.skel.h"
 #include "dataplane/bpf/steering.skel.h"
 #include "dataplane/bpf/steering_key.h"
@@ -37,6 +37,15 @@ Key MakeKey(const IpAddress& address, Be16 port, uint8_t protocol) {
   return key;
 }
 
+// By these a program of a killed process is known to be ours.
+constexpr const char* kOwnNames[] = {"gw_steering", "gw_placeholder"};
+
+absl::StatusOr<Interface> FindInterface(const std::string& name) {
+  const auto index = static_cast<int>(if_nametoindex(name.c_str()));
+  if (index == 0) return absl::NotFoundError(absl::StrCat("no network interface named ", name));
+  return Interface{name, index};
+}
+
 }  // namespace
 
 Steering::Steering(std::string interface_name)
@@ -45,10 +54,8 @@ Steering::Steering(std::string interface_name)
 
 absl::StatusOr<std::unique_ptr<Steering>> Steering::Load(const std::string& interface_name) {
   std::unique_ptr<Steering> steering(new Steering(interface_name));
-  steering->interface_index_ = static_cast<int>(if_nametoindex(interface_name.c_str()));
-  if (steering->interface_index_ == 0) {
-    return absl::NotFoundError(absl::StrCat("no network interface named ", interface_name));
-  }
+  GW_ASSIGN_OR_RETURN(const Interface interface, FindInterface(interface_name));
+  steering->interface_index_ = interface.index;
   steering->program_ = steering_bpf::open_and_load();
   if (steering->program_ == nullptr) {
     return ErrnoStatus(errno, "loading the XDP steering program (needs CAP_BPF and CAP_NET_ADMIN)");
@@ -59,7 +66,7 @@ absl::StatusOr<std::unique_ptr<Steering>> Steering::Load(const std::string& inte
 Steering::~Steering() {
   if (attached_) {
     const absl::Status status = Detach();
-    if (!status.ok()) LOG(WARNING) << status;
+    if (!status.ok() && !absl::IsNotFound(status)) LOG(WARNING) << status;
   }
   if (program_ != nullptr) steering_bpf::destroy(program_);
 }
@@ -74,32 +81,50 @@ absl::Status Steering::AddSocket(uint32_t queue, int xsk_fd) {
 }
 
 absl::Status Steering::Attach() {
-  const int error = bpf_xdp_attach(interface_index_, program_fd(), 0, nullptr);
-  if (error != 0) {
-    return ErrnoStatus(-error, absl::StrCat("attaching the XDP program to ", interface_name_));
-  }
+  const Interface interface { interface_name_, interface_index_ };
+  GW_ASSIGN_OR_RETURN(const std::optional<XdpAttachment> own, OwnXdp(interface, kOwnNames));
+  GW_RETURN_IF_ERROR(AttachXdp(interface, program_fd(), {0}, own.has_value() ? &*own : nullptr));
   attached_ = true;
+  XdpAttachment attachment;
+  GW_ASSIGN_OR_RETURN(const bool found, FindAttached(&attachment));
+  const absl::Status recorded = found ? RecordXdp(interface, attachment.id) : absl::OkStatus();
+  if (!recorded.ok()) LOG(WARNING) << recorded << ": after a crash the program has to be removed";
   return absl::OkStatus();
 }
 
-bool Steering::IsAttached() const {
-  __u32 on_interface = 0;
+absl::StatusOr<bool> Steering::FindAttached(XdpAttachment* attachment) const {
   bpf_prog_info info{};
   __u32 length = sizeof(info);
-  if (bpf_xdp_query_id(interface_index_, 0, &on_interface) != 0) return false;
-  if (bpf_obj_get_info_by_fd(program_fd(), &info, &length) != 0) return false;
-  return info.id == on_interface;
+  if (bpf_obj_get_info_by_fd(program_fd(), &info, &length) != 0) {
+    return ErrnoStatus(errno, "asking for the id of the XDP program");
+  }
+  GW_ASSIGN_OR_RETURN(std::vector<XdpAttachment> found,
+                      XdpAttachments({interface_name_, interface_index_}));
+  for (XdpAttachment& one : found) {
+    if (one.id != info.id) continue;
+    *attachment = std::move(one);
+    return true;
+  }
+  return false;
+}
+
+bool Steering::IsAttached() const {
+  XdpAttachment ignored;
+  const absl::StatusOr<bool> found = FindAttached(&ignored);
+  return found.ok() && *found;
 }
 
 int Steering::program_fd() const { return bpf_program__fd(program_->progs.gw_steering); }
 
 absl::Status Steering::Detach() {
   attached_ = false;
-  const int error = bpf_xdp_detach(interface_index_, 0, nullptr);
-  if (error != 0) {
-    return ErrnoStatus(-error, absl::StrCat("detaching the XDP program from ", interface_name_));
+  XdpAttachment attachment;
+  GW_ASSIGN_OR_RETURN(const bool found, FindAttached(&attachment));
+  if (!found) {
+    return absl::NotFoundError(
+        absl::StrCat("the XDP program is not on ", interface_name_, " any more"));
   }
-  return absl::OkStatus();
+  return DetachXdp({interface_name_, interface_index_}, attachment);
 }
 
 absl::Status Steering::SetVips(absl::Span<const SteeredVip> vips) {
@@ -130,16 +155,22 @@ absl::Status Steering::SetVips(absl::Span<const SteeredVip> vips) {
   return absl::OkStatus();
 }
 
+absl::Status Steering::CheckFree(const std::string& interface_name) {
+  GW_ASSIGN_OR_RETURN(const Interface interface, FindInterface(interface_name));
+  return OwnXdp(interface, kOwnNames).status();
+}
+
 absl::Status Steering::Clear(const std::string& interface_name) {
-  const int index = static_cast<int>(if_nametoindex(interface_name.c_str()));
-  if (index == 0) {
-    return absl::NotFoundError(absl::StrCat("no network interface named ", interface_name));
-  }
-  const int error = bpf_xdp_detach(index, 0, nullptr);
-  if (error != 0 && error != -ENOENT) {
-    return ErrnoStatus(-error, absl::StrCat("removing the XDP program of ", interface_name));
-  }
-  return absl::OkStatus();
+  GW_ASSIGN_OR_RETURN(const Interface interface, FindInterface(interface_name));
+  GW_ASSIGN_OR_RETURN(const std::optional<XdpAttachment> own, OwnXdp(interface, kOwnNames));
+  if (!own.has_value()) return absl::OkStatus();
+  const absl::Status detached = DetachXdp(interface, *own);
+  return absl::IsNotFound(detached) ? absl::OkStatus() : detached;
+}
+
+std::unique_ptr<ForeignXdpKeeper> Steering::KeeperOfOthers() {
+  return std::make_unique<ForeignXdpKeeper>(
+      std::vector<std::string>(std::begin(kOwnNames), std::end(kOwnNames)));
 }
 
 absl::StatusOr<PlaceholderProgram> PlaceholderProgram::Create() {

@@ -14,6 +14,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "dataplane/bpf/attachment.h"
 #include "lib/base/unique_fd.h"
 #include "lib/net/flow_key.h"
 
@@ -39,16 +40,23 @@ class Steering {
 
   // Packets of `queue` (the kernel's receive queue) go to the socket `xsk_fd`.
   absl::Status AddSocket(uint32_t queue, int xsk_fd);
-  // Replaces whatever XDP program the interface has.
+  // Replaces the placeholder or what an earlier process left. AlreadyExists, naming it, if the
+  // interface has another tool's program.
   absl::Status Attach();
   // Whether our program is still the one on the interface.
   bool IsAttached() const;
+  // NotFound if it is not; another program stays.
   absl::Status Detach();
   // Makes exactly these VIPs redirected.
   absl::Status SetVips(absl::Span<const SteeredVip> vips);
 
-  // Removes any XDP program from the interface: a leftover of a killed process, or the placeholder.
+  // AlreadyExists, naming it, if the interface has an XDP program of another tool.
+  static absl::Status CheckFree(const std::string& interface_name);
+  // Removes our own XDP program: a leftover of a killed process, or the placeholder. AlreadyExists
+  // as above.
   static absl::Status Clear(const std::string& interface_name);
+  // For other tools' programs while the AF_XDP driver closes its devices.
+  static std::unique_ptr<ForeignXdpKeeper> KeeperOfOthers();
 
   const std::string& interface_name() const { return interface_name_; }
   // The loaded program, for BPF_PROG_TEST_RUN.
@@ -58,6 +66,8 @@ class Steering {
   struct Key;
   struct KeyLess;
   explicit Steering(std::string interface_name);
+  // Whether the loaded program is on the interface, and how.
+  absl::StatusOr<bool> FindAttached(XdpAttachment* attachment) const;
 
   // Constant after Load().
   std::string interface_name_;

@@ -8,7 +8,9 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,14 +19,14 @@
 #include "dataplane/decap/config.h"
 #include "dataplane/decap/decap.skel.h"
 #include "dataplane/decap/decap_abi.h"
+#include "dataplane/decap/tc_filter.h"
 #include "lib/base/status.h"
 
 namespace guideway {
 namespace {
 
 constexpr char kProgramName[] = "guideway_decap";
-// The place of the filter among those of the interface; another run finds and replaces it.
-constexpr uint32_t kTcHandle = 1, kTcPriority = 6080;
+constexpr const char* kOwnNames[] = {kProgramName};
 constexpr size_t kLogLines = 12;
 
 std::string libbpf_messages;  // NOLINT: libbpf's callback has no argument of its caller's
@@ -43,6 +45,18 @@ int KeepMessage(enum libbpf_print_level level, const char* format, va_list argum
   return length;
 }
 
+// While it lives, what libbpf has to say is kept and not printed.
+class KeptMessages {
+ public:
+  KeptMessages() {
+    libbpf_messages.clear();
+    libbpf_set_print(KeepMessage);
+  }
+  ~KeptMessages() { libbpf_set_print(nullptr); }
+  KeptMessages(const KeptMessages&) = delete;
+  KeptMessages& operator=(const KeptMessages&) = delete;
+};
+
 // The verifier says last what is wrong; before it are thousands of lines about what is not.
 std::string LastLines(const std::string& text) {
   std::vector<std::string> lines = absl::StrSplit(text, '\n', absl::SkipEmpty());
@@ -56,50 +70,72 @@ gw_decap_address ToKey(const IpAddress& address) {
   return key;
 }
 
+absl::StatusOr<uint32_t> ProgramId(int program_fd) {
+  bpf_prog_info info{};
+  __u32 length = sizeof(info);
+  if (bpf_obj_get_info_by_fd(program_fd, &info, &length) == 0) return info.id;
+  return ErrnoStatus(errno, "asking for the id of a BPF program");
+}
+
 absl::Status Put(int map, const void* key, const void* value, const std::string& what) {
   if (bpf_map_update_elem(map, key, value, BPF_ANY) == 0) return absl::OkStatus();
   return ErrnoStatus(errno, absl::StrCat("telling the program about ", what));
 }
 
-bpf_tc_opts TcOptions() {
-  bpf_tc_opts options{};
-  options.sz = sizeof(options);
-  options.handle = kTcHandle;
-  options.priority = kTcPriority;
-  return options;
+// How an address got into a map: its value.
+constexpr uint8_t kGiven = 1, kLookedUp = 2;
+
+IpAddress FromKey(const gw_decap_address& key) {
+  IpAddress address;
+  std::memcpy(address.bytes.data(), key.words, sizeof(key.words));
+  return address;
 }
 
-bpf_tc_hook TcHook(unsigned interface_index) {
-  bpf_tc_hook hook{};
-  hook.sz = sizeof(hook);
-  hook.ifindex = static_cast<int>(interface_index);
-  hook.attach_point = BPF_TC_INGRESS;
-  return hook;
-}
-
-// 0: no XDP program.
-absl::StatusOr<UniqueFd> ProgramOn(unsigned interface_index, std::string* name) {
-  __u32 id = 0;
-  const int error = bpf_xdp_query_id(static_cast<int>(interface_index), 0, &id);
-  if (error != 0) return ErrnoStatus(-error, "asking for the interface's XDP program");
-  if (id == 0) return UniqueFd();
-  UniqueFd program(bpf_prog_get_fd_by_id(id));
-  if (!program.valid()) return ErrnoStatus(errno, "opening the interface's XDP program");
-  bpf_prog_info info{};
-  __u32 length = sizeof(info);
-  if (bpf_obj_get_info_by_fd(program.get(), &info, &length) != 0) {
-    return ErrnoStatus(errno, "asking about the interface's XDP program");
+// Makes `map` hold exactly `wanted` instead of `held`; says what changes.
+absl::Status Exchange(int map, const std::vector<IpAddress>& held,
+                      const std::vector<IpAddress>& wanted, uint8_t value, const std::string& what,
+                      std::vector<std::string>* changes) {
+  const auto in = [](const std::vector<IpAddress>& list, const IpAddress& address) {
+    return std::find(list.begin(), list.end(), address) != list.end();
+  };
+  for (const IpAddress& address : wanted) {
+    if (in(held, address)) continue;
+    const gw_decap_address key = ToKey(address);
+    GW_RETURN_IF_ERROR(Put(map, &key, &value, address.ToString()));
+    changes->push_back(absl::StrCat(what, " ", address.ToString(), " added"));
   }
-  *name = info.name;
-  return program;
+  for (const IpAddress& address : held) {
+    if (in(wanted, address)) continue;
+    const gw_decap_address key = ToKey(address);
+    if (bpf_map_delete_elem(map, &key) != 0 && errno != ENOENT) {
+      return ErrnoStatus(errno, absl::StrCat("telling the program about ", address.ToString()));
+    }
+    changes->push_back(absl::StrCat(what, " ", address.ToString(), " removed"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadAddresses(int program, const std::string& map_name, std::set<IpAddress>* addresses,
+                           bool* looked_up) {
+  GW_ASSIGN_OR_RETURN(const UniqueFd map, MapOf(program, map_name));
+  gw_decap_address key{}, next{};
+  const gw_decap_address* from = nullptr;
+  while (bpf_map_get_next_key(map.get(), from, &next) == 0) {
+    key = next;
+    from = &key;
+    uint8_t value = 0;
+    if (bpf_map_lookup_elem(map.get(), &key, &value) != 0) continue;
+    addresses->insert(FromKey(key));
+    *looked_up = *looked_up || value == kLookedUp;
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<DecapPrograms>> DecapPrograms::Load(const DecapConfig& config) {
   std::unique_ptr<DecapPrograms> programs(new DecapPrograms(config));
-  libbpf_messages.clear();
-  libbpf_set_print(KeepMessage);
+  const KeptMessages messages;
   programs->program_ = decap_bpf::open();
   if (programs->program_ == nullptr) return ErrnoStatus(errno, "opening the BPF programs");
   auto* constants = programs->program_->rodata;
@@ -130,21 +166,18 @@ DecapPrograms::~DecapPrograms() {
 }
 
 absl::Status DecapPrograms::FillMaps() {
-  const uint8_t present = 1;
+  const uint8_t present = kGiven;
   for (const IpPrefix& prefix : config_.from) {
     gw_decap_prefix key{};
     key.length_bits = prefix.length_bits + (prefix.address.IsIpv4() ? 96U : 0U);
     key.address = ToKey(prefix.address);
     GW_RETURN_IF_ERROR(Put(bpf_map__fd(program_->maps.from), &key, &present, prefix.ToString()));
   }
-  for (const IpAddress& vip : config_.vips) {
-    const gw_decap_address key = ToKey(vip);
-    GW_RETURN_IF_ERROR(Put(bpf_map__fd(program_->maps.vips), &key, &present, vip.ToString()));
-  }
-  for (const IpAddress& local : config_.locals) {
-    const gw_decap_address key = ToKey(local);
-    GW_RETURN_IF_ERROR(Put(bpf_map__fd(program_->maps.locals), &key, &present, local.ToString()));
-  }
+  std::vector<std::string> ignored;
+  GW_RETURN_IF_ERROR(Exchange(bpf_map__fd(program_->maps.vips), {}, config_.vips,
+                              config_.vips_looked_up ? kLookedUp : kGiven, "VIP", &ignored));
+  GW_RETURN_IF_ERROR(Exchange(bpf_map__fd(program_->maps.locals), {}, config_.locals,
+                              config_.locals_looked_up ? kLookedUp : kGiven, "address", &ignored));
   for (const auto* by_dscp : {&config_.l3dsr4, &config_.l3dsr6}) {
     for (const auto& [dscp, vip] : *by_dscp) {
       const uint32_t slot = dscp + (vip.IsIpv4() ? 0U : GW_DECAP_DSCPS);
@@ -156,46 +189,58 @@ absl::Status DecapPrograms::FillMaps() {
 }
 
 absl::Status DecapPrograms::Attach() {
-  std::string name;
-  GW_ASSIGN_OR_RETURN(const UniqueFd old, ProgramOn(config_.interface_index, &name));
-  if (old.valid() && name != kProgramName) {
-    return absl::AlreadyExistsError(absl::StrCat(
-        config_.interface, " has the XDP program '", name,
-        "' of another tool. To remove it: ip link set dev ", config_.interface, " xdp off"));
+  const KeptMessages messages;
+  GW_ASSIGN_OR_RETURN(const std::optional<XdpAttachment> own, OwnXdp(interface(), kOwnNames));
+  GW_ASSIGN_OR_RETURN(const uint32_t own_filter, OwnTcFilter(interface()));
+  UniqueFd filter_before;
+  if (own_filter != 0) {
+    GW_ASSIGN_OR_RETURN(filter_before, OpenProgram(own_filter));
   }
   // The tc program first: nothing is marked for it before the XDP program is there.
-  bpf_tc_hook hook = TcHook(config_.interface_index);
-  int error = bpf_tc_hook_create(&hook);
-  if (error != 0 && error != -EEXIST) {
-    return ErrnoStatus(-error, absl::StrCat("creating the clsact qdisc of ", config_.interface));
-  }
-  bpf_tc_opts options = TcOptions();
-  options.prog_fd = tc_fd();
-  options.flags = BPF_TC_F_REPLACE;
-  error = bpf_tc_attach(&hook, &options);
-  if (error != 0) {
-    return ErrnoStatus(-error, absl::StrCat("attaching the tc program to ", config_.interface));
-  }
-  const int index = static_cast<int>(config_.interface_index);
-  const auto attach = [&](uint32_t flags) {
-    return bpf_xdp_attach(index, xdp_fd(), flags, nullptr);
-  };
-  switch (config_.mode) {
-    case XdpMode::kNative:
-      error = attach(XDP_FLAGS_DRV_MODE);
-      break;
-    case XdpMode::kGeneric:
-      error = attach(XDP_FLAGS_SKB_MODE);
-      break;
-    case XdpMode::kAuto:
-      error = attach(0);  // the driver's, if it has XDP at all; that may refuse an MTU
-      if (error != 0) error = attach(XDP_FLAGS_SKB_MODE);
-      break;
-  }
-  if (error == 0) return absl::OkStatus();
-  return ErrnoStatus(-error, absl::StrCat("attaching the XDP program to ", config_.interface,
-                                          " (another --mode may work; `detach` first if one of "
-                                          "another mode is attached)"));
+  GW_RETURN_IF_ERROR(AttachTcFilter(interface(), tc_fd()));
+  std::vector<uint32_t> modes;
+  // The driver's, if it has XDP at all; that may refuse an MTU.
+  if (config_.mode == XdpMode::kAuto) modes = {0, XDP_FLAGS_SKB_MODE};
+  if (config_.mode == XdpMode::kNative) modes = {XDP_FLAGS_DRV_MODE};
+  if (config_.mode == XdpMode::kGeneric) modes = {XDP_FLAGS_SKB_MODE};
+  const absl::Status status =
+      AttachXdp(interface(), xdp_fd(), modes, own.has_value() ? &*own : nullptr);
+  if (status.ok()) return status;
+  // All is as it was: an earlier run's programs belong together, ours are of no use alone.
+  GW_RETURN_IF_ERROR(filter_before.valid() ? AttachTcFilter(interface(), filter_before.get())
+                                           : DetachTcFilter(interface()));
+  if (absl::IsAlreadyExists(status)) return status;
+  return absl::Status(status.code(),
+                      absl::StrCat(std::string(status.message()), " (another --mode may work)\n  ",
+                                   LastLines(libbpf_messages)));
+}
+
+absl::StatusOr<std::vector<std::string>> DecapPrograms::Missing() const {
+  std::vector<std::string> missing;
+  GW_ASSIGN_OR_RETURN(const uint32_t xdp, ProgramId(xdp_fd()));
+  GW_ASSIGN_OR_RETURN(const uint32_t tc, ProgramId(tc_fd()));
+  GW_ASSIGN_OR_RETURN(const std::vector<XdpAttachment> found, XdpAttachments(interface()));
+  const bool there = std::any_of(found.begin(), found.end(),
+                                 [&](const XdpAttachment& one) { return one.id == xdp; });
+  if (!there) missing.emplace_back("the XDP program");
+  GW_ASSIGN_OR_RETURN(const uint32_t filter, OwnTcFilter(interface()));
+  if (filter != tc) missing.emplace_back("the tc program");
+  return missing;
+}
+
+absl::StatusOr<std::vector<std::string>> DecapPrograms::Update(const DecapConfig& config) {
+  std::vector<std::string> changes;
+  GW_RETURN_IF_ERROR(Exchange(bpf_map__fd(program_->maps.vips), config_.vips, config.vips,
+                              config.vips_looked_up ? kLookedUp : kGiven, "VIP", &changes));
+  config_.vips = config.vips;
+  GW_RETURN_IF_ERROR(Exchange(bpf_map__fd(program_->maps.locals), config_.locals, config.locals,
+                              config.locals_looked_up ? kLookedUp : kGiven, "address", &changes));
+  config_.locals = config.locals;
+  return changes;
+}
+
+Interface DecapPrograms::interface() const {
+  return {config_.interface, static_cast<int>(config_.interface_index)};
 }
 
 int DecapPrograms::xdp_fd() const { return bpf_program__fd(program_->progs.guideway_decap); }
@@ -204,28 +249,60 @@ int DecapPrograms::verdicts_fd() const { return bpf_map__fd(program_->maps.gw_ve
 
 absl::StatusOr<UniqueFd> AttachedProgram(const std::string& interface) {
   GW_ASSIGN_OR_RETURN(const unsigned index, InterfaceIndex("--interface", interface));
-  std::string name;
-  GW_ASSIGN_OR_RETURN(UniqueFd program, ProgramOn(index, &name));
-  if (!program.valid() || name != kProgramName) {
-    return absl::NotFoundError(absl::StrCat("guideway-decap is not attached to ", interface));
+  absl::StatusOr<std::optional<XdpAttachment>> own =
+      OwnXdp({interface, static_cast<int>(index)}, kOwnNames);
+  const std::string none = absl::StrCat("guideway-decap is not attached to ", interface);
+  if (absl::IsAlreadyExists(own.status())) {
+    return absl::NotFoundError(absl::StrCat(none, ": ", std::string(own.status().message())));
   }
-  return program;
+  if (!own.ok()) return own.status();
+  if (!own->has_value()) return absl::NotFoundError(none);
+  return std::move((*own)->program);
 }
 
-absl::Status DetachDecap(const std::string& interface) {
-  GW_RETURN_IF_ERROR(AttachedProgram(interface).status());
+absl::StatusOr<UniqueFd> MapOf(int program_fd, const std::string& name) {
+  std::array<__u32, 64> ids{};
+  bpf_prog_info info{};
+  info.nr_map_ids = ids.size();
+  info.map_ids = reinterpret_cast<__u64>(ids.data());
+  __u32 length = sizeof(info);
+  if (bpf_obj_get_info_by_fd(program_fd, &info, &length) != 0) {
+    return ErrnoStatus(errno, "asking for the program's maps");
+  }
+  for (size_t i = 0; i < std::min<size_t>(info.nr_map_ids, ids.size()); ++i) {
+    UniqueFd map(bpf_map_get_fd_by_id(ids[i]));
+    bpf_map_info map_info{};
+    length = sizeof(map_info);
+    if (!map.valid() || bpf_obj_get_info_by_fd(map.get(), &map_info, &length) != 0) continue;
+    if (map_info.name == name) return map;
+  }
+  return absl::NotFoundError(absl::StrCat("the attached program has no map ", name));
+}
+
+absl::StatusOr<AttachedState> ReadAttachedState(const std::string& interface) {
+  GW_ASSIGN_OR_RETURN(const UniqueFd program, AttachedProgram(interface));
+  AttachedState state;
+  GW_RETURN_IF_ERROR(ReadAddresses(program.get(), "vips", &state.vips, &state.vips_looked_up));
+  GW_RETURN_IF_ERROR(
+      ReadAddresses(program.get(), "locals", &state.locals, &state.locals_looked_up));
   GW_ASSIGN_OR_RETURN(const unsigned index, InterfaceIndex("--interface", interface));
-  int error = bpf_xdp_detach(static_cast<int>(index), 0, nullptr);
-  if (error != 0) {
-    return ErrnoStatus(-error, absl::StrCat("detaching the XDP program from ", interface));
+  const absl::StatusOr<uint32_t> filter = OwnTcFilter({interface, static_cast<int>(index)});
+  state.tc = filter.ok() && *filter != 0;
+  return state;
+}
+
+absl::Status DetachDecap(const std::string& interface_name) {
+  GW_ASSIGN_OR_RETURN(const unsigned index, InterfaceIndex("--interface", interface_name));
+  const Interface interface { interface_name, static_cast<int>(index) };
+  GW_ASSIGN_OR_RETURN(const std::vector<XdpAttachment> found, XdpAttachments(interface));
+  // Marked packets last: the XDP program marks none any more when the tc program goes.
+  absl::Status detached =
+      absl::NotFoundError(absl::StrCat("guideway-decap is not attached to ", interface_name));
+  for (const XdpAttachment& attachment : found) {
+    if (attachment.name == kProgramName) detached = DetachXdp(interface, attachment);
   }
-  const bpf_tc_hook hook = TcHook(index);
-  const bpf_tc_opts options = TcOptions();
-  error = bpf_tc_detach(&hook, &options);
-  if (error != 0 && error != -ENOENT && error != -EINVAL) {
-    return ErrnoStatus(-error, absl::StrCat("detaching the tc program from ", interface));
-  }
-  return absl::OkStatus();
+  GW_RETURN_IF_ERROR(DetachTcFilter(interface));
+  return detached;
 }
 
 }  // namespace guideway

@@ -6,10 +6,13 @@
 #define GUIDEWAY_DATAPLANE_DECAP_ATTACH_H_
 
 #include <memory>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "dataplane/bpf/attachment.h"
 #include "dataplane/decap/config.h"
 #include "lib/base/unique_fd.h"
 
@@ -25,9 +28,16 @@ class DecapPrograms {
   DecapPrograms(const DecapPrograms&) = delete;
   DecapPrograms& operator=(const DecapPrograms&) = delete;
 
-  // Replaces programs of an earlier run. Refuses to replace an XDP program of another tool.
+  // Replaces programs of an earlier run. AlreadyExists, naming the other program, if one of another
+  // tool is in the way; then nothing of ours is left behind, either.
   absl::Status Attach();
+  // What of it is not on the interface any more, in words; empty: all is there.
+  absl::StatusOr<std::vector<std::string>> Missing() const;
+  // Takes over VIPs and local addresses of a configuration that differs in nothing else. Returns
+  // what has changed, in words.
+  absl::StatusOr<std::vector<std::string>> Update(const DecapConfig& config);
 
+  const DecapConfig& config() const { return config_; }
   int xdp_fd() const;       // for BPF_PROG_TEST_RUN
   int tc_fd() const;        // likewise
   int verdicts_fd() const;  // a per-CPU array of uint64_t
@@ -35,13 +45,27 @@ class DecapPrograms {
  private:
   explicit DecapPrograms(const DecapConfig& config) : config_(config) {}
   absl::Status FillMaps();
+  Interface interface() const;
 
-  const DecapConfig config_;
+  DecapConfig config_;  // what the maps hold
   decap_bpf* program_ = nullptr;
 };
 
 // The XDP program of this tool on the interface; NotFound if there is none or another one.
 absl::StatusOr<UniqueFd> AttachedProgram(const std::string& interface);
+
+// What the programs on an interface hold, of whichever process they are.
+struct AttachedState {
+  std::set<IpAddress> vips;
+  std::set<IpAddress> locals;
+  bool vips_looked_up = false;    // else given by --vip
+  bool locals_looked_up = false;  // else given by --local
+  bool tc = false;                // whether the tc program is there, too
+};
+absl::StatusOr<AttachedState> ReadAttachedState(const std::string& interface);
+
+// The map of that name of a program. NotFound if it uses none.
+absl::StatusOr<UniqueFd> MapOf(int program_fd, const std::string& name);
 
 // Removes both programs. NotFound if the XDP program on the interface is not this tool's.
 absl::Status DetachDecap(const std::string& interface);

@@ -96,11 +96,15 @@ void CheckVips(const CheckOptions& options, Findings* findings) {
   }
 }
 
-void CheckLo(const CheckOptions& options, Findings* findings) {
+bool IsUp(const std::string& interface) {
   const UniqueFd socket_fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   ifreq request{};
-  std::strncpy(request.ifr_name, "lo", IFNAMSIZ - 1);
-  if (ioctl(socket_fd.get(), SIOCGIFFLAGS, &request) != 0 || request.ifr_flags & IFF_UP) return;
+  std::strncpy(request.ifr_name, interface.c_str(), IFNAMSIZ - 1);
+  return ioctl(socket_fd.get(), SIOCGIFFLAGS, &request) != 0 || request.ifr_flags & IFF_UP;
+}
+
+void CheckLo(const CheckOptions& options, Findings* findings) {
+  if (IsUp("lo")) return;
   findings->push_back({"lo is down: its addresses are none", {"ip", "link", "set", "lo", "up"}});
 }
 
@@ -157,12 +161,65 @@ void CheckLro(const CheckOptions& options, Findings* findings) {
                        {"ethtool", "-K", options.interface, "lro", "off"}});
 }
 
+void CheckInterface(const CheckOptions& options, Findings* findings) {
+  if (IsUp(options.interface)) return;
+  findings->push_back({absl::StrCat(options.interface, " is down"),
+                       {"ip", "link", "set", options.interface, "up"}});
+}
+
+std::vector<std::string> RunCommand(const CheckOptions& options) {
+  return {"guideway-decap", "run", "--interface", options.interface, "--from", "PREFIX"};
+}
+
+// Programs that know every VIP, and an address of this host where tunnels end. Those of a run that
+// has ended, or of `run --pin`, are not told what has changed since.
+void CheckMaps(const CheckOptions& options, const AttachedState& state, Findings* findings) {
+  const auto addresses = HostAddresses();
+  if (!addresses.ok()) return;
+  bool reachable = false;
+  for (const auto& [name, address] : *addresses) {
+    const bool vip =
+        std::find(options.vips.begin(), options.vips.end(), address) != options.vips.end();
+    if (state.locals.contains(address)) reachable = true;
+    if (options.watched || name == "lo" || vip || !state.locals_looked_up ||
+        state.vips.contains(address) || state.locals.contains(address)) {
+      continue;
+    }
+    findings->push_back(
+        {absl::StrCat("the programs on ", options.interface, " do not know this host's address ",
+                      address.ToString(), ": tunnels to it are left alone"),
+         RunCommand(options), false});
+  }
+  if (!reachable) {
+    findings->push_back({absl::StrCat("no address that tunnels may end at (--local) is one of "
+                                      "this host: nothing is decapsulated"),
+                         RunCommand(options), false});
+  }
+  if (options.watched || (!options.vips_given && !state.vips_looked_up))
+    return;  // lo may have other addresses
+  for (const IpAddress& vip : options.vips) {
+    if (state.vips.contains(vip)) continue;
+    findings->push_back({absl::StrCat("the programs on ", options.interface, " do not know VIP ",
+                                      vip.ToString(), ": what is for it stays in its tunnel"),
+                         RunCommand(options), false});
+  }
+}
+
 void CheckAttached(const CheckOptions& options, Findings* findings) {
-  if (options.l2 || AttachedProgram(options.interface).ok()) return;
-  findings->push_back(
-      {absl::StrCat("guideway-decap is not attached to ", options.interface),
-       {"guideway-decap", "run", "--interface", options.interface, "--from", "PREFIX", "--pin"},
-       false});
+  if (options.l2) return;
+  const absl::StatusOr<AttachedState> state = ReadAttachedState(options.interface);
+  if (!state.ok()) {
+    std::vector<std::string> command = RunCommand(options);
+    command.emplace_back("--pin");
+    findings->push_back({std::string(state.status().message()), std::move(command), false});
+    return;
+  }
+  if (!state->tc) {
+    findings->push_back({absl::StrCat("the tc program is not attached to ", options.interface,
+                                      ": nothing is sent to a next hop"),
+                         RunCommand(options), false});
+  }
+  CheckMaps(options, *state, findings);
 }
 
 }  // namespace
@@ -170,8 +227,8 @@ void CheckAttached(const CheckOptions& options, Findings* findings) {
 absl::StatusOr<std::vector<Finding>> Check(const CheckOptions& options) {
   GW_RETURN_IF_ERROR(InterfaceIndex("--interface", options.interface).status());
   Findings findings;
-  for (const auto check : {CheckKernel, CheckPrivileges, CheckLo, CheckVips, CheckIpv4, CheckIpv6,
-                           CheckLro, CheckAttached}) {
+  for (const auto check : {CheckKernel, CheckPrivileges, CheckInterface, CheckLo, CheckVips,
+                           CheckIpv4, CheckIpv6, CheckLro, CheckAttached}) {
     check(options, &findings);
   }
   return findings;

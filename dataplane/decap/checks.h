@@ -16,7 +16,9 @@ namespace guideway {
 struct CheckOptions {
   std::string interface;
   std::vector<IpAddress> vips;
-  bool l2 = false;  // backend of an l2 pool: no programs are needed
+  bool l2 = false;          // backend of an l2 pool: no programs are needed
+  bool vips_given = false;  // `vips` were not looked up on lo
+  bool watched = false;     // by this process, which tells its programs about addresses itself
 };
 
 struct Finding {

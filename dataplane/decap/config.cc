@@ -141,6 +141,8 @@ absl::StatusOr<std::multimap<std::string, IpAddress>> HostAddresses() {
 absl::StatusOr<DecapConfig> MakeConfig(const DecapOptions& options) {
   DecapConfig config;
   config.interface = options.interface;
+  config.vips_looked_up = options.vips.empty();
+  config.locals_looked_up = options.locals.empty();
   GW_ASSIGN_OR_RETURN(config.interface_index, InterfaceIndex("--interface", options.interface));
   config.next_hop_index = config.interface_index;
   if (!options.next_hop_interface.empty()) {

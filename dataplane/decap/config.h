@@ -34,8 +34,10 @@ struct DecapConfig {
   unsigned interface_index = 0;
   unsigned next_hop_index = 0;
   std::vector<IpAddress> vips;  // those of l3dsr included
+  bool vips_looked_up = false;  // --vip was not given
   std::vector<IpPrefix> from;
   std::vector<IpAddress> locals;
+  bool locals_looked_up = false;                // --local was not given
   std::map<uint8_t, IpAddress> l3dsr4, l3dsr6;  // the VIP of a family by DSCP, 1..63
   std::vector<uint16_t> gue_ports;
   XdpMode mode = XdpMode::kAuto;

@@ -27,14 +27,14 @@ static __always_inline int open_inner(struct xdp_md* ctx, struct tunnel* tunnel)
   if (tunnel->inner_ipv6) {
     struct ipv6hdr* ip = data + at;
     if ((void*)(ip + 1) > end || ip->version != 6) return GW_DECAP_bad_inner;
-    if (bpf_ntohs(ip->payload_len) + sizeof(*ip) > bytes) return GW_DECAP_bad_inner;
+    if (length_of(ip->payload_len) + sizeof(*ip) > bytes) return GW_DECAP_bad_inner;
     __builtin_memcpy(&vip, &ip->daddr, sizeof(vip));
     if (!bpf_map_lookup_elem(&vips, &vip)) return GW_DECAP_not_vip;
     if (hops == HOPS_LEFT) owner = owner6(ctx, ip, end);
   } else {
     struct iphdr* ip = data + at;
     if ((void*)(ip + 1) > end || ip->version != 4 || ip->ihl < 5) return GW_DECAP_bad_inner;
-    __u32 total = bpf_ntohs(ip->tot_len);
+    __u32 total = length_of(ip->tot_len);
     if (total > bytes || total < sizeof(*ip)) return GW_DECAP_bad_inner;
     ipv4_address(&vip, ip->daddr);
     if (!bpf_map_lookup_elem(&vips, &vip)) return GW_DECAP_not_vip;
@@ -80,7 +80,7 @@ static __always_inline int handle4(struct xdp_md* ctx, __u32 link_bytes) {
       if (ip->frag_off & bpf_htons(IPV4_FRAGMENT)) return GW_DECAP_outer_fragment;
       if (fold((__u64)bpf_csum_diff(0, 0, (__be32*)ip, sizeof(*ip), 0))) return GW_DECAP_bad_outer;
       struct tunnel tunnel = {.link_bytes = link_bytes,
-                              .end = link_bytes + bpf_ntohs(ip->tot_len),
+                              .end = link_bytes + length_of(ip->tot_len),
                               .carrier = link_bytes + sizeof(*ip),
                               .protocol = ip->protocol};
       return open_tunnel(ctx, &tunnel);
@@ -106,7 +106,7 @@ static __always_inline int handle6(struct xdp_md* ctx, __u32 link_bytes) {
     verdict = GW_DECAP_stranger;
     if (is_allowed(&source)) {
       struct tunnel tunnel = {.link_bytes = link_bytes,
-                              .end = link_bytes + (__u32)sizeof(*ip) + bpf_ntohs(ip->payload_len),
+                              .end = link_bytes + (__u32)sizeof(*ip) + length_of(ip->payload_len),
                               .carrier = link_bytes + sizeof(*ip),
                               .protocol = ip->nexthdr,
                               .outer_ipv6 = 1};

@@ -60,6 +60,15 @@ struct ipv6_fragment {
 enum { ICMP_UNREACHABLE = 3, ICMP_TIME_EXCEEDED = 11, ICMP_PARAMETER_PROBLEM = 12 };
 enum { ICMPV6_LAST_ERROR = 4 };
 
+// A length of a header in host order, with its bound. Kernels up to 6.1 forget what they know of a
+// value when its bytes are swapped, and then refuse it as an offset into the packet. The compiler
+// must not see the mask, which it knows to change nothing and would leave out.
+static __always_inline __u32 length_of(__be16 wire) {
+  __u64 bytes = bpf_ntohs(wire);
+  __asm__ volatile("%0 &= 0xffff" : "+r"(bytes));
+  return (__u32)bytes;
+}
+
 static __always_inline __u16 fold(__u64 sum) {
   sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
   sum = (sum & 0xffff) + (sum >> 16);

@@ -1,7 +1,8 @@
 // guideway-decap: takes tunnels apart on a backend. docs/backends.md.
 //
 // Exit codes: 0 all is well, 1 something is wrong, 2 wrong usage.
-#include <signal.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <iostream>
@@ -9,7 +10,9 @@
 #include "dataplane/decap/attach.h"
 #include "dataplane/decap/checks.h"
 #include "dataplane/decap/config.h"
+#include "dataplane/decap/signals.h"
 #include "dataplane/decap/stats.h"
+#include "dataplane/decap/watch.h"
 #include "lib/base/status.h"
 
 namespace guideway {
@@ -26,35 +29,72 @@ struct Options {
 };
 
 int Fail(const absl::Status& status) {
-  std::cerr << "guideway-decap: " << std::string(status.message()) << "\n";
+  Say(STDERR_FILENO, absl::StrCat("guideway-decap: ", std::string(status.message())));
   const bool usage = status.code() == absl::StatusCode::kInvalidArgument;
   return usage ? kUsage : kWrong;
 }
 
-// Until a signal asks for the end. Signals are blocked from before the attachment on.
+constexpr absl::Duration kLookEvery = absl::Seconds(1);
+// What is gone may be on its way back; whoever started this is told in time that it is not.
+constexpr absl::Duration kGiveUpAfter = absl::Seconds(5);
+
+// On the monotonic clock.
+absl::Duration MonotonicNow() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return absl::DurationFromTimespec(now);
+}
+
+int Pin(const Options& options) {
+  const absl::StatusOr<std::unique_ptr<DecapWatch>> watch = DecapWatch::Start(options.decap);
+  if (!watch.ok()) return Fail(watch.status());
+  Say(STDOUT_FILENO, absl::StrCat("attached to ", options.decap.interface));
+  return kOk;
+}
+
+// One look. False if it is time to give up.
+bool LookAgain(DecapWatch* watch, absl::Status* trouble, absl::Duration* served) {
+  const absl::StatusOr<std::vector<std::string>> lines = watch->Look();
+  if (lines.ok()) {
+    *served = MonotonicNow();
+    if (!trouble->ok()) Say(STDOUT_FILENO, "serving again");
+    *trouble = absl::OkStatus();
+    for (const std::string& line : *lines) Say(STDOUT_FILENO, line);
+    return true;
+  }
+  if (lines.status() != *trouble) {
+    *trouble = lines.status();
+    Say(STDERR_FILENO, absl::StrCat("serving nothing: ", std::string(trouble->message())));
+  }
+  return !absl::IsAlreadyExists(*trouble) && MonotonicNow() - *served < kGiveUpAfter;
+}
+
+// Until a signal asks for the end, or nothing can be served.
 int Run(const Options& options) {
-  const absl::StatusOr<DecapConfig> config = MakeConfig(options.decap);
-  if (!config.ok()) return Fail(config.status());
-  const auto programs = DecapPrograms::Load(*config);
-  if (!programs.ok()) return Fail(programs.status());
-  sigset_t ends;
-  sigemptyset(&ends);
-  sigaddset(&ends, SIGTERM);
-  sigaddset(&ends, SIGINT);
-  sigprocmask(SIG_BLOCK, &ends, nullptr);
-  const absl::Status attached = (*programs)->Attach();
-  if (!attached.ok()) return Fail(attached);
-  std::cout << "attached to " << config->interface << std::endl;
-  if (options.pin) return kOk;
-  int number = 0;
-  sigwait(&ends, &number);
-  const absl::Status detached = DetachDecap(config->interface);
-  return detached.ok() ? kOk : Fail(detached);
+  const absl::StatusOr<UniqueFd> signals = DecideSignals();
+  if (!signals.ok()) return Fail(signals.status());
+  if (options.pin) return Pin(options);
+  const absl::StatusOr<std::unique_ptr<DecapWatch>> watch = DecapWatch::Start(options.decap);
+  if (!watch.ok()) return Fail(watch.status());
+  Say(STDOUT_FILENO, absl::StrCat("attached to ", options.decap.interface));
+  absl::Status trouble;
+  absl::Duration served = MonotonicNow();
+  while (LookAgain(watch->get(), &trouble, &served)) {
+    const SignalMeaning signal = WaitForSignal(*signals, kLookEvery);
+    if (signal == SignalMeaning::kEnd) {
+      const absl::Status detached = (*watch)->Detach();
+      return detached.ok() ? kOk : Fail(detached);
+    }
+  }
+  const absl::Status detached = (*watch)->Detach();
+  if (!detached.ok()) Fail(detached);
+  return Fail(absl::UnavailableError(
+      absl::StrCat("ends, because nothing is served: ", std::string(trouble.message()))));
 }
 
 absl::StatusOr<std::vector<Finding>> FindWhatIsWrong(const Options& options) {
   GW_ASSIGN_OR_RETURN(std::vector<IpAddress> vips, VipsOf(options.decap));
-  return Check({options.decap.interface, std::move(vips), options.l2});
+  return Check({options.decap.interface, std::move(vips), options.l2, !options.decap.vips.empty()});
 }
 
 int CheckHost(const Options& options) {
@@ -87,22 +127,37 @@ int SetUp(const Options& options) {
   return code;
 }
 
+// Programs that are not attached have no counters, but who collects metrics is told so: an old file
+// would go on saying that all is well.
+std::string PrometheusText(const Options& options, const absl::StatusOr<VerdictCounts>& counts) {
+  const auto findings = FindWhatIsWrong(options);
+  return absl::StrCat(HealthToPrometheus(options.decap.interface, counts.ok(),
+                                         findings.ok() ? findings->size() : 1),
+                      counts.ok() ? ToPrometheus(options.decap.interface, *counts) : std::string());
+}
+
 int Stats(const Options& options) {
   const auto counts = ReadAttached(options.decap.interface);
-  if (!counts.ok()) return Fail(counts.status());
-  const std::string text = options.output == "json" ? ToJson(options.decap.interface, *counts)
-                           : options.output == "prometheus"
-                               ? ToPrometheus(options.decap.interface, *counts)
-                               : ToTable(*counts);
+  const bool prometheus = options.output == "prometheus";
+  if (!counts.ok() && !prometheus) return Fail(counts.status());
+  const std::string text = prometheus                 ? PrometheusText(options, counts)
+                           : options.output == "json" ? ToJson(options.decap.interface, *counts)
+                                                      : ToTable(*counts);
   if (options.file.empty()) {
     std::cout << text;
-    return kOk;
+  } else {
+    const absl::Status written = WriteAtomically(options.file, text);
+    if (!written.ok()) return Fail(written);
   }
-  const absl::Status written = WriteAtomically(options.file, text);
-  return written.ok() ? kOk : Fail(written);
+  return counts.ok() ? kOk : Fail(counts.status());
 }
 
 int Detach(const Options& options) {
+  const absl::StatusOr<UniqueFd> lock = LockForDecap(options.decap.interface);
+  // What is taken off under a run is attached again by it.
+  if (!lock.ok()) {
+    return Fail(Annotate(lock.status(), "end `guideway-decap run` instead"));
+  }
   const absl::Status status = DetachDecap(options.decap.interface);
   return status.ok() ? kOk : Fail(status);
 }
@@ -136,7 +191,7 @@ int Main(int argc, char** argv) {
   CLI::App* setup = command("setup", "mend what check finds");
   CLI::App* stats = command("stats", "print the packets by verdict");
   command("detach", "remove the programs from the interface");
-  for (CLI::App* with_vips : {run, check, setup}) {
+  for (CLI::App* with_vips : {run, check, setup, stats}) {
     with_vips->add_option("--vip", options.decap.vips, "VIP; default: the addresses on lo");
   }
   for (CLI::App* with_l2 : {check, setup}) {

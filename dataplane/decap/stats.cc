@@ -41,26 +41,16 @@ absl::StatusOr<VerdictCounts> ReadVerdicts(int map_fd) {
 
 absl::StatusOr<VerdictCounts> ReadAttached(const std::string& interface) {
   GW_ASSIGN_OR_RETURN(const UniqueFd program, AttachedProgram(interface));
-  std::array<__u32, 64> ids{};
-  bpf_prog_info info{};
-  info.nr_map_ids = ids.size();
-  info.map_ids = reinterpret_cast<__u64>(ids.data());
+  GW_ASSIGN_OR_RETURN(const UniqueFd map, MapOf(program.get(), "gw_verdicts"));
+  bpf_map_info info{};
   __u32 length = sizeof(info);
-  if (bpf_obj_get_info_by_fd(program.get(), &info, &length) != 0) {
-    return ErrnoStatus(errno, "asking for the program's maps");
+  if (bpf_obj_get_info_by_fd(map.get(), &info, &length) != 0) {
+    return ErrnoStatus(errno, "asking for the counters");
   }
-  for (size_t i = 0; i < std::min<size_t>(info.nr_map_ids, ids.size()); ++i) {
-    const UniqueFd map(bpf_map_get_fd_by_id(ids[i]));
-    bpf_map_info map_info{};
-    length = sizeof(map_info);
-    if (!map.valid() || bpf_obj_get_info_by_fd(map.get(), &map_info, &length) != 0) continue;
-    if (std::string(map_info.name) != "gw_verdicts") continue;
-    if (map_info.max_entries != GW_DECAP_VERDICTS) {
-      return absl::FailedPreconditionError("the attached program is of another version");
-    }
-    return ReadVerdicts(map.get());
+  if (info.max_entries != GW_DECAP_VERDICTS) {
+    return absl::FailedPreconditionError("the attached program is of another version");
   }
-  return absl::NotFoundError("the attached program has no counters");
+  return ReadVerdicts(map.get());
 }
 
 std::string ToJson(const std::string& interface, const VerdictCounts& counts) {
@@ -80,6 +70,17 @@ std::string ToPrometheus(const std::string& interface, const VerdictCounts& coun
                     kVerdictNames[i].name, "\"} ", counts[i], "\n");
   }
   return text;
+}
+
+std::string HealthToPrometheus(const std::string& interface, bool attached, size_t problems) {
+  const std::string labels = absl::StrCat("{interface=\"", interface, "\"} ");
+  return absl::StrCat(
+      "# HELP guideway_decap_attached Whether the XDP program of guideway-decap is attached.\n"
+      "# TYPE guideway_decap_attached gauge\n",
+      "guideway_decap_attached", labels, attached ? 1 : 0, "\n",
+      "# HELP guideway_decap_problems What `guideway-decap check` finds wrong.\n"
+      "# TYPE guideway_decap_problems gauge\n",
+      "guideway_decap_problems", labels, problems, "\n");
 }
 
 std::string ToTable(const VerdictCounts& counts) {

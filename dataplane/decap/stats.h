@@ -28,6 +28,8 @@ absl::StatusOr<VerdictCounts> ReadAttached(const std::string& interface);
 
 std::string ToJson(const std::string& interface, const VerdictCounts& counts);
 std::string ToPrometheus(const std::string& interface, const VerdictCounts& counts);
+// Whether the programs are attached, and how many problems `check` finds.
+std::string HealthToPrometheus(const std::string& interface, bool attached, size_t problems);
 std::string ToTable(const VerdictCounts& counts);
 
 // Replaces the file as a whole, so that a reader never sees a part of it.

@@ -36,7 +36,7 @@ static __always_inline __u8 read_gue(struct tunnel* tunnel, const void* data, co
   const struct udphdr* udp = data + tunnel->carrier;
   const struct gue_header* gue = (const void*)(udp + 1);
   if ((const void*)(gue + 1) > end) return GW_DECAP_bad_outer;
-  __u32 udp_bytes = bpf_ntohs(udp->len);
+  __u32 udp_bytes = length_of(udp->len);
   if (udp_bytes < sizeof(*udp) + sizeof(*gue) || tunnel->carrier + udp_bytes != tunnel->end) {
     return GW_DECAP_bad_outer;
   }

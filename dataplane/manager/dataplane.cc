@@ -42,6 +42,8 @@ absl::StatusOr<std::unique_ptr<Dataplane>> Dataplane::Create(const DataplaneOpti
     // Before DPDK: its driver, even on the way out, takes any XDP program off the interface.
     GW_ASSIGN_OR_RETURN(UniqueFd lock, LockInterface(spec.name));
     dataplane->interface_locks_.push_back(std::move(lock));
+    GW_RETURN_IF_ERROR(Port::CheckAfXdp(spec, workers));
+    dataplane->afxdp_interfaces_.push_back(spec.name);
   }
   GW_RETURN_IF_ERROR(dataplane->MapFlowTables(options));
 
@@ -56,6 +58,7 @@ absl::StatusOr<std::unique_ptr<Dataplane>> Dataplane::Create(const DataplaneOpti
                            &device_number, &device_names[i]);
     eal_arguments.insert(eal_arguments.end(), arguments.begin(), arguments.end());
   }
+  dataplane->foreign_programs_ = Steering::KeeperOfOthers();
   GW_ASSIGN_OR_RETURN(Eal eal, Eal::Start(options, eal_arguments));
   dataplane->eal_ = std::make_unique<Eal>(std::move(eal));
   GW_ASSIGN_OR_RETURN(
@@ -149,6 +152,10 @@ uint64_t Dataplane::flow_capacity() const {
   return sum;
 }
 
-Dataplane::~Dataplane() { Stop(); }
+Dataplane::~Dataplane() {
+  Stop();
+  if (foreign_programs_ == nullptr) return;
+  for (const std::string& interface : afxdp_interfaces_) foreign_programs_->Remember(interface);
+}
 
 }  // namespace guideway

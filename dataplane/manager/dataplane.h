@@ -51,7 +51,9 @@ class Dataplane {
 
   // Destroyed from the last to the first: workers before what they use.
   std::vector<UniqueFd> interface_locks_;
+  std::vector<std::string> afxdp_interfaces_;
   std::unique_ptr<PlaceholderProgram> placeholder_;
+  std::unique_ptr<ForeignXdpKeeper> foreign_programs_;  // of AF_XDP interfaces; outlives the driver
   std::unique_ptr<Eal> eal_;
   rte_mempool* mempool_ = nullptr;  // EAL's
   std::vector<std::unique_ptr<Port>> ports_;

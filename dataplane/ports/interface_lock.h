@@ -1,8 +1,8 @@
 // Makes sure that one data plane only works on a kernel interface.
 //
 // Taking over an interface begins by removing the XDP program that a killed process left; that must
-// not happen to a living one. The lock is an abstract Unix socket: it is private to the network
-// namespace, as the interface is, and the kernel frees it when the process ends, however it ends.
+// not happen to a living one. The lock (lib/base/named_lock.h) is private to the network namespace,
+// as the interface is.
 #ifndef GUIDEWAY_DATAPLANE_PORTS_INTERFACE_LOCK_H_
 #define GUIDEWAY_DATAPLANE_PORTS_INTERFACE_LOCK_H_
 

@@ -112,6 +112,17 @@ std::vector<std::string> Port::EalArguments(const PortSpec& spec, uint32_t worke
   return arguments;
 }
 
+absl::Status Port::CheckAfXdp(const PortSpec& spec, uint32_t workers) {
+  const absl::Status free = Steering::CheckFree(spec.name);
+  if (!free.ok()) return Annotate(free, absl::StrCat("--port=", spec.name));
+  const uint32_t kernel_queues = KernelReceiveQueues(spec.name);
+  if (kernel_queues == workers) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "port ", spec.name, " has ", kernel_queues, " receive queue(s) and --workers=", workers,
+      ": packets of a queue without a worker would be lost. Make them equal (ethtool -L ",
+      spec.name, " combined ", workers, ", or rx/tx ", workers, " on veth)"));
+}
+
 absl::StatusOr<uint16_t> Port::ExpectedMtu(const PortSpec& spec) {
   constexpr uint16_t kEthernetMtu = 1500;
   if (spec.kind != PortKind::kAfXdp) return kEthernetMtu;
@@ -143,13 +154,6 @@ absl::StatusOr<std::unique_ptr<Port>> Port::Open(const PortSpec& spec,
 
 absl::Status Port::OpenAfXdp(uint32_t workers, rte_mempool* mempool) {
   kernel_interface_ = name_;
-  const uint32_t kernel_queues = KernelReceiveQueues(name_);
-  if (kernel_queues != workers) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "port ", name_, " has ", kernel_queues, " receive queue(s) and --workers=", workers,
-        ": packets of a queue without a worker would be lost. Make them equal (ethtool -L ", name_,
-        " combined ", workers, ", or rx/tx ", workers, " on veth)"));
-  }
   GW_ASSIGN_OR_RETURN(mtu_bytes_, KernelMtu(name_));
   GW_ASSIGN_OR_RETURN(steering_, Steering::Load(name_));
   for (uint32_t worker = 0; worker < workers; ++worker) {

@@ -49,6 +49,11 @@ class Port {
   // The MTU the port will have: the kernel interface's, or Ethernet's 1500.
   static absl::StatusOr<uint16_t> ExpectedMtu(const PortSpec& spec);
 
+  // What an AF_XDP port must not fail by once DPDK has started, because its driver would take any
+  // XDP program off the interface on the way out: one queue for each worker, no program of another
+  // tool.
+  static absl::Status CheckAfXdp(const PortSpec& spec, uint32_t workers);
+
   // Sets up the devices named `device_names` (from EalArguments) with `workers` queues and starts
   // them. Packets come from `mempool` (borrowed).
   static absl::StatusOr<std::unique_ptr<Port>> Open(const PortSpec& spec,

@@ -4,13 +4,16 @@ import os
 import signal
 
 from lab import client, fixtures, guideway
+from lab.backends import compile_decapsulation
 from lab.process import run, wait_until
 from lab.topology import FAMILIES, GUIDEWAY, ROUTER, VIP
 
 FIXTURES = [fixtures.SEGMENT, fixtures.TWO_PORT]
 ONLY = {name: ["segment"] for name in (
     "test_bad_flags_are_refused", "test_bad_configuration_is_refused", "test_exit_codes_of_the_cli",
-    "test_the_socket_is_private", "test_an_interface_has_one_data_plane")}
+    "test_the_socket_is_private", "test_an_interface_has_one_data_plane",
+    "test_another_tools_program_is_refused_and_stays",
+    "test_another_tools_program_that_came_meanwhile_stays", "test_a_refused_start_leaves_nothing")}
 
 
 class Fixture(fixtures.Running):
@@ -75,6 +78,62 @@ def test_an_interface_has_one_data_plane(fixture):
     assert "eth0: another data plane is using the interface" in done.stderr, done.stderr
     assert fixture.programs() == ["eth0"]  # the first one's program was not touched
     assert client.http_requests(fixture.lab, VIP[4], 10).failed == 0
+
+
+def test_another_tools_program_is_refused_and_stays(fixture):
+    """By a start that would work, and by one that fails for another reason, too."""
+    lab = fixture.lab
+    assert fixture.guideway.dataplane.stop() == 0
+    for mode, word in (("xdpdrv", "native"), ("xdpgeneric", "generic")):
+        lab.network.ip(GUIDEWAY, "link", "set", "dev", "eth0", mode, "obj",
+                       compile_decapsulation(lab.directory), "sec", "xdp")
+        there = lab.network.ip(GUIDEWAY, "link", "show", "eth0").stdout
+        assert "prog/xdp" in there
+        for workers in (1, 2):  # there is one queue
+            done = lab.execute(
+                GUIDEWAY, guideway.DATAPLANE, "--port=eth0", f"--workers={workers}",
+                "--idle=adaptive", f"--channel={lab.directory}/second.sock",
+                f"--flow_table_directory={lab.directory}/second", "--flows=4096", check=False,
+                timeout_s=20)
+            assert done.returncode == 1, done
+            assert "of another tool" in done.stderr and f"{word} mode" in done.stderr, done.stderr
+            assert lab.network.ip(GUIDEWAY, "link", "show", "eth0").stdout == there
+        lab.network.ip(GUIDEWAY, "link", "set", "dev", "eth0", mode, "off")
+    fixture.guideway.start_dataplane()
+    fixture.guideway.wait_serving()
+    assert client.http_requests(lab, VIP[4], 10).failed == 0
+
+
+def test_another_tools_program_that_came_meanwhile_stays(fixture):
+    """Also when the data plane ends, although DPDK's driver takes off what it finds."""
+    lab = fixture.lab
+    lab.network.ip(GUIDEWAY, "-force", "link", "set", "dev", "eth0", "xdpdrv", "obj",
+                   compile_decapsulation(lab.directory), "sec", "xdp")
+    there = lab.network.ip(GUIDEWAY, "link", "show", "eth0").stdout
+    wait_until(lambda: "of another tool" in fixture.guideway.dataplane.log(), "it is named")
+    assert fixture.guideway.dataplane.stop() == 0
+    assert lab.network.ip(GUIDEWAY, "link", "show", "eth0").stdout == there
+    lab.network.ip(GUIDEWAY, "link", "set", "dev", "eth0", "xdp", "off")
+    fixture.guideway.start_dataplane()
+    fixture.guideway.wait_serving()
+
+
+def test_a_refused_start_leaves_nothing(fixture):
+    """Nor does a start that is killed stand in the way of the next one."""
+    lab = fixture.lab
+    assert fixture.guideway.dataplane.stop() == 0
+    done = lab.execute(
+        GUIDEWAY, guideway.DATAPLANE, "--port=eth0", "--idle=adaptive",
+        f"--channel={lab.directory}/nowhere/second.sock",
+        f"--flow_table_directory={lab.directory}/second", "--flows=4096", check=False, timeout_s=20)
+    assert done.returncode == 1, done
+    assert fixture.programs() == []
+    fixture.guideway.start_dataplane()
+    fixture.guideway.dataplane.kill()
+    assert fixture.programs() == ["eth0"]
+    fixture.guideway.start_dataplane()
+    fixture.guideway.wait_serving()
+    assert client.http_requests(lab, VIP[4], 10).failed == 0
 
 
 def _refused(fixture, program, arguments, named):

@@ -25,11 +25,15 @@ class Decap:
         options = [word for network in networks for word in ("--from", network)]
         options += [word for family in FAMILIES
                     for word in ("--l3dsr", f"{L3DSR_DSCP}={TUNNEL_VIP[family]}")]
-        self.process = lab.process(f"{name}-decap", name, DECAP, "run", "--interface", "eth0",
-                                   *options)
+        self._run = [DECAP, "run", "--interface", "eth0", *options]
+        self.process = lab.process(f"{name}-decap", name, *self._run)
 
     def start(self):
         self.process.start(ready="attached")
+
+    def command(self, lab):
+        """What start() runs, for those who want its output elsewhere."""
+        return ["ip", "netns", "exec", lab.network.name(self._name), *self._run]
 
     def tool(self, command, *arguments, interface="eth0", check=True):
         return self._lab.execute(self._name, DECAP, command, "--interface", interface, *arguments,

@@ -105,14 +105,23 @@ class Lab:
 
     def _add_backend(self, backend, number):
         net = self.network
-        wire = _BACK if self.two_port else _FRONT
         net.sysctl(backend, "net.ipv4.conf.all.arp_ignore=1", "net.ipv4.conf.all.arp_announce=2")
-        self._join_segment(backend, "eth0")
-        self._number(backend, "eth0", wire, number)
+        self._link_backend(backend, number)
         for family in FAMILIES:
             length = 32 if family == 4 else 128
             net.address(backend, "lo", f"{VIP[family]}/{length}", f"{TUNNEL_VIP[family]}/{length}")
-            net.route(backend, "default", "via", f"{wire[family]}{_ROUTER_NUMBER}")
+
+    def _link_backend(self, backend, number):
+        wire = _BACK if self.two_port else _FRONT
+        self._join_segment(backend, "eth0")
+        self._number(backend, "eth0", wire, number)
+        for family in FAMILIES:
+            self.network.route(backend, "default", "via", f"{wire[family]}{_ROUTER_NUMBER}")
+
+    def make_backend_link_anew(self, backend):
+        """Deletes the backend's interface and makes another one of the same name and addresses."""
+        self.network.ip(backend, "link", "del", "eth0")
+        self._link_backend(backend, _FIRST_BACKEND_NUMBER + BACKENDS.index(backend))
 
     def dump_logs(self, lines=40):
         """Prints the ends of all logs, for a failed test."""

@@ -69,6 +69,9 @@ TEST_CASE("counters as text") {
   CHECK_THAT(ToPrometheus("eth0", counts),
              Catch::Matchers::Contains(
                  "guideway_decap_packets_total{interface=\"eth0\",verdict=\"gue\"} 7\n"));
+  CHECK_THAT(HealthToPrometheus("eth0", true, 2),
+             Catch::Matchers::Contains("\nguideway_decap_attached{interface=\"eth0\"} 1\n") &&
+                 Catch::Matchers::Contains("\nguideway_decap_problems{interface=\"eth0\"} 2\n"));
 }
 
 TEST_CASE("the page lists every verdict as it is defined") {
