@@ -109,7 +109,10 @@ class Controller::Impl {
   bool next_hops_known_ = false;  // once after the start, or not within kNextHopPatience
   absl::Duration next_hop_deadline_;
   Session session_;
+  void SetCounters(std::shared_ptr<const channel::CountersRegion> counters);
+
   std::shared_ptr<const channel::CountersRegion> counters_;
+  std::shared_ptr<const Tables> counted_tables_;  // in force when they were read
   bool update_posted_ = false;
   uint64_t last_ticket_ = 0;  // of the tables given to the session last
   // Since when tables have waited to come into force, as EventLoop::Now(); absent: none do.

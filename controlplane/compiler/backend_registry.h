@@ -3,10 +3,11 @@
 // Flows remember a backend by index and incarnation. An index is given to another backend only
 // with the next incarnation, so a stale flow never matches. A backend that left the configuration
 // lingers: it keeps its index (and the tables keep its flows going) until its time is up, and gets
-// the same index and incarnation if it comes back before that. If the file is lost, incarnations
-// start from a random value. Thread safety: one thread.
+// the same index and incarnation if it comes back before that. If what is kept is lost (which takes
+// damage to both of its files, see KeptState), incarnations start from a random value. Thread
+// safety: one thread.
 //
-// The file is text, one record a line, replaced atomically:
+// What is kept is text, one record a line:
 //   guideway-backend-indices 1
 //   first INCARNATION                                          of indices that were never used
 //   free INDEX INCARNATION                                     the last one used
@@ -24,6 +25,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "controlplane/compiler/delivery.h"
+#include "controlplane/state_file.h"
 #include "lib/channel/messages.h"
 #include "lib/net/address.h"
 
@@ -48,11 +50,14 @@ class BackendRegistry {
   // Incarnations start from `first_incarnation` (not 0); a random one outside of tests.
   explicit BackendRegistry(uint16_t first_incarnation);
 
-  // Replaces everything by the file's content. A missing file is no error and changes nothing; a
-  // damaged one is named with its line (InvalidArgument) and changes nothing.
-  absl::Status Load(const std::string& path);
-  // Writes the file if something has changed since the last Load() or Save().
-  absl::Status Save(const std::string& path);
+  // Where the registry is kept: DIRECTORY/backend-indices, also as releases without checksum left
+  // it.
+  static KeptState StateIn(const std::string& directory);
+  // Replaces everything by what is kept. That there is nothing is no error and changes nothing;
+  // what cannot be used is named (DataLoss, or InvalidArgument with the line) and changes nothing.
+  absl::Status Load(KeptState* state);
+  // Keeps it if something has changed since the last Load() or Save().
+  absl::Status Save(KeptState* state);
 
   // Puts the configuration's backends in force: whoever is not in `keys` begins to linger at `now`,
   // and whoever has lingered for `linger` is forgotten.
