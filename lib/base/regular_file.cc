@@ -56,13 +56,13 @@ absl::StatusOr<UniqueFd> OpenRegularFile(const std::string& path, int flags,
                                          const RegularFileOptions& options) {
   struct stat info;
   // Before it is opened: that alone would start some devices, and wait at others.
-  if (Look(path, options.follow_links, &info) != 0) return ErrnoStatus(errno, "open " + path);
+  if (Look(path, options.follow_links, &info) != 0) return ErrnoStatus(errno, path);
   GW_RETURN_IF_ERROR(CheckKind(path, info));
   const int no_links = options.follow_links ? 0 : O_NOFOLLOW;
   UniqueFd fd(open(path.c_str(), flags | O_CLOEXEC | O_NONBLOCK | no_links));
-  if (!fd.valid()) return ErrnoStatus(errno, "open " + path);
+  if (!fd.valid()) return ErrnoStatus(errno, path);
   // And again: it may have been replaced in between.
-  if (fstat(fd.get(), &info) != 0) return ErrnoStatus(errno, "stat " + path);
+  if (fstat(fd.get(), &info) != 0) return ErrnoStatus(errno, path);
   GW_RETURN_IF_ERROR(CheckKind(path, info));
   if (options.must_be_ours) GW_RETURN_IF_ERROR(CheckOwner(path, info));
   return fd;
@@ -76,7 +76,7 @@ absl::StatusOr<std::string> ReadRegularFile(const std::string& path,
   for (;;) {
     const ssize_t size = read(fd.get(), buffer, sizeof(buffer));
     if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return ErrnoStatus(errno, "read " + path);
+    if (size < 0) return ErrnoStatus(errno, path);
     if (size == 0) return data;
     data.append(buffer, static_cast<size_t>(size));
     if (data.size() > options.max_bytes) {
