@@ -7,9 +7,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "lib/base/regular_file.h"
 #include "lib/base/status.h"
 
 namespace guideway {
@@ -61,8 +63,15 @@ absl::Status AuditLog::OpenIfMoved() {
       there.st_dev == ours.st_dev && there.st_ino == ours.st_ino) {
     return absl::OkStatus();
   }
-  fd_.reset(open(path_.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640));
-  if (!fd_.valid()) return ErrnoStatus(errno, "audit log: open " + path_);
+  fd_.reset();
+  absl::StatusOr<UniqueFd> opened =
+      OpenRegularFile(path_, O_RDWR | O_APPEND, {.follow_links = false, .must_be_ours = true});
+  if (absl::IsNotFound(opened.status())) {
+    opened = UniqueFd(open(path_.c_str(), O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0640));
+    if (!opened->valid()) return ErrnoStatus(errno, "audit log: open " + path_);
+  }
+  if (!opened.ok()) return Annotate(opened.status(), "audit log");
+  fd_ = *std::move(opened);
   char last = '\n';
   if (fstat(fd_.get(), &ours) == 0 && ours.st_size > 0 &&
       pread(fd_.get(), &last, 1, ours.st_size - 1) != 1) {

@@ -1,9 +1,7 @@
 // See config_store.h.
 #include "controlplane/config_store.h"
 
-#include <fcntl.h>
 #include <glog/logging.h>
-#include <sys/file.h>
 
 #include <algorithm>
 
@@ -43,102 +41,6 @@ std::string Summary(const std::vector<std::string>& changes, const std::string& 
 }
 
 }  // namespace
-
-absl::StatusOr<std::unique_ptr<ConfigStore>> ConfigStore::Open(const Options& options) {
-  std::unique_ptr<ConfigStore> store(new ConfigStore(options));
-  GW_RETURN_IF_ERROR(Annotate(MakeDirectories(options.state_directory), "state directory"));
-  GW_RETURN_IF_ERROR(store->LockDirectory());
-  GW_RETURN_IF_ERROR(Annotate(store->versions_.Open(), "state directory"));
-  GW_RETURN_IF_ERROR(store->Load());
-  store->RollBackIfOverdue();
-  return store;
-}
-
-absl::Status ConfigStore::LockDirectory() {
-  const std::string path = absl::StrCat(options_.state_directory, "/lock");
-  lock_.reset(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
-  // A full or read-only disk: what is there can be locked without writing to it.
-  if (!lock_.valid()) lock_.reset(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!lock_.valid()) {
-    lock_.reset(open(options_.state_directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  }
-  if (!lock_.valid()) return ErrnoStatus(errno, "state directory: open " + path);
-  if (flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
-    return absl::FailedPreconditionError(absl::StrCat("state directory ", options_.state_directory,
-                                                      ": is in use by another control plane"));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ConfigStore::Load() {
-  GW_ASSIGN_OR_RETURN(const std::string text, ReadConfigText(options_.config_file));
-  const std::string digest = Sha256Hex(text);
-  absl::StatusOr<KeptVersion> kept = versions_.ReadNewest(&damaged_);
-  for (std::string& damaged : damaged_) {
-    if (kept.ok()) {
-      absl::StrAppend(&damaged, "; version ", kept->info.version, " was the last good one");
-    }
-    LOG(ERROR) << "kept configuration: " << damaged;
-  }
-  if (kept.ok() && kept->info.edited && kept->info.file_digest == digest) {
-    LOG(INFO) << "configuration: the kept one, version " << kept->info.version
-              << ", because it was changed through the API and " << options_.config_file
-              << " is as it was";
-    Adopt(*std::move(kept));
-    return absl::OkStatus();
-  }
-  GW_ASSIGN_OR_RETURN(v1::Config from_file, ParseConfig(text, options_.config_file));
-  if (kept.ok() && HoldBack(*kept, &from_file)) {
-    Adopt(*std::move(kept));
-    return absl::OkStatus();
-  }
-  if (kept.ok()) current_ = *kept;
-  KeptVersion next = NextVersion(std::move(from_file), {}, options_.config_file);
-  next.info.file_digest = digest;
-  if (kept.ok()) {
-    const bool as_before = kept->info.file_digest == digest;
-    LOG(INFO) << "configuration: " << options_.config_file
-              << (as_before ? ", as before" : ", which has changed");
-    if (kept->info.edited) LOG(WARNING) << "changes made through the API before that are dropped";
-    if (as_before && !kept->info.edited) next.info = kept->info;
-  } else if (absl::IsNotFound(kept.status())) {
-    LOG(INFO) << "configuration: " << options_.config_file << ", nothing was kept";
-  } else {
-    LOG(ERROR) << "configuration: " << options_.config_file
-               << ", because the kept one cannot be used: " << kept.status().message();
-  }
-  Adopt(std::move(next));
-  return absl::OkStatus();
-}
-
-bool ConfigStore::HoldBack(const KeptVersion& kept, v1::Config* from_file) {
-  const std::vector<std::string> shrinks = DangerousShrinks(kept.config, *from_file);
-  if (shrinks.empty()) return false;
-  if (options_.force) {
-    for (const std::string& shrink : shrinks) {
-      LOG(WARNING) << "--force_config: " << options_.config_file << " is taken although " << shrink;
-    }
-    return false;
-  }
-  held_reason_ =
-      absl::StrCat(options_.config_file, ": not taken at the start: ", absl::StrJoin(shrinks, "; "),
-                   " (--force_config takes it)");
-  LOG(ERROR) << "configuration: the kept one, version " << kept.info.version << ", because "
-             << held_reason_;
-  held_file_ = std::move(*from_file);
-  return true;
-}
-
-// After a start: the deadline may have passed, and the clock may have been set back.
-void ConfigStore::RollBackIfOverdue() {
-  if (!unconfirmed().has_value()) return;
-  const absl::Duration left = unconfirmed()->deadline - absl::Now();
-  if (left <= absl::ZeroDuration()) {
-    RollBackUnconfirmed().IgnoreError();
-  } else if (left > unconfirmed()->within) {
-    current_.info.unconfirmed->deadline = absl::Now() + unconfirmed()->within;
-  }
-}
 
 KeptVersion ConfigStore::NextVersion(v1::Config config, const std::vector<std::string>& changes,
                                      const std::string& why) const {
@@ -181,13 +83,29 @@ std::vector<ProblemNote> ConfigStore::Problems() {
   if (!keep_problem_.empty()) {
     problems.push_back({ProblemKind::kStateNotKept, "", keep_problem_});
   }
+  if (!versions_.copy_problem().empty()) {
+    problems.push_back({ProblemKind::kStateNotKept, "", versions_.copy_problem()});
+  }
+  for (const std::string& damaged : {lock_problem_, attempts_.problem()}) {
+    if (!damaged.empty()) problems.push_back({ProblemKind::kStateDamaged, "", damaged});
+  }
   if (held_file_.has_value()) {
     problems.push_back({ProblemKind::kConfigHeld, options_.config_file, held_reason_});
+  }
+  if (!file_refused_.empty()) {
+    problems.push_back({ProblemKind::kConfigFileRefused, options_.config_file, file_refused_});
+  }
+  if (current_.info.fell_back) {
+    problems.push_back({ProblemKind::kConfigFellBack, "configuration", current_.info.note});
+  }
+  if (!rollback_failed_.empty()) {
+    problems.push_back({ProblemKind::kRollbackFailed, "configuration", rollback_failed_});
   }
   return problems;
 }
 
 std::string ConfigStore::source() const {
+  if (options_.config_file.empty()) return "the kept copy, without --config";
   if (held_file_.has_value()) return absl::StrCat("the kept copy, not ", options_.config_file);
   return absl::StrCat(options_.config_file,
                       current_.info.edited ? ", changed through the API" : "");
@@ -203,6 +121,23 @@ std::vector<std::string> ConfigStore::BeyondCapacity(const v1::Config& config) c
 }
 
 absl::StatusOr<ConfigStore::Change> ConfigStore::Reload() {
+  absl::StatusOr<Change> change = ReloadFile();
+  if (!change.ok()) FileRefused(change.status());
+  return change;
+}
+
+void ConfigStore::FileRefused(const absl::Status& why) {
+  file_refused_ = absl::StrCat("not taken: ", why.message());
+}
+
+void ConfigStore::Settled() {
+  file_refused_.clear();
+  rollback_failed_.clear();
+  last_rollback_.clear();
+  keep_problem_.clear();
+}
+
+absl::StatusOr<ConfigStore::Change> ConfigStore::ReloadFile() {
   GW_ASSIGN_OR_RETURN(const std::string text, ReadConfigText(options_.config_file));
   GW_ASSIGN_OR_RETURN(v1::Config config, ParseConfig(text, options_.config_file));
   const bool edited = current_.info.edited;
@@ -236,6 +171,7 @@ absl::StatusOr<ConfigStore::Change> ConfigStore::RollBack(uint64_t version,
              {.edited = IsEditOf(kept.info),
               .file_digest = current_.info.file_digest,
               .why = absl::StrCat("back to version ", version),
+              .copy_of = version,
               .ends_waiting = true});
 }
 
@@ -275,11 +211,12 @@ absl::StatusOr<ConfigStore::Change> ConfigStore::Put(v1::Config config,
     }
   }
   next.info.file_digest = source.file_digest;
+  next.info.copy_of = source.copy_of;
+  next.info.fell_back = false;
   GW_RETURN_IF_ERROR(Keep(next));
-  keep_problem_.clear();
+  Settled();
   change.warnings = std::move(reasons);  // forced, or an edit: done, but not unnoticed
   before_.reset();
-  last_rollback_.clear();
   if (next.info.unconfirmed.has_value()) before_ = std::move(current_.config);
   current_ = std::move(next);
   // Once FILE would not be refused any more there is nothing to say about it.
@@ -313,6 +250,7 @@ absl::StatusOr<ConfigStore::Change> ConfigStore::RollBackUnconfirmed() {
   if (!kept.ok() && !before_.has_value()) {
     last_rollback_ = absl::StrCat(why, ", but stays: ", kept.status().message());
     LOG(ERROR) << "configuration: " << last_rollback_;
+    rollback_failed_ = last_rollback_;
     current_.info.unconfirmed.reset();
     KeepCurrent();
     return absl::DataLossError(last_rollback_);
@@ -326,6 +264,7 @@ absl::StatusOr<ConfigStore::Change> ConfigStore::RollBackUnconfirmed() {
   next.info.action = "rollback";
   next.info.file_digest = current_.info.file_digest;
   next.info.edited = !kept.ok() || IsEditOf(kept->info);
+  next.info.copy_of = waited.rollback_to;
   last_rollback_ =
       absl::StrCat(next.info.note, ", at ",
                    absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", next.info.accepted, absl::UTCTimeZone()));
@@ -347,6 +286,7 @@ std::vector<std::pair<uint64_t, absl::StatusOr<VersionInfo>>> ConfigStore::Histo
 void ConfigStore::Restore(const Snapshot& snapshot) {
   held_file_ = snapshot.held_file;
   before_ = snapshot.before;
+  file_refused_ = snapshot.file_refused;
   refused_left_ = version() > snapshot.current.info.version;
   Adopt(snapshot.current);
 }

@@ -2,14 +2,15 @@
 //
 // At the start FILE (--config) and the newest version that the state directory holds are compared:
 // if that was changed through the API since this same content of FILE was loaded, it wins; in all
-// other cases FILE does, unless it shrinks wildly against it (see lib/config/shrink.h) and `force`
-// is false: then the kept version stays in force. Which one won and why is logged. A version that
-// cannot be written at the start is a problem, and no reason not to serve; one that cannot be read
-// is another, and the newest one that can be read counts. A change is checked, then kept on disk,
-// then in force; if any step fails nothing has changed. A change with `confirm_within` is rolled
-// back (by RollBackUnconfirmed(), see rollback_timer.h) unless Confirm() comes in time; until then
-// all other changes are refused, so that nothing else goes with it. Thread safety: none; all calls
-// on the event loop's thread (or before it runs).
+// other cases FILE does, unless it cannot be read, is wrong, or shrinks wildly against it (see
+// lib/config/shrink.h; `force` takes it): then the kept version stays in force. What did not get
+// through StartAttempts::kFailuresAllowed starts gives way to the version before it. Which one won
+// and why is logged, and Problems() has it while it is not FILE. What cannot be written or read in
+// the state directory is a problem, and no reason not to serve. A change is checked, then kept on
+// disk, then in force; if any step fails nothing has changed. A change with `confirm_within` is
+// rolled back (by RollBackUnconfirmed(), see rollback_timer.h) unless Confirm() comes in time;
+// until then all other changes are refused, so that nothing else goes with it. Thread safety: none;
+// all calls on the event loop's thread (or before it runs).
 #ifndef GUIDEWAY_CONTROLPLANE_CONFIG_STORE_H_
 #define GUIDEWAY_CONTROLPLANE_CONFIG_STORE_H_
 
@@ -25,6 +26,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "controlplane/report/problem_kind.h"
+#include "controlplane/start_attempts.h"
 #include "controlplane/state_file.h"
 #include "controlplane/version_store.h"
 #include "lib/base/unique_fd.h"
@@ -35,7 +37,7 @@ namespace guideway {
 class ConfigStore {
  public:
   struct Options {
-    std::string config_file;
+    std::string config_file;      // may be empty if there are kept versions
     std::string state_directory;  // created if it does not exist; used by one process at a time
     bool force = false;           // a FILE that shrinks wildly is taken at the start, too
     FileOperations* operations = FileOperations::System();
@@ -57,10 +59,16 @@ class ConfigStore {
     KeptVersion current;
     std::optional<v1::Config> before;
     std::optional<v1::Config> held_file;
+    std::string file_refused;
   };
 
-  // Loads the configuration. Errors name the file, and line, column and field if it has them.
+  // Loads the configuration. Fails if there is nothing that could be served, naming file, line,
+  // column and field, or if another control plane uses the state directory.
   static absl::StatusOr<std::unique_ptr<ConfigStore>> Open(const Options& options);
+  // An end in order is no failed start.
+  ~ConfigStore() { attempts_.End(); }
+  // What was loaded works: its tables are in force, or the process has lived with it for a while.
+  void StartSucceeded() { attempts_.End(); }
 
   // Valid, defaults filled in.
   const v1::Config& config() const { return current_.config; }
@@ -80,8 +88,10 @@ class ConfigStore {
   void SetCapacityCheck(CapacityCheck check) { capacity_check_ = std::move(check); }
   std::vector<std::string> BeyondCapacity(const v1::Config& config) const;
 
-  // Puts FILE in force, as it is now.
+  // Puts FILE in force, as it is now. If that fails Problems() says so until a change succeeds.
   absl::StatusOr<Change> Reload();
+  // FILE was read and did not come into force after all: the data plane refused it.
+  void FileRefused(const absl::Status& why);
   // Puts `config` in force. INVALID_ARGUMENT names the fields; FAILED_PRECONDITION if it shrinks
   // dangerously or is beyond capacity and `force` is false, or if a version awaits its
   // confirmation. With `dry_run` nothing changes.
@@ -101,7 +111,7 @@ class ConfigStore {
   // Newest first; versions that cannot be used come with the reason.
   std::vector<std::pair<uint64_t, absl::StatusOr<VersionInfo>>> History() const;
 
-  Snapshot TakeSnapshot() const { return {current_, before_, held_file_}; }
+  Snapshot TakeSnapshot() const { return {current_, before_, held_file_, file_refused_}; }
   // Puts back what was. If that cannot be kept it is logged, and Problems() says so.
   void Restore(const Snapshot& snapshot);
   // Why the copy on disk is not what is in force, after another try to write it, which kept
@@ -110,10 +120,17 @@ class ConfigStore {
 
  private:
   explicit ConfigStore(const Options& options)
-      : options_(options), versions_(options.state_directory, options.operations) {}
+      : options_(options),
+        versions_(options.state_directory, options.operations),
+        attempts_(options.state_directory) {}
 
+  // What happens at the start is in config_store_start.cc.
   absl::Status LockDirectory();
   absl::Status Load();
+  absl::Status LoadFile(const absl::StatusOr<std::string>& text, const std::string& digest,
+                        absl::StatusOr<KeptVersion> kept);
+  // Puts back the version before what has failed its starts. False: there is none.
+  bool FallBack(const std::string& file_digest, const StartAttempts::Failures& failures);
   // Whether the kept version stays, because FILE shrinks wildly against it.
   bool HoldBack(const KeptVersion& kept, v1::Config* from_file);
   void RollBackIfOverdue();
@@ -127,8 +144,12 @@ class ConfigStore {
     bool edited = false;
     std::string file_digest;
     std::string why;            // for the note; may be empty
+    uint64_t copy_of = 0;       // see VersionInfo
     bool ends_waiting = false;  // allowed while a version awaits its confirmation
   };
+  absl::StatusOr<Change> ReloadFile();
+  // The change has succeeded: what was wrong before it is over.
+  void Settled();
   absl::StatusOr<Change> Put(v1::Config config, const ReplaceOptions& options,
                              const Source& source);
   // Also forgets versions that are too old.
@@ -137,7 +158,9 @@ class ConfigStore {
 
   const Options options_;
   UniqueFd lock_;
+  std::string lock_problem_;
   VersionStore versions_;
+  StartAttempts attempts_;
   KeptVersion current_;
   std::string who_ = "the control plane";
   std::string action_ = "start";
@@ -149,6 +172,8 @@ class ConfigStore {
   std::string keep_problem_;             // the copy on disk is not what is in force
   std::optional<v1::Config> held_file_;  // FILE that shrinks wildly and was not taken
   std::string held_reason_;
+  std::string file_refused_;     // why FILE is not in force: at the start or by a reload
+  std::string rollback_failed_;  // an unconfirmed version stays
 };
 
 }  // namespace guideway

@@ -1,10 +1,7 @@
 // Wiring: configuration, probes, resolver -> tables -> session.
 #include "controlplane/controller_impl.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <map>
 #include <set>
@@ -12,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "controlplane/compiler/egress.h"
+#include "controlplane/state_file.h"
 #include "glog/logging.h"
 #include "lib/base/status.h"
 #include "lib/config/schema.h"
@@ -37,7 +35,7 @@ constexpr absl::Duration kLongestMemoryRetry = absl::Seconds(60);
 Controller::Impl::Impl(EventLoop* loop, Options options)
     : loop_(loop),
       options_(std::move(options)),
-      tables_(options_.state_directory + "/backend-indices"),
+      tables_(options_.state_directory),
       probe_tunnel_(loop, {options_.probe_mark, options_.probe_table},
                     [this](const IpAddress& backend) { return NextHopOf(backend); }),
       prober_(
@@ -71,10 +69,10 @@ Controller::Impl::~Impl() {
 }
 
 absl::Status Controller::Impl::Start() {
-  if (mkdir(options_.state_directory.c_str(), 0750) != 0 && errno != EEXIST) {
-    return ErrnoStatus(errno, absl::StrCat("make directory ", options_.state_directory));
-  }
-  GW_RETURN_IF_ERROR(tables_.Load(loop_->Now()));
+  // Whatever is wrong with it: what is configured is served.
+  const absl::Status made = MakeDirectories(options_.state_directory);
+  if (!made.ok()) LOG(ERROR) << "state directory: " << made.message();
+  tables_.Load(loop_->Now());
   guards_.Load();
   session_.Start();
   KeepCountersFresh();
@@ -322,12 +320,18 @@ void Controller::Impl::KeepCountersFresh() {
     if (session_.ready()) {
       session_.ReadCounters([this](const auto& counters) {
         if (!counters.ok()) return;
-        counters_ = *counters;
+        SetCounters(*counters);
         ObserveFlows();
       });
     }
     KeepCountersFresh();
   });
+}
+
+// Answers come in order: what is in force now was so when the data plane counted.
+void Controller::Impl::SetCounters(std::shared_ptr<const channel::CountersRegion> counters) {
+  counters_ = std::move(counters);
+  counted_tables_ = session_.in_force();
 }
 
 void Controller::Impl::ObserveFlows() {
@@ -348,10 +352,9 @@ void Controller::Impl::ReadStats(bool by_vip,
       done(counters.status());
       return;
     }
-    counters_ = *counters;
-    static const auto* const no_vips = new std::map<std::string, uint32_t>;
+    SetCounters(*counters);
     done(MakeStats(**counters, session_.welcome(),
-                   by_vip ? tables_.compiled().vip_indices : *no_vips));
+                   by_vip ? Report().CountedVips() : std::map<std::string, uint32_t>()));
   });
 }
 
@@ -387,7 +390,9 @@ StateReport Controller::Impl::Report() const {
                      .guards = guards_,
                      .session = session_,
                      .counters = counters_.get(),
+                     .counted_tables = counted_tables_.get(),
                      .keep_problem = tables_.problem(),
+                     .index_damage = tables_.damage(),
                      .probe_problem = probe_tunnel_.problem(),
                      .update_latency = tables_.latency(),
                      .behind_since = behind_since_,

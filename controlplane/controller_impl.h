@@ -117,8 +117,11 @@ class Controller::Impl {
   bool next_hops_known_ = false;  // once after the start, or not within kNextHopPatience
   absl::Duration next_hop_deadline_;
   Session session_;
+  void SetCounters(std::shared_ptr<const channel::CountersRegion> counters);
+
   std::shared_ptr<const channel::CountersRegion> counters_;
-  uint64_t counted_instance_ = 0;  // of the data plane whose flows were counted last
+  uint64_t counted_instance_ = 0;                 // of the data plane whose flows were counted last
+  std::shared_ptr<const Tables> counted_tables_;  // in force when they were read
   bool update_posted_ = false;
   uint64_t last_ticket_ = 0;  // of the tables given to the session last
   // Since when tables have waited to come into force, as EventLoop::Now(); absent: none do.

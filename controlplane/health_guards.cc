@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "controlplane/compiler/backend_registry.h"
 #include "controlplane/report/problem.h"
-#include "controlplane/state_file.h"
 #include "glog/logging.h"
 #include "lib/base/status.h"
 #include "lib/config/formats.h"
@@ -35,25 +34,26 @@ const char* Word(bool healthy) { return healthy ? "healthy" : "unhealthy"; }
 
 }  // namespace
 
-HealthGuards::HealthGuards(const Prober* prober, std::string directory)
-    : prober_(prober), directory_(std::move(directory)) {}
+HealthGuards::HealthGuards(const Prober* prober, const std::string& directory)
+    : prober_(prober), state_(directory, kFile) {}
 
 void HealthGuards::Load() {
-  const auto text = ReadStateFile(directory_, kFile);
-  if (absl::IsNotFound(text.status())) return;
-  const absl::Status status = text.ok() ? overrides_.FromText(*text) : text.status();
-  if (status.ok()) return;
-  problem_ = absl::StrCat("forced health is forgotten: ", directory_, "/", kFile, ": ",
-                          std::string(status.message()));
-  LOG(ERROR) << problem_;
+  const auto text = state_.Read();
+  damage_ = state_.problem();
+  if (!absl::IsNotFound(text.status())) {
+    const absl::Status status =
+        text.ok() ? Annotate(overrides_.FromText(*text), kFile) : text.status();
+    if (!status.ok()) damage_ = absl::StrCat("forced health is forgotten: ", status.message());
+  }
+  if (!damage_.empty()) LOG(ERROR) << damage_;
 }
 
 absl::Status HealthGuards::Keep() {
-  const absl::Status kept =
-      WriteStateFile(directory_, kFile, absl::StrCat(kFile, ".new"), overrides_.ToText());
+  const absl::Status kept = state_.Write(overrides_.ToText());
   problem_ = kept.ok() ? ""
                        : absl::StrCat("forced health is not kept over a restart: ",
                                       std::string(kept.message()));
+  if (kept.ok()) damage_.clear();
   if (!kept.ok()) LOG(ERROR) << problem_;
   return Annotate(kept, "in force, but not kept over a restart");
 }
@@ -205,6 +205,7 @@ void HealthGuards::FillVip(const v1::Config& config, const v1::Vip& vip,
 }
 
 void HealthGuards::FillStatus(v1::GetStatusResponse* status) const {
+  if (!damage_.empty()) AddProblem(ProblemKind::kStateDamaged, "forced health", damage_, status);
   if (!problem_.empty()) AddProblem(ProblemKind::kStateNotKept, "", problem_, status);
   for (const auto& [backend, healthy] : overrides_.forced()) {
     status->add_overrides(absl::StrCat("pool ", backend.first, ": backend ", backend.second,

@@ -19,19 +19,21 @@
 #include "controlplane/health/ejection_limiter.h"
 #include "controlplane/health/overrides.h"
 #include "controlplane/health/prober.h"
+#include "controlplane/state_file.h"
 
 namespace guideway {
 
 class HealthGuards {
  public:
   // `prober` is borrowed. Forced health is kept in DIRECTORY/health-overrides.
-  HealthGuards(const Prober* prober, std::string directory);
+  HealthGuards(const Prober* prober, const std::string& directory);
 
   // Asked about a backend (by key); an unreachable one counts as not healthy for VIPs.
   void set_is_unreachable(std::function<bool(const std::string& key)> is_unreachable) {
     is_unreachable_ = std::move(is_unreachable);
   }
-  // What was kept. A damaged file is a problem() and no error: health is then as probed.
+  // What was kept. Damage is named in FillStatus() and no error: if nothing can be used health is
+  // as probed.
   void Load();
   // After the prober has its targets.
   void SetConfig(const v1::Config& config);
@@ -68,7 +70,7 @@ class HealthGuards {
   absl::Status Keep();
 
   const Prober* prober_;
-  const std::string directory_;
+  KeptState state_;
   HealthOverrides overrides_;
   std::map<std::string, bool> forced_;  // to healthy?, by backend key
   std::map<std::string, std::vector<std::string>> vips_of_pool_;
@@ -76,6 +78,7 @@ class HealthGuards {
   Announcing announcing_;
   std::function<bool(const std::string& key)> is_unreachable_;  // null: nobody is
   std::string problem_;
+  std::string damage_;  // of what was kept, until it is written anew
 };
 
 }  // namespace guideway

@@ -16,6 +16,7 @@
 #include "controlplane/config_store.h"
 #include "controlplane/controller.h"
 #include "controlplane/event_loop.h"
+#include "controlplane/flag_problems.h"
 #include "controlplane/metrics/watch_server.h"
 #include "controlplane/report/problem.h"
 #include "controlplane/report/problem_watch.h"
@@ -68,11 +69,13 @@ UniqueFd BlockSignals() {
   return fd;
 }
 
-void Reload(ConfigChanger* changer) {
+void Reload(ConfigStore* store, ConfigChanger* changer) {
   changer->Run(
-      {PeerIdentity::System(), "reload"}, [](ConfigStore* store) { return store->Reload(); },
-      [](const absl::StatusOr<ConfigChanger::Result>& result) {
+      {PeerIdentity::System(), "reload"},
+      [](ConfigStore* to_change) { return to_change->Reload(); },
+      [store](const absl::StatusOr<ConfigChanger::Result>& result) {
         if (!result.ok()) {
+          store->FileRefused(result.status());
           LOG(ERROR) << "SIGHUP: the configuration stays as it is: " << result.status().message();
           return;
         }
@@ -81,11 +84,11 @@ void Reload(ConfigChanger* changer) {
       });
 }
 
-void HandleSignals(int fd, EventLoop* loop, ConfigChanger* changer) {
+void HandleSignals(int fd, EventLoop* loop, ConfigStore* store, ConfigChanger* changer) {
   signalfd_siginfo info;
   while (read(fd, &info, sizeof(info)) == sizeof(info)) {
     if (info.ssi_signo == SIGHUP) {
-      Reload(changer);
+      Reload(store, changer);
     } else {
       LOG(INFO) << "stopping: " << strsignal(static_cast<int>(info.ssi_signo));
       loop->Stop();
@@ -128,6 +131,8 @@ struct Components {
   Controller* controller;
   const AuditLog* audit;
   const std::unique_ptr<WatchServer>* watch;  // null behind it: switched off, or not started yet
+  const std::unique_ptr<ApiServer>* server;   // likewise: not started yet
+  const std::vector<std::string>* flag_problems;
 };
 
 void FillStatus(const Components& components, v1::GetStatusResponse* status) {
@@ -138,6 +143,13 @@ void FillStatus(const Components& components, v1::GetStatusResponse* status) {
   const WatchServer* watch = components.watch->get();
   if (watch != nullptr && !watch->problem().empty()) {
     AddProblem(ProblemKind::kMetricsAddress, "--metrics_address", watch->problem(), status);
+  }
+  for (const std::string& problem : *components.flag_problems) {
+    AddProblem(ProblemKind::kFlagRefused, "", problem, status);
+  }
+  if (*components.server == nullptr) return;
+  for (const std::string& problem : (*components.server)->problems()) {
+    AddProblem(ProblemKind::kApiListener, "", problem, status);
   }
 }
 
@@ -157,11 +169,44 @@ WatchHooks MakeWatchHooks(ConfigStore* store, const Components& components) {
 }
 
 // Null if it is switched off.
-absl::StatusOr<std::unique_ptr<WatchServer>> StartWatchServer(EventLoop* loop, WatchHooks hooks) {
+std::unique_ptr<WatchServer> StartWatchServer(EventLoop* loop, WatchHooks hooks) {
   if (FLAGS_metrics_address.empty()) return nullptr;
+  return std::make_unique<WatchServer>(loop, *HttpAddress::Parse(FLAGS_metrics_address),
+                                       std::move(hooks));
+}
+
+// Values that gflags lets pass and that make no sense: named, and the default takes their place.
+void CheckFlagValues(std::vector<std::string>* problems) {
+  if (FLAGS_probe_mark == 0) {
+    problems->push_back("--probe_mark: must not be 0");
+    FLAGS_probe_mark = Controller::kProbeMark;
+  }
+  if (FLAGS_probe_table == 0 || (FLAGS_probe_table >= 253 && FLAGS_probe_table <= 255)) {
+    problems->push_back("--probe_table: 0, 253, 254 and 255 are the kernel's own");
+    FLAGS_probe_table = Controller::kProbeTable;
+  }
+  if (FLAGS_metrics_address.empty()) return;
   const auto address = HttpAddress::Parse(FLAGS_metrics_address);
-  if (!address.ok()) return Annotate(address.status(), "--metrics_address");
-  return std::make_unique<WatchServer>(loop, *address, std::move(hooks));
+  if (address.ok()) return;
+  problems->push_back(absl::StrCat("--metrics_address: ", address.status().message()));
+  FLAGS_metrics_address.clear();
+}
+
+// Beside what was served before, a wrong flag is said and passed over; else it is an error.
+absl::Status JudgeFlags(const std::vector<std::string>& problems) {
+  if (problems.empty()) return absl::OkStatus();
+  if (!HasKeptVersions(FLAGS_state_directory)) return absl::InvalidArgumentError(problems[0]);
+  for (const std::string& problem : problems) LOG(ERROR) << problem;
+  return absl::OkStatus();
+}
+
+// What is refused at first may be there later: an address, a certificate.
+void KeepListening(EventLoop* loop, ApiServer* server) {
+  constexpr absl::Duration kRetry = absl::Seconds(5);
+  loop->After(kRetry, [loop, server] {
+    server->ListenAgain();
+    KeepListening(loop, server);
+  });
 }
 
 v1::WatchEvent ConfigEvent(uint64_t version) {
@@ -190,8 +235,12 @@ void RaiseDescriptorLimit() {
   if (setrlimit(RLIMIT_NOFILE, &limit) != 0) PLOG(WARNING) << "setrlimit of descriptors";
 }
 
-absl::Status Run() {
-  if (FLAGS_config.empty()) return absl::InvalidArgumentError("--config: FILE is missing");
+// A start that nothing is known of after so long has succeeded, also without a data plane.
+constexpr absl::Duration kStableAfter = absl::Seconds(10);
+
+absl::Status Run(std::vector<std::string> flag_problems) {
+  CheckFlagValues(&flag_problems);
+  GW_RETURN_IF_ERROR(JudgeFlags(flag_problems));
   const UniqueFd signals = BlockSignals();
   RaiseDescriptorLimit();
   GW_ASSIGN_OR_RETURN(const std::unique_ptr<ConfigStore> store,
@@ -199,14 +248,13 @@ absl::Status Run() {
                                          .state_directory = FLAGS_state_directory,
                                          .force = FLAGS_force_config}));
   EventLoop loop;
-  if (FLAGS_probe_mark == 0) return absl::InvalidArgumentError("--probe_mark: must not be 0");
-  if (FLAGS_probe_table == 0 || (FLAGS_probe_table >= 253 && FLAGS_probe_table <= 255)) {
-    return absl::InvalidArgumentError("--probe_table: 0, 253, 254 and 255 are the kernel's own");
-  }
   Controller controller(
       &loop, {FLAGS_dataplane_socket, FLAGS_state_directory, FLAGS_probe_mark, FLAGS_probe_table});
   GW_RETURN_IF_ERROR(controller.Start());
-  controller.SetConfig(store->config());
+  controller.SetConfig(store->config(), [&](const CommitOutcome& outcome) {
+    if (outcome.kind == CommitOutcome::kInForce) store->StartSucceeded();
+  });
+  loop.After(kStableAfter, [&] { store->StartSucceeded(); });
   store->SetCapacityCheck(
       [&](const v1::Config& config) { return controller.BeyondCapacity(config); });
   AuditLog audit(FLAGS_state_directory + "/audit.log");
@@ -227,16 +275,17 @@ absl::Status Run() {
       &audit);
   RollbackTimer rollback_timer(&loop, store.get(), &changer);
   std::unique_ptr<WatchServer> watch;
-  const Components components = {&controller, &audit, &watch};
+  const Components components = {&controller, &audit, &watch, &server, &flag_problems};
   const WatchHooks watch_hooks = MakeWatchHooks(store.get(), components);
-  GW_ASSIGN_OR_RETURN(watch, StartWatchServer(&loop, watch_hooks));
+  watch = StartWatchServer(&loop, watch_hooks);
   ServiceHooks hooks = MakeHooks(&loop, &changer, &controller);
   hooks.fill_status = [&](v1::GetStatusResponse* status) { FillStatus(components, status); };
   GW_ASSIGN_OR_RETURN(
       server, ApiServer::Start(FLAGS_socket, store.get(), std::move(hooks), MakeApiOptions()));
+  KeepListening(&loop, server.get());
   controller.set_on_event([&](v1::WatchEvent event) { server->Publish(std::move(event)); });
   loop.Watch(signals.get(), EPOLLIN,
-             [&](uint32_t) { HandleSignals(signals.get(), &loop, &changer); });
+             [&](uint32_t) { HandleSignals(signals.get(), &loop, store.get(), &changer); });
   const ProblemWatch problem_watch(
       &loop, {watch_hooks.fill_state_part, watch_hooks.fill_status,
               [&](v1::WatchEvent event) { server->Publish(std::move(event)); }});
@@ -269,12 +318,9 @@ int main(int argc, char** argv) {
   google::InitGoogleLogging(argv[0]);
   gflags::SetUsageMessage("guideway-controlplane --config FILE [flags]");
   gflags::SetVersionString(GUIDEWAY_VERSION);
-  gflags::ParseCommandLineFlags(&argc, &argv, true);  // exits with 1 on an unknown flag
-  if (argc > 1) {
-    std::cerr << "guideway-controlplane: unexpected argument " << argv[1] << "\n";
-    return 1;
-  }
-  const absl::Status status = guideway::Run();
+  std::vector<std::string> problems = guideway::TakeOutBadFlags(&argc, argv);
+  gflags::ParseCommandLineFlags(&argc, &argv, true);
+  const absl::Status status = guideway::Run(std::move(problems));
   if (status.ok()) return 0;
   std::cerr << "guideway-controlplane: " << status.message() << "\n";
   return 1;

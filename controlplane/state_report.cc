@@ -182,13 +182,37 @@ void StateReport::FillPool(const v1::Pool& pool, v1::PoolState* state) const {
   state->set_table_digest(absl::StrCat(absl::Hex(found->second.digest->value(), absl::kZeroPad16)));
 }
 
+bool StateReport::IsCountedVip(uint32_t index) const {
+  if (counters == nullptr) return false;
+  if (counted_tables == nullptr) return true;
+  const channel::VipBody* then = counted_tables->vips.Find(index);
+  const channel::VipBody* current = compiled.tables.vips.Find(index);
+  return then != nullptr && current != nullptr && then->address == current->address &&
+         then->port == current->port && then->protocol == current->protocol;
+}
+
+bool StateReport::IsCountedBackend(uint16_t index) const {
+  if (counters == nullptr) return false;
+  if (counted_tables == nullptr) return true;
+  const channel::BackendBody* then = counted_tables->backends.Find(index);
+  const channel::BackendBody* current = compiled.tables.backends.Find(index);
+  return then != nullptr && current != nullptr && then->incarnation == current->incarnation;
+}
+
+std::map<std::string, uint32_t> StateReport::CountedVips() const {
+  std::map<std::string, uint32_t> counted;
+  for (const auto& [name, index] : compiled.vip_indices) {
+    if (IsCountedVip(index)) counted.emplace(name, index);
+  }
+  return counted;
+}
+
 void StateReport::FillVip(const v1::Vip& vip, v1::VipState* state) const {
   *state->mutable_vip() = vip;
   guards.FillVip(config, vip, state);
   const auto index = compiled.vip_indices.find(vip.name());
-  v1::Traffic* traffic = state->mutable_traffic();
-  if (counters == nullptr || index == compiled.vip_indices.end()) return;
-  Fill(counters->vips[index->second], traffic);
+  if (index == compiled.vip_indices.end() || !IsCountedVip(index->second)) return;
+  Fill(counters->vips[index->second], state->mutable_traffic());
   Fill(counters->vip_others[index->second], state->mutable_others());
 }
 
@@ -227,14 +251,13 @@ void StateReport::FillBackend(const v1::Pool& pool, const v1::Backend& backend,
   }
   FillEjection(key, state);
   if (known && found->second.unreachable) FillUnreachable(found->second, state);
-  v1::Traffic* traffic = state->mutable_traffic();
   if (!known) return;
   state->set_share(found->second.share);
   state->set_slow_start_step(found->second.slow_start_step);
   state->set_next_hop(session.ready() ? WayOf(found->second) : "data plane not connected");
   state->set_unreachable(!session.ready() || !found->second.reachable || found->second.unreachable);
-  if (counters == nullptr) return;
-  Fill(counters->backends[found->second.index], traffic);
+  if (!IsCountedBackend(found->second.index)) return;
+  Fill(counters->backends[found->second.index], state->mutable_traffic());
   Fill(counters->backend_flows[found->second.index], state->mutable_flows());
 }
 
@@ -277,6 +300,9 @@ void StateReport::FillStatus(v1::GetStatusResponse* status) const {
   status->set_dataplane_connected(session.ready());
   status->set_dataplane_problem(session.problem());
   if (!keep_problem.empty()) AddProblem(ProblemKind::kStateNotKept, "", keep_problem, status);
+  if (!index_damage.empty()) {
+    AddProblem(ProblemKind::kStateDamaged, "indices", index_damage, status);
+  }
   if (!probe_problem.empty()) {
     AddProblem(ProblemKind::kProbeTunnel, "", probe_problem, status);
   } else if (const std::string not_probed = NotProbed(); !not_probed.empty()) {

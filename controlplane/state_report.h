@@ -2,7 +2,9 @@
 #ifndef GUIDEWAY_CONTROLPLANE_STATE_REPORT_H_
 #define GUIDEWAY_CONTROLPLANE_STATE_REPORT_H_
 
+#include <map>
 #include <optional>
+#include <string>
 
 #include "controlplane/api/guideway_service.pb.h"
 #include "controlplane/compiler/compiler.h"
@@ -28,8 +30,12 @@ struct StateReport {
   const HealthGuards& guards;
   const Session& session;
   const channel::CountersRegion* counters;  // null: none read yet
-  const std::string& keep_problem;          // of the backend indices; empty: none
-  const std::string& probe_problem;         // of probes through the tunnel; empty: none
+  // In force when the counters were read: an index may have another owner by now. Null: not known,
+  // as after a start, when indices are as they were kept.
+  const Tables* counted_tables;
+  const std::string& keep_problem;   // of the backend indices; empty: none
+  std::string index_damage;          // what was damaged of them; empty: nothing
+  const std::string& probe_problem;  // of probes through the tunnel; empty: none
   const UpdateLatency& update_latency;
   // Since when tables have waited to come into force; absent: none do.
   std::optional<absl::Duration> behind_since;
@@ -45,8 +51,12 @@ struct StateReport {
   void FillBackendNamed(const std::string& pool, const std::string& name,
                         v1::BackendState* state) const;
   void FillStatus(v1::GetStatusResponse* status) const;
+  // Indices of the VIPs that the counters are of, by name.
+  std::map<std::string, uint32_t> CountedVips() const;
 
  private:
+  bool IsCountedVip(uint32_t index) const;
+  bool IsCountedBackend(uint16_t index) const;
   const CompiledPool& CompiledOf(const std::string& pool) const;    // empty: not compiled yet
   std::string NotProbed() const;                                    // empty: none
   void FillPool(const v1::Pool& pool, v1::PoolState* state) const;  // without backends

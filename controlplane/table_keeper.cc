@@ -5,8 +5,10 @@
 #include <random>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "glog/logging.h"
 #include "lib/base/status.h"
 
@@ -27,14 +29,30 @@ std::string BootId() {
 
 }  // namespace
 
-TableKeeper::TableKeeper(std::string index_file)
-    : index_file_(std::move(index_file)), registry_(RandomIncarnation()), compiler_(&registry_) {}
+TableKeeper::TableKeeper(const std::string& directory)
+    : state_(BackendRegistry::StateIn(directory)),
+      vip_state_(VipRegistry::StateIn(directory)),
+      registry_(RandomIncarnation()),
+      compiler_(&registry_) {}
 
-absl::Status TableKeeper::Load(absl::Duration now) {
-  const absl::Status loaded = registry_.Load(index_file_, now, BootId());
-  if (!absl::IsInvalidArgument(loaded)) return loaded;
-  LOG(ERROR) << loaded.message() << "; backends get new indices, known flows are selected anew";
-  return absl::OkStatus();
+void TableKeeper::Load(absl::Duration now) {
+  const absl::Status loaded = registry_.Load(&state_, now, BootId());
+  if (!loaded.ok()) {
+    damage_ =
+        absl::StrCat(loaded.message(), "; backends get new indices, known flows are selected anew");
+  }
+  const absl::Status vips = compiler_.vips()->Load(&vip_state_);
+  if (!vips.ok()) vip_damage_ = absl::StrCat(vips.message(), "; the counters of VIPs begin anew");
+  if (!damage().empty()) LOG(ERROR) << "indices: " << damage();
+}
+
+std::string TableKeeper::damage() const {
+  std::vector<std::string> all;
+  for (const std::string& damage : {damage_.empty() ? state_.problem() : damage_,
+                                    vip_damage_.empty() ? vip_state_.problem() : vip_damage_}) {
+    if (!damage.empty()) all.push_back(damage);
+  }
+  return absl::StrJoin(all, "; ");
 }
 
 void TableKeeper::ConfigChanged(const v1::Config& config) {
@@ -71,8 +89,10 @@ absl::Status TableKeeper::Update(const CompilerInput& input,
 absl::Status TableKeeper::CompileAll(const CompilerInput& input) {
   GW_ASSIGN_OR_RETURN(compiled_, compiler_.Compile(input));
   // Before the tables go out: an index in use must never be forgotten.
-  const absl::Status saved = registry_.Save(index_file_);
-  problem_ = saved.ok() ? "" : absl::StrCat("backend indices not kept: ", saved.message());
+  absl::Status saved = Annotate(registry_.Save(&state_), "backend indices not kept");
+  const absl::Status vips = compiler_.vips()->Save(&vip_state_);
+  if (saved.ok()) saved = Annotate(vips, "indices of VIPs not kept");
+  problem_ = std::string(saved.message());
   if (!saved.ok()) LOG(ERROR) << problem_;
   health_changed_.Clear();
   latency_.CompiledAll();

@@ -1,8 +1,8 @@
 // The tables that follow from configuration, health and next hops, kept up to date.
 //
 // Changes are noted as they come; Update() compiles what they touch and no more: the pools whose
-// backends' health has changed, or everything. Backend indices are on disk before tables that use
-// them are handed out. Thread safety: one thread.
+// backends' health has changed, or everything. Indices of backends and VIPs are on disk before
+// tables that use them are handed out. Thread safety: one thread.
 #ifndef GUIDEWAY_CONTROLPLANE_TABLE_KEEPER_H_
 #define GUIDEWAY_CONTROLPLANE_TABLE_KEEPER_H_
 
@@ -21,11 +21,12 @@ namespace guideway {
 
 class TableKeeper {
  public:
-  // `index_file`: where backend indices are kept.
-  explicit TableKeeper(std::string index_file);
+  // `directory`: where the indices of backends and VIPs are kept.
+  explicit TableKeeper(const std::string& directory);
 
-  // Reads the kept indices at `now` (EventLoop::Now()). Damaged ones are logged and forgotten.
-  absl::Status Load(absl::Duration now);
+  // Reads the kept indices at `now` (EventLoop::Now()). What cannot be used is a damage() and
+  // forgotten.
+  void Load(absl::Duration now);
 
   void ConfigChanged(const v1::Config& config);
   // Anything but health.
@@ -53,6 +54,8 @@ class TableKeeper {
   void ForgetFlowCounts() { registry_.ForgetCounts(); }
   // Why the indices are not kept; empty: they are.
   const std::string& problem() const { return problem_; }
+  // What was damaged of the kept ones, and what came of it; empty: nothing.
+  std::string damage() const;
   // The owner says when tables are sent and in force.
   UpdateLatency* latency() { return &latency_; }
   const UpdateLatency& latency() const { return latency_; }
@@ -60,7 +63,8 @@ class TableKeeper {
  private:
   absl::Status CompileAll(const CompilerInput& input);
 
-  const std::string index_file_;
+  KeptState state_;
+  KeptState vip_state_;
   BackendRegistry registry_;
   Compiler compiler_;
   Compiled compiled_;
@@ -68,6 +72,8 @@ class TableKeeper {
   PoolQueue health_changed_;                   // likewise
   std::map<std::string, int> pool_positions_;  // by name, in the configuration
   std::string problem_;
+  std::string damage_;      // of what is kept of backends, beyond repair
+  std::string vip_damage_;  // likewise of VIPs
   UpdateLatency latency_;
 };
 

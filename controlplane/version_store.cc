@@ -19,6 +19,7 @@ namespace guideway {
 namespace {
 
 constexpr char kTemporary[] = "next.new";
+constexpr char kCopy[] = "newest.copy";
 constexpr char kEndOfInfo[] = "\n---\n";
 
 std::string NameOf(uint64_t version) { return absl::StrCat(absl::Dec(version, absl::kZeroPad10)); }
@@ -35,6 +36,9 @@ std::string Encode(const KeptVersion& kept) {
                     "\nconfirm_within_ms ", absl::ToInt64Milliseconds(info.unconfirmed->within),
                     "\nrollback_to ", info.unconfirmed->rollback_to);
   }
+  if (info.failed_starts) absl::StrAppend(&text, "\nfailed_starts 1");
+  if (info.fell_back) absl::StrAppend(&text, "\nfell_back 1");
+  if (info.copy_of != 0) absl::StrAppend(&text, "\ncopy_of ", info.copy_of);
   return absl::StrCat(text, kEndOfInfo, PrintYaml(kept.config));
 }
 
@@ -55,6 +59,9 @@ bool DecodeLine(const std::string& key, const std::string& value, VersionInfo* i
   if (key == "confirm_by_unix_ms") UnconfirmedOf(info).deadline = absl::FromUnixMillis(number);
   if (key == "confirm_within_ms") UnconfirmedOf(info).within = absl::Milliseconds(number);
   if (key == "rollback_to") UnconfirmedOf(info).rollback_to = static_cast<uint64_t>(number);
+  if (key == "failed_starts") info->failed_starts = number == 1;
+  if (key == "fell_back") info->fell_back = number == 1;
+  if (key == "copy_of") info->copy_of = static_cast<uint64_t>(number);
   if (key == "file_sha256") info->file_digest = value;
   if (key == "who") info->who = text;
   if (key == "action") info->action = text;
@@ -93,8 +100,6 @@ std::string VersionStore::PathOf(uint64_t version) const {
   return absl::StrCat(directory_, "/", NameOf(version));
 }
 
-absl::Status VersionStore::Open() { return MakeDirectories(directory_); }
-
 absl::Status VersionStore::Write(const KeptVersion& kept) {
   std::error_code ignored;
   const bool is_new = !std::filesystem::exists(PathOf(kept.info.version), ignored);
@@ -108,7 +113,14 @@ absl::Status VersionStore::Write(const KeptVersion& kept) {
         RemoveStateFiles(directory_, {NameOf(kept.info.version)}, operations_);
     if (!removed.ok()) LOG(ERROR) << removed.message();
   }
-  return written;
+  GW_RETURN_IF_ERROR(written);
+  const absl::Status copied =
+      WriteStateFile(directory_, kCopy, absl::StrCat(kCopy, ".new"), Encode(kept), operations_);
+  copy_problem_ =
+      copied.ok() ? "" : absl::StrCat("the newest version is kept once only: ", copied.message());
+  // The copy of an older one must not pass for this one's.
+  if (!copied.ok()) RemoveStateFiles(directory_, {kCopy}, operations_).IgnoreError();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> VersionStore::ReadText(uint64_t version) const {
@@ -124,19 +136,32 @@ absl::StatusOr<std::string> VersionStore::ReadText(uint64_t version) const {
   return text;
 }
 
+absl::StatusOr<std::string> VersionStore::ReadCopy(uint64_t version) const {
+  GW_ASSIGN_OR_RETURN(std::string text, ReadStateFile(directory_, kCopy));
+  const size_t end = text.find(kEndOfInfo);
+  if (end == std::string::npos || !DecodeInfo(text.substr(0, end), version, kCopy).ok()) {
+    return absl::NotFoundError("is the copy of another version");
+  }
+  return text;
+}
+
 absl::StatusOr<VersionInfo> VersionStore::ReadInfo(uint64_t version) const {
   GW_ASSIGN_OR_RETURN(const std::string text, ReadText(version));
   return DecodeInfo(text.substr(0, text.find(kEndOfInfo)), version, PathOf(version));
 }
 
-absl::StatusOr<KeptVersion> VersionStore::Read(uint64_t version) const {
-  GW_ASSIGN_OR_RETURN(const std::string text, ReadText(version));
+absl::StatusOr<KeptVersion> VersionStore::Parse(uint64_t version, const std::string& text) const {
   const size_t end = text.find(kEndOfInfo);
   KeptVersion kept;
   GW_ASSIGN_OR_RETURN(kept.info, DecodeInfo(text.substr(0, end), version, PathOf(version)));
   GW_ASSIGN_OR_RETURN(kept.config, ParseConfig(text.substr(end + sizeof(kEndOfInfo) - 1),
                                                PathOf(version) + " below ---"));
   return kept;
+}
+
+absl::StatusOr<KeptVersion> VersionStore::Read(uint64_t version) const {
+  GW_ASSIGN_OR_RETURN(const std::string text, ReadText(version));
+  return Parse(version, text);
 }
 
 std::vector<uint64_t> VersionStore::List() const {
@@ -152,19 +177,44 @@ std::vector<uint64_t> VersionStore::List() const {
   return versions;
 }
 
-absl::StatusOr<KeptVersion> VersionStore::ReadNewest(std::vector<std::string>* problems) const {
+absl::StatusOr<KeptVersion> VersionStore::ReadNewest(std::vector<std::string>* problems) {
   std::vector<uint64_t> versions = List();
   if (versions.empty()) return absl::NotFoundError("no version is kept");
+  std::optional<KeptVersion> failed;
   for (auto it = versions.rbegin(); it != versions.rend(); ++it) {
     auto kept = Read(*it);
-    if (kept.ok()) return kept;
-    problems->push_back(std::string(kept.status().message()));
+    if (absl::IsDataLoss(kept.status())) {
+      const auto copy = ReadCopy(*it);
+      if (copy.ok()) {
+        problems->push_back(absl::StrCat(kept.status().message(),
+                                         "; nothing is lost, the other copy of version ", *it,
+                                         " is good"));
+        kept = Parse(*it, *copy);
+      }
+    }
+    if (kept.ok() && !kept->info.failed_starts) return kept;
+    if (kept.ok()) {
+      if (!failed.has_value()) failed = *std::move(kept);
+    } else {
+      problems->push_back(std::string(kept.status().message()));
+    }
   }
+  if (failed.has_value()) return *std::move(failed);
   return absl::DataLossError("none of the kept versions can be used");
 }
 
+void VersionStore::MarkFailed(uint64_t version) {
+  const auto text = ReadText(version);
+  const auto info = ReadInfo(version);
+  if (!text.ok() || !info.ok() || info->failed_starts) return;
+  const absl::Status marked = WriteStateFile(directory_, NameOf(version), kTemporary,
+                                             absl::StrCat("failed_starts 1\n", *text), operations_);
+  if (!marked.ok()) LOG(ERROR) << marked.message();
+  if (info->copy_of != 0) MarkFailed(info->copy_of);
+}
+
 absl::Status VersionStore::RemoveAfter(uint64_t version) {
-  std::vector<std::string> names;
+  std::vector<std::string> names = {kCopy};
   for (const uint64_t kept : List()) {
     if (kept > version) names.push_back(NameOf(kept));
   }

@@ -2,7 +2,8 @@
 //
 // DIRECTORY/versions/0000000042 is a state file (state_file.h): a checksum, lines "KEY VALUE" about
 // the version, "---", and the configuration as YAML, secret included. A file is written whole or
-// not at all; the newest one that is whole and valid is what was in force. Thread safety: none.
+// not at all; the newest one that is whole and valid is what was in force. DIRECTORY/versions/
+// newest.copy is the newest one again: if that is damaged nothing is lost. Thread safety: none.
 #ifndef GUIDEWAY_CONTROLPLANE_VERSION_STORE_H_
 #define GUIDEWAY_CONTROLPLANE_VERSION_STORE_H_
 
@@ -36,6 +37,9 @@ struct VersionInfo {
   std::string action;  // "Apply", "SetBackend", "reload", "start" ...
   std::string note;
   std::optional<Unconfirmed> unconfirmed;
+  bool failed_starts = false;  // it did not get through StartAttempts::kFailuresAllowed starts
+  bool fell_back = false;      // made by the control plane, because another one failed its starts
+  uint64_t copy_of = 0;        // the version that was put back as this one; 0: none
 };
 struct KeptVersion {
   VersionInfo info;
@@ -47,10 +51,8 @@ class VersionStore {
   explicit VersionStore(const std::string& state_directory,
                         FileOperations* operations = FileOperations::System());
 
-  // Makes the folder.
-  absl::Status Open();
-  // Keeps a new version, or replaces what is said about one. After an error nothing has changed, as
-  // far as the disk allows.
+  // Keeps a new version, or replaces what is said about one; makes the folder. After an error
+  // nothing has changed, as far as the disk allows.
   absl::Status Write(const KeptVersion& kept);
   // NOT_FOUND if it is not kept, DATA_LOSS or INVALID_ARGUMENT if it cannot be used; names the
   // file.
@@ -58,9 +60,15 @@ class VersionStore {
   absl::StatusOr<VersionInfo> ReadInfo(uint64_t version) const;
   // Numbers of the files, whether they can be used or not, in ascending order.
   std::vector<uint64_t> List() const;
-  // The newest version that can be used; NOT_FOUND if none is kept at all. `problems` gets one line
-  // for each newer one that cannot.
-  absl::StatusOr<KeptVersion> ReadNewest(std::vector<std::string>* problems) const;
+  // The newest version that can be used, those that have failed their starts last; NOT_FOUND if
+  // none is kept at all. `problems` gets one line for each newer one that is damaged, also if its
+  // copy has mended it.
+  absl::StatusOr<KeptVersion> ReadNewest(std::vector<std::string>* problems);
+
+  // Says of a kept version, and of what it is a copy of, that it has failed its starts.
+  void MarkFailed(uint64_t version);
+  // Why the newest version has no copy; empty: it has.
+  const std::string& copy_problem() const { return copy_problem_; }
 
   // Forgets all versions after this one.
   absl::Status RemoveAfter(uint64_t version);
@@ -69,11 +77,15 @@ class VersionStore {
 
  private:
   absl::StatusOr<std::string> ReadText(uint64_t version) const;
+  // NOT_FOUND if the copy is damaged or of another version.
+  absl::StatusOr<std::string> ReadCopy(uint64_t version) const;
+  absl::StatusOr<KeptVersion> Parse(uint64_t version, const std::string& text) const;
   std::string PathOf(uint64_t version) const;
 
   const std::string state_directory_;
   const std::string directory_;
   FileOperations* const operations_;
+  std::string copy_problem_;
 };
 
 }  // namespace guideway

@@ -1,14 +1,7 @@
 // Index allocation and its file.
 #include "controlplane/compiler/backend_registry.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <fstream>
-#include <sstream>
 #include <tuple>
 #include <utility>
 
@@ -16,11 +9,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "lib/base/status.h"
-#include "lib/base/unique_fd.h"
 
 namespace guideway {
 namespace {
 
+constexpr char kName[] = "backend-indices";
 constexpr char kFirstLine[] = "guideway-backend-indices 2";
 constexpr char kFirstLine1[] = "guideway-backend-indices 1";
 
@@ -35,19 +28,6 @@ bool ParseNumber(const std::string& text, uint32_t max, uint16_t* value) {
   return true;
 }
 
-absl::Status WriteWhole(const std::string& path, const std::string& text) {
-  UniqueFd file(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
-  if (!file.valid()) return ErrnoStatus(errno, absl::StrCat("open ", path));
-  for (size_t done = 0; done < text.size();) {
-    const ssize_t written = write(file.get(), text.data() + done, text.size() - done);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return ErrnoStatus(errno, absl::StrCat("write ", path));
-    done += static_cast<size_t>(written);
-  }
-  if (fsync(file.get()) != 0) return ErrnoStatus(errno, absl::StrCat("sync ", path));
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 std::string BackendKey(const std::string& pool, const std::string& name,
@@ -58,23 +38,23 @@ std::string BackendKey(const std::string& pool, const std::string& name,
 BackendRegistry::BackendRegistry(uint16_t first_incarnation)
     : first_incarnation_(std::max<uint16_t>(first_incarnation, 1)), dirty_(true) {}
 
-absl::Status BackendRegistry::Load(const std::string& path, absl::Duration now,
-                                   const std::string& boot) {
+KeptState BackendRegistry::StateIn(const std::string& directory) {
+  return KeptState(directory, kName, kFirstLine1);
+}
+
+absl::Status BackendRegistry::Load(KeptState* state, absl::Duration now, const std::string& boot) {
   now_ = now;
   boot_ = boot;
-  std::ifstream file(path);
-  if (!file) {
-    if (access(path.c_str(), F_OK) != 0 && errno == ENOENT) return absl::OkStatus();
-    return ErrnoStatus(errno, absl::StrCat("open ", path));
-  }
-  std::stringstream text;
-  text << file.rdbuf();
+  const absl::StatusOr<std::string> text = state->Read();
+  if (absl::IsNotFound(text.status())) return absl::OkStatus();
+  GW_RETURN_IF_ERROR(text.status());
   BackendRegistry loaded(first_incarnation_);
   loaded.now_ = now;
   loaded.boot_ = boot;
-  GW_RETURN_IF_ERROR(Annotate(loaded.Parse(text.str()), path));
+  GW_RETURN_IF_ERROR(Annotate(loaded.Parse(*text), kName));
   *this = std::move(loaded);
-  dirty_ = !same_clock_;
+  // Written once more after a start: a file without checksum gets one.
+  dirty_ = true;
   return absl::OkStatus();
 }
 
@@ -92,6 +72,7 @@ absl::Status BackendRegistry::ParseHead(const std::vector<std::string>& lines,
   }
   same_clock_ = words[1] == boot_;
   *first_record = 2;
+  return absl::OkStatus();
   return absl::OkStatus();
 }
 
@@ -160,17 +141,9 @@ std::string BackendRegistry::Print() const {
   return text;
 }
 
-absl::Status BackendRegistry::Save(const std::string& path) {
+absl::Status BackendRegistry::Save(KeptState* state) {
   if (!dirty_) return absl::OkStatus();
-  const std::string fresh = path + ".new";
-  GW_RETURN_IF_ERROR(WriteWhole(fresh, Print()));
-  if (rename(fresh.c_str(), path.c_str()) != 0) {
-    return ErrnoStatus(errno, absl::StrCat("rename ", fresh, " to ", path));
-  }
-  // The new name must last as well as the content.
-  const std::string directory = path.substr(0, path.rfind('/') + 1);
-  UniqueFd handle(open(directory.empty() ? "." : directory.c_str(), O_RDONLY | O_DIRECTORY));
-  if (handle.valid()) fsync(handle.get());
+  GW_RETURN_IF_ERROR(state->Write(Print()));
   dirty_ = false;
   return absl::OkStatus();
 }

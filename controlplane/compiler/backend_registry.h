@@ -6,12 +6,13 @@
 // kShortestLinger at least (another node may still send some here), and no longer than the
 // configured limit. A backend with the same address and delivery that comes meanwhile, under
 // whatever name and in whatever pool, is the same one: it gets that index and incarnation, and so
-// the flows. If the file is lost, incarnations start from a random value.
+// the flows. If what is kept is lost (which takes damage to both of its files, see KeptState),
+// incarnations start from a random value.
 //
 // Times are monotonic, of EventLoop::Now(): they go on over a restart of this process; after one of
 // the host a lingering backend begins anew. Thread safety: one thread.
 //
-// The file is text, one record a line, replaced atomically:
+// What is kept is text, one record a line:
 //   guideway-backend-indices 2
 //   boot ID                                                    of the kernel whose clock it is
 //   first INCARNATION                                          of indices that were never used
@@ -33,6 +34,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "controlplane/compiler/delivery.h"
+#include "controlplane/state_file.h"
 #include "lib/channel/messages.h"
 #include "lib/net/address.h"
 
@@ -64,12 +66,15 @@ class BackendRegistry {
   // Incarnations start from `first_incarnation` (not 0); a random one outside of tests.
   explicit BackendRegistry(uint16_t first_incarnation);
 
-  // Replaces everything by the file's content. A missing file is no error and changes nothing; a
-  // damaged one is named with its line (InvalidArgument) and changes nothing. `boot`: of this
-  // kernel.
-  absl::Status Load(const std::string& path, absl::Duration now, const std::string& boot);
-  // Writes the file if something has changed since the last Load() or Save().
-  absl::Status Save(const std::string& path);
+  // Where the registry is kept: DIRECTORY/backend-indices, also as releases without checksum left
+  // it.
+  static KeptState StateIn(const std::string& directory);
+  // Replaces everything by what is kept. That there is nothing is no error and changes nothing;
+  // what cannot be used is named (DataLoss, or InvalidArgument with the line) and changes nothing.
+  // `boot`: of this kernel.
+  absl::Status Load(KeptState* state, absl::Duration now, const std::string& boot);
+  // Keeps it if something has changed since the last Load() or Save().
+  absl::Status Save(KeptState* state);
 
   // Puts the configuration's backends in force: whoever is not in `keys` begins to linger at `now`,
   // and whoever has lingered long enough, or for `limit`, is forgotten.
@@ -117,7 +122,7 @@ class BackendRegistry {
   uint16_t first_incarnation_;
   std::map<std::string, Record> records_;
   std::set<uint16_t> taken_;
-  mutable uint32_t free_hint_ = 0;  // all indices below it are taken
+  mutable uint32_t free_hint_ = 0;                 // all indices below it are taken
   std::map<uint16_t, uint16_t> last_incarnation_;  // of free indices that were used before
   // Keys of those that linger; by the last Retain(), but for those that were adopted since.
   std::multimap<IpAddress, std::string> lingering_;

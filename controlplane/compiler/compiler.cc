@@ -220,7 +220,7 @@ absl::StatusOr<Compiled> Compiler::Compile(const CompilerInput& input) {
   for (const v1::Pool& pool : config.pools()) pool_names.insert(pool.name());
   for (const v1::Vip& vip : config.vips()) vip_names.insert(vip.name());
   pool_indices_.Retain(pool_names);
-  vip_indices_.Retain(vip_names);
+  vips_.Retain(vip_names);
   const auto is_gone = [&](const auto& entry) { return !pool_names.contains(entry.first); };
   std::erase_if(slots_, is_gone);
   std::erase_if(slow_starts_, is_gone);
@@ -237,7 +237,7 @@ absl::StatusOr<Compiled> Compiler::Compile(const CompilerInput& input) {
   result.next_step = std::min(result.next_step, reachability_.NextStep());
   for (const v1::Vip& vip : config.vips()) {
     channel::VipBody body = {};
-    body.index = vip_indices_.Use(vip.name());
+    body.index = vips_.Use(vip.name());
     body.pool = pool_indices_.Use(vip.pool());
     GW_ASSIGN_OR_RETURN(body.address, IpAddress::Parse(vip.address()));
     body.port = Be16(static_cast<uint16_t>(vip.port()));

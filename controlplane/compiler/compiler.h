@@ -6,8 +6,8 @@
 // they linger (backend_registry.h), unless they are unhealthy by probes that go on, or unreachable.
 // A lingering one has no server ID any more: another backend may have it.
 //
-// Indices: backends' come from the registry; VIPs', pools' and next hops' are stable within the
-// process. Thread safety: one thread.
+// Indices: backends' and VIPs' come from registries that are kept over restarts; pools' and next
+// hops' are stable within the process. Thread safety: one thread.
 #ifndef GUIDEWAY_CONTROLPLANE_COMPILER_COMPILER_H_
 #define GUIDEWAY_CONTROLPLANE_COMPILER_COMPILER_H_
 
@@ -27,6 +27,7 @@
 #include "controlplane/compiler/reachability.h"
 #include "controlplane/compiler/slow_start.h"
 #include "controlplane/compiler/tables.h"
+#include "controlplane/compiler/vip_registry.h"
 #include "controlplane/health/state_machine.h"
 #include "controlplane/resolver/next_hop.h"
 #include "lib/channel/layout.h"
@@ -93,6 +94,8 @@ const v1::Port* StaticGatewayPort(const v1::Config& config);
 class Compiler {
  public:
   explicit Compiler(BackendRegistry* registry) : registry_(registry) {}
+  // Its owner loads and saves it.
+  VipRegistry* vips() { return &vips_; }
 
   // Errors are of configurations that validation lets pass but tables cannot hold.
   absl::StatusOr<Compiled> Compile(const CompilerInput& input);
@@ -110,7 +113,7 @@ class Compiler {
   std::set<uint16_t> GoneSinceLast() const;
 
   BackendRegistry* registry_;
-  IndexAllocator vip_indices_;
+  VipRegistry vips_;
   IndexAllocator pool_indices_;
   IndexAllocator next_hop_indices_;
   std::map<std::string, PoolSlotsBuilder> slots_;  // by pool name

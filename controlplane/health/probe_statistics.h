@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 
 #include "absl/time/time.h"
@@ -30,22 +31,25 @@ class ProbeStatistics {
     DurationHistogram durations;  // of those that ran
   };
 
-  // Keeps what belongs to these backends and their pools, forgets the rest.
+  // These are probed now. Of others the counts stay, as long as they are not too many: who comes
+  // back goes on counting.
   void SetPools(const std::map<std::string, std::string>& pool_of_key);
   // A probe of the backend `key` that took `took`. Of a backend that is not known: ignored.
   void Record(const std::string& key, ProbeResult::Outcome outcome, absl::Duration took);
 
   const ProbeCounts* Find(const std::string& key) const;  // null: not known
-  // By name. Counts of a pool never decrease while it is there.
-  const std::map<std::string, Pool>& pools() const { return pools_; }
+  // By name, those that are probed now. Counts never decrease.
+  std::map<std::string, Pool> pools() const;
 
  private:
   struct Backend {
     ProbeCounts counts;
-    Pool* pool;
+    std::string pool;  // empty: not probed now
   };
+  static constexpr size_t kFormer = 1000;
   std::map<std::string, Backend> backends_;  // by key
-  std::map<std::string, Pool> pools_;
+  std::map<std::string, Pool> all_pools_;
+  std::set<std::string> probed_pools_;
 };
 
 }  // namespace guideway

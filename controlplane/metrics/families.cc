@@ -114,6 +114,7 @@ void AddStatus(const WatchSnapshot& snapshot, Families* families) {
                     status.dataplane_generation() == status.wanted_generation());
   families->Add(Metric::kWantedGeneration, status.wanted_generation());
   if (status.dataplane_connected()) {
+    families->Add(Metric::kDataplaneInfo, 1, {status.dataplane_instance()});
     families->Add(Metric::kDataplaneGeneration, status.dataplane_generation());
     families->Add(Metric::kWorkers, status.workers());
   }
@@ -172,7 +173,8 @@ void AddBackend(const std::string& pool, const v1::BackendState& state, bool has
   families->Add(Metric::kBackendReachable, !state.unreachable(), {pool, name});
   families->Add(Metric::kBackendWeight, state.backend().weight(), {pool, name});
   families->AddFraction(Metric::kBackendShare, state.share(), {pool, name});
-  if (has_stats) {
+  // Absent rather than 0 while it is not known: a counter must not fall.
+  if (has_stats && state.has_traffic()) {
     families->Add(Metric::kBackendPackets, state.traffic().packets(), {pool, name});
     families->Add(Metric::kBackendBytes, state.traffic().bytes(), {pool, name});
     families->Add(Metric::kBackendNewFlows, state.traffic().new_flows(), {pool, name});
@@ -240,7 +242,9 @@ std::vector<prometheus::MetricFamily> MakeFamilies(const WatchSnapshot& snapshot
   AddStatus(snapshot, &families);
   if (snapshot.has_stats) {
     AddStats(snapshot.stats, &families);
-    for (const v1::VipState& vip : snapshot.state->vips()) AddVip(vip, &families);
+    for (const v1::VipState& vip : snapshot.state->vips()) {
+      if (vip.has_traffic()) AddVip(vip, &families);
+    }
   }
   for (const v1::PoolState& pool : snapshot.state->pools()) {
     AddPool(pool, snapshot.has_stats, &families);

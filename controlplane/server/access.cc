@@ -17,13 +17,18 @@ namespace guideway {
 
 namespace {
 
-absl::StatusOr<std::optional<uint32_t>> FindGroup(const std::string& name, const char* flag) {
-  if (name.empty()) return std::optional<uint32_t>();
+// Not a group of anybody's: (gid_t)-1 means "leave as it is" to the kernel.
+constexpr uint32_t kNobodysGroup = 0xffffffff;
+
+std::optional<uint32_t> FindGroup(const std::string& name, const char* flag,
+                                  std::vector<std::string>* problems) {
+  if (name.empty()) return std::nullopt;
   uint32_t number = 0;
-  if (absl::SimpleAtoi(name, &number)) return std::optional<uint32_t>(number);
+  if (absl::SimpleAtoi(name, &number)) return number;
   const group* found = getgrnam(name.c_str());  // at the start, one thread
-  if (found != nullptr) return std::optional<uint32_t>(found->gr_gid);
-  return absl::InvalidArgumentError(absl::StrCat(flag, ": there is no group ", name));
+  if (found != nullptr) return found->gr_gid;
+  problems->push_back(absl::StrCat(flag, ": there is no group ", name));
+  return kNobodysGroup;
 }
 
 bool IsMember(const PeerIdentity& peer, const std::optional<uint32_t>& group) {
@@ -39,10 +44,10 @@ bool AnyIn(const std::vector<std::string>& names, const std::set<std::string>& w
 
 }  // namespace
 
-absl::StatusOr<Access> Access::Create(const AccessRules& rules) {
+Access Access::Create(const AccessRules& rules) {
   Access access;
-  GW_ASSIGN_OR_RETURN(access.read_group_, FindGroup(rules.read_group, "--read_group"));
-  GW_ASSIGN_OR_RETURN(access.write_group_, FindGroup(rules.write_group, "--write_group"));
+  access.read_group_ = FindGroup(rules.read_group, "--read_group", &access.problems_);
+  access.write_group_ = FindGroup(rules.write_group, "--write_group", &access.problems_);
   access.read_names_.insert(rules.read_names.begin(), rules.read_names.end());
   access.write_names_.insert(rules.write_names.begin(), rules.write_names.end());
   return access;

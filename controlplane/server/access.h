@@ -16,7 +16,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "controlplane/peer_identity.h"
 #include "controlplane/server/peer.h"
 
@@ -33,8 +32,9 @@ struct AccessRules {
 
 class Access {
  public:
-  // INVALID_ARGUMENT: there is no such group.
-  static absl::StatusOr<Access> Create(const AccessRules& rules);
+  // A group that does not exist has no members and keeps all others out, and is a problem.
+  static Access Create(const AccessRules& rules);
+  const std::vector<std::string>& problems() const { return problems_; }
 
   Role RoleOf(const PeerIdentity& peer) const;
   Role RoleOf(const std::vector<std::string>& certificate_names) const;
@@ -50,6 +50,7 @@ class Access {
   std::optional<uint32_t> write_group_;
   std::set<std::string> read_names_;
   std::set<std::string> write_names_;
+  std::vector<std::string> problems_;
 };
 
 // The names in the certificate of a caller over TLS; empty if there is none.

@@ -11,18 +11,19 @@
 
 #include <chrono>
 #include <cstring>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "controlplane/state_file.h"
+#include "lib/base/regular_file.h"
 #include "lib/base/status.h"
 #include "lib/base/unique_fd.h"
 
 namespace guideway {
 
 namespace {
+
+constexpr size_t kMaxPemBytes = 1 << 20;
 
 // Clears the way for a socket at `path`. gRPC would replace any socket, also one in use.
 absl::Status ClearSocketPath(const std::string& path) {
@@ -54,7 +55,7 @@ absl::Status ClearSocketPath(const std::string& path) {
     if (result != 0 || getsockopt(probe.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
       peer.pid = 0;
     }
-    return absl::FailedPreconditionError(
+    return absl::AlreadyExistsError(
         peer.pid > 0 ? absl::StrCat(place, ": process ", peer.pid, " is listening on it")
                      : absl::StrCat(place, ": another process is listening on it"));
   }
@@ -65,14 +66,12 @@ absl::Status ClearSocketPath(const std::string& path) {
 
 absl::StatusOr<std::string> ReadPem(const std::string& path, const char* flag) {
   if (path.empty()) return absl::InvalidArgumentError(absl::StrCat("--listen needs ", flag));
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  if (!file.good() && !file.eof()) return ErrnoStatus(errno, absl::StrCat(flag, " ", path));
-  if (!absl::StrContains(text.str(), "-----BEGIN ")) {
+  absl::StatusOr<std::string> text = ReadRegularFile(path, {.max_bytes = kMaxPemBytes});
+  if (!text.ok()) return Annotate(text.status(), flag);
+  if (!absl::StrContains(*text, "-----BEGIN ")) {
     return absl::InvalidArgumentError(absl::StrCat(flag, " ", path, ": is not a PEM file"));
   }
-  return text.str();
+  return text;
 }
 
 // Only clients with a certificate that the authority has signed come through.
@@ -88,44 +87,87 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MutualTls(const ApiOpti
 
 }  // namespace
 
-ApiServer::ApiServer(ConfigStore* store, ServiceHooks hooks, Access access)
-    : access_(std::move(access)), service_(store, &peers_, &access_, std::move(hooks)) {}
+ApiServer::ApiServer(std::string socket_path, ConfigStore* store, ServiceHooks hooks,
+                     const ApiOptions& options)
+    : socket_path_(std::move(socket_path)),
+      options_(options),
+      access_(Access::Create(options.access)),
+      service_(store, &peers_, &access_, std::move(hooks)),
+      quota_("api") {
+  quota_.SetMaxThreads(16);
+}
 
 absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const std::string& socket_path,
                                                             ConfigStore* store, ServiceHooks hooks,
                                                             const ApiOptions& options) {
-  GW_ASSIGN_OR_RETURN(Access access, Access::Create(options.access));
-  GW_RETURN_IF_ERROR(ClearSocketPath(socket_path));
-  std::unique_ptr<ApiServer> server(new ApiServer(store, std::move(hooks), std::move(access)));
+  std::unique_ptr<ApiServer> server(new ApiServer(socket_path, store, std::move(hooks), options));
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
-  if (!options.listen.empty()) {
-    GW_ASSIGN_OR_RETURN(const auto credentials, MutualTls(options));
-    builder.AddListeningPort(options.listen, credentials, &server->tcp_port_);
-  }
-  builder.SetMaxReceiveMessageSize(kMaxApiMessageBytes);
-  builder.SetMaxSendMessageSize(kMaxApiMessageBytes);
-  grpc::ResourceQuota quota("api");
-  quota.SetMaxThreads(16);
-  builder.SetResourceQuota(quota);
-  builder.RegisterService(&server->service_);
+  server->SetUp(&builder);
   server->server_ = builder.BuildAndStart();
-  if (!options.listen.empty() && (server->server_ == nullptr || server->tcp_port_ == 0)) {
-    return absl::UnavailableError(
-        absl::StrCat("--listen ", options.listen, ": cannot listen there with these certificates"));
-  }
   if (server->server_ == nullptr) {
     return absl::UnavailableError("socket " + socket_path + ": the API cannot be served");
   }
-  GW_ASSIGN_OR_RETURN(server->listener_,
-                      UnixListener::Start(socket_path, [raw = server.get()](UniqueFd connection) {
-                        raw->Serve(std::move(connection));
+  const absl::Status listening = server->ListenOnSocket();
+  if (absl::IsAlreadyExists(listening)) return absl::FailedPreconditionError(listening.message());
+  server->socket_problem_ = std::string(listening.message());
+  server->tcp_problem_ = std::string(server->ListenOnTcp().message());
+  for (const std::string& problem : server->problems()) LOG(ERROR) << "API: " << problem;
+  return server;
+}
+
+void ApiServer::SetUp(grpc::ServerBuilder* builder) {
+  builder->SetMaxReceiveMessageSize(kMaxApiMessageBytes);
+  builder->SetMaxSendMessageSize(kMaxApiMessageBytes);
+  builder->SetResourceQuota(quota_);
+  builder->RegisterService(&service_);
+}
+
+absl::Status ApiServer::ListenOnSocket() {
+  GW_RETURN_IF_ERROR(ClearSocketPath(socket_path_));
+  GW_ASSIGN_OR_RETURN(listener_, UnixListener::Start(socket_path_, [this](UniqueFd connection) {
+                        Serve(std::move(connection));
                       }));
   // Groups are checked at every call: they need not be that of the socket.
-  if (server->access_.has_groups() && chmod(socket_path.c_str(), 0666) != 0) {
-    return ErrnoStatus(errno, "socket " + socket_path);
+  if (access_.has_groups() && chmod(socket_path_.c_str(), 0666) != 0) {
+    return ErrnoStatus(errno, "socket " + socket_path_);
   }
-  return server;
+  return absl::OkStatus();
+}
+
+// A server of its own, since one that runs cannot begin to listen.
+absl::Status ApiServer::ListenOnTcp() {
+  if (options_.listen.empty()) return absl::OkStatus();
+  GW_ASSIGN_OR_RETURN(const auto credentials, MutualTls(options_));
+  grpc::ServerBuilder builder;
+  SetUp(&builder);
+  int port = 0;
+  builder.AddListeningPort(options_.listen, credentials, &port);
+  std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  if (server == nullptr || port == 0) {
+    return absl::UnavailableError(absl::StrCat("--listen ", options_.listen,
+                                               ": cannot listen there with these certificates"));
+  }
+  tcp_server_ = std::move(server);
+  tcp_port_ = port;
+  return absl::OkStatus();
+}
+
+std::vector<std::string> ApiServer::problems() const {
+  std::vector<std::string> problems = access_.problems();
+  for (const std::string& problem : {socket_problem_, tcp_problem_}) {
+    if (!problem.empty()) problems.push_back(problem);
+  }
+  return problems;
+}
+
+void ApiServer::ListenAgain() {
+  const auto again = [](std::string* problem, const absl::Status& status) {
+    if (status.ok()) LOG(INFO) << "API: served now; was " << *problem;
+    *problem = std::string(status.message());
+  };
+  if (!socket_problem_.empty()) again(&socket_problem_, ListenOnSocket());
+  if (!tcp_problem_.empty()) again(&tcp_problem_, ListenOnTcp());
 }
 
 void ApiServer::Serve(UniqueFd connection) {
@@ -141,7 +183,10 @@ ApiServer::~ApiServer() {
   listener_.reset();
   if (server_ == nullptr) return;
   service_.watch_hub()->Stop();
-  server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1));
+  const auto deadline = std::chrono::system_clock::now() + std::chrono::seconds(1);
+  if (tcp_server_ != nullptr) tcp_server_->Shutdown(deadline);
+  server_->Shutdown(deadline);
+  if (tcp_server_ != nullptr) tcp_server_->Wait();
   server_->Wait();
 }
 

@@ -2,8 +2,11 @@
 #ifndef GUIDEWAY_CONTROLPLANE_SERVER_SERVER_H_
 #define GUIDEWAY_CONTROLPLANE_SERVER_SERVER_H_
 
+#include <grpcpp/grpcpp.h>
+
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "controlplane/server/peer.h"
@@ -28,8 +31,10 @@ struct ApiOptions {
 class ApiServer {
  public:
   // Listens on `socket_path` (mode 0660; its directory is created). The socket of a dead process is
-  // replaced; one that answers is refused, naming the process. `store` is borrowed.
-  // Call it while the process has no thread that creates files: it sets the umask for a moment.
+  // replaced; one that answers is refused with FAILED_PRECONDITION, naming the process. All else
+  // that is in the way - files, addresses, groups - is among the problems(), and what can be served
+  // is. `store` is borrowed. Call it while the process has no thread that creates files: it sets
+  // the umask for a moment.
   static absl::StatusOr<std::unique_ptr<ApiServer>> Start(const std::string& socket_path,
                                                           ConfigStore* store, ServiceHooks hooks,
                                                           const ApiOptions& options = {});
@@ -38,19 +43,33 @@ class ApiServer {
   ~ApiServer();
 
   int tcp_port() const { return tcp_port_; }  // 0: no TCP
+  // What is not served as it was ordered; flags, files and addresses are named. Loop thread.
+  std::vector<std::string> problems() const;
+  // Tries again what could not be served. Loop thread.
+  void ListenAgain();
   // Tells watchers of an event. Loop thread.
   void Publish(v1::WatchEvent event) { service_.watch_hub()->Publish(std::move(event)); }
 
  private:
-  ApiServer(ConfigStore* store, ServiceHooks hooks, Access access);
+  ApiServer(std::string socket_path, ConfigStore* store, ServiceHooks hooks,
+            const ApiOptions& options);
+  void SetUp(grpc::ServerBuilder* builder);
+  absl::Status ListenOnSocket();  // ALREADY_EXISTS: another process does
+  absl::Status ListenOnTcp();
   // On the listener's thread.
   void Serve(UniqueFd connection);
 
+  const std::string socket_path_;
+  const ApiOptions options_;
   UnixPeers peers_;
   const Access access_;
+  std::string socket_problem_;
+  std::string tcp_problem_;
   int tcp_port_ = 0;
   GuidewayService service_;
+  grpc::ResourceQuota quota_;  // of both servers together
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<grpc::Server> tcp_server_;  // null: none, or not yet
   std::unique_ptr<UnixListener> listener_;
 };
 

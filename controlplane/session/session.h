@@ -63,6 +63,12 @@ class Session {
   bool ready() const { return end_ != nullptr && end_->ready(); }
   // What the data plane said at the last handshake; zeros before the first.
   const channel::Welcome& welcome() const { return welcome_; }
+  // What the data plane counts for now; null: nothing, or a former control plane's tables.
+  std::shared_ptr<const Tables> in_force() const {
+    const bool ours = ready() && in_force_.instance == welcome_.instance &&
+                      in_force_.generation == reported_generation_;
+    return ours ? in_force_.tables : nullptr;
+  }
   // True if the data plane has tables, but not from this object: a former control plane's.
   bool dataplane_has_foreign_tables() const;
   const std::string& problem() const { return problem_; }  // empty: connected and in step

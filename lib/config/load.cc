@@ -1,13 +1,8 @@
 // See load.h.
 #include "lib/config/load.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
-#include <cerrno>
-
+#include "lib/base/regular_file.h"
 #include "lib/base/status.h"
-#include "lib/base/unique_fd.h"
 #include "lib/config/defaults.h"
 #include "lib/config/validate.h"
 #include "lib/config/yaml_reader.h"
@@ -16,25 +11,7 @@
 namespace guideway {
 
 absl::StatusOr<std::string> ReadConfigText(const std::string& path) {
-  // O_NONBLOCK: a FIFO must be refused, not waited for.
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!fd.valid()) return ErrnoStatus(errno, path);
-  struct stat info;
-  if (fstat(fd.get(), &info) != 0) return ErrnoStatus(errno, path);
-  if (!S_ISREG(info.st_mode)) return absl::InvalidArgumentError(path + ": not a regular file");
-  std::string text;
-  char buffer[65536];
-  for (;;) {
-    const ssize_t size = read(fd.get(), buffer, sizeof(buffer));
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return ErrnoStatus(errno, path);
-    if (size == 0) return text;
-    text.append(buffer, static_cast<size_t>(size));
-    if (text.size() > kMaxYamlBytes) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(path, ": has more than ", kMaxYamlBytes, " bytes, which is the limit"));
-    }
-  }
+  return ReadRegularFile(path, {.max_bytes = kMaxYamlBytes});
 }
 
 absl::StatusOr<v1::Config> ParseConfig(const std::string& text, const std::string& source) {

@@ -15,6 +15,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "tests/unit/controlplane/misplaced.h"
 #include "tests/unit/controlplane/test_api.h"
 
 namespace guideway {
@@ -32,10 +33,10 @@ PeerIdentity Process(uint32_t uid, uint32_t gid, std::vector<uint32_t> groups = 
 }
 
 TEST_CASE("roles by group") {
-  const Access open = *Access::Create({});
+  const Access open = Access::Create({});
   CHECK(open.RoleOf(Process(kUser, kUser)) == Role::kWrite);
   CHECK(open.RoleOf(PeerIdentity()) == Role::kNone);
-  const Access both = *Access::Create({.read_group = "61001", .write_group = "61002"});
+  const Access both = Access::Create({.read_group = "61001", .write_group = "61002"});
   CHECK(both.RoleOf(Process(kUser, kUser)) == Role::kNone);
   CHECK(both.RoleOf(Process(kUser, kReaders)) == Role::kRead);
   CHECK(both.RoleOf(Process(kUser, kUser, {5, kReaders})) == Role::kRead);
@@ -48,15 +49,22 @@ TEST_CASE("roles by group") {
     REQUIRE(seteuid(0) == 0);
     CHECK(own == Role::kWrite);
   }
-  const Access readers = *Access::Create({.read_group = "61001"});
+  const Access readers = Access::Create({.read_group = "61001"});
   CHECK(readers.RoleOf(Process(kUser, kUser)) == Role::kNone);
-  CHECK(Access::Create({.read_group = "root"}).ok());
-  CHECK(Access::Create({.write_group = "no-such-group"}).status().message() ==
-        "--write_group: there is no group no-such-group");
+  CHECK(Access::Create({.read_group = "root"}).problems().empty());
+}
+
+TEST_CASE("a group that does not exist lets nobody in, and keeps nothing from being served") {
+  const Access nobody = Access::Create({.write_group = "no-such-group"});
+  CHECK(nobody.problems() ==
+        std::vector<std::string>{"--write_group: there is no group no-such-group"});
+  CHECK(nobody.has_groups());
+  CHECK(nobody.RoleOf(Process(kUser, kUser)) == Role::kNone);
+  CHECK(nobody.RoleOf(Process(0, 0)) == Role::kWrite);
 }
 
 TEST_CASE("roles by certificate") {
-  const Access access = *Access::Create({.read_names = {"looker"}, .write_names = {"operator"}});
+  const Access access = Access::Create({.read_names = {"looker"}, .write_names = {"operator"}});
   using Names = std::vector<std::string>;
   CHECK(access.RoleOf(Names{"looker"}) == Role::kRead);
   CHECK(access.RoleOf(Names{"x", "operator"}) == Role::kWrite);
@@ -255,27 +263,57 @@ TEST_CASE(
   CHECK(told == telling.size());
 }
 
-TEST_CASE("TCP without the three files, or with wrong ones, is refused by name") {
+TEST_CASE("TCP without the three files, or with wrong ones, is named; the socket is served") {
   const Certificates certificates;
   TestApi daemon;
+  const std::string socket = daemon.directory().File("other.sock");
   const auto problem = [&](auto change) {
     ApiOptions options = Tls(certificates);
     change(&options);
-    return std::string(
-        ApiServer::Start(daemon.directory().File("other.sock"), &daemon.store(), {}, options)
-            .status()
-            .message());
+    const auto server = ApiServer::Start(socket, &daemon.store(), {}, options);
+    REQUIRE(server.ok());
+    CHECK((*server)->tcp_port() == 0);
+    CHECK(std::filesystem::is_socket(socket));
+    REQUIRE((*server)->problems().size() == 1);
+    return (*server)->problems()[0];
   };
   CHECK(problem([](ApiOptions* o) { o->tls_cert.clear(); }) == "--listen needs --tls_cert");
   CHECK(problem([](ApiOptions* o) { o->tls_key.clear(); }) == "--listen needs --tls_key");
   CHECK(problem([](ApiOptions* o) { o->tls_client_ca.clear(); }) ==
         "--listen needs --tls_client_ca");
   CHECK(absl::StrContains(problem([](ApiOptions* o) { o->tls_key = "/nonexistent"; }),
-                          "--tls_key /nonexistent"));
+                          "--tls_key: /nonexistent: No such file"));
   CHECK(absl::StrContains(problem([](ApiOptions* o) { o->tls_key = "/etc/passwd"; }),
                           "is not a PEM file"));
   CHECK(absl::StrContains(problem([](ApiOptions* o) { o->listen = "192.0.2.77:1"; }),
                           "--listen 192.0.2.77:1: cannot listen there"));
+  for (const Misplaced& thing : AllMisplaced()) {
+    const std::string path = daemon.directory().File("misplaced.pem");
+    CAPTURE(thing.name);
+    thing.put(path);
+    CHECK(absl::StrContains(problem([&](ApiOptions* o) { o->tls_cert = path; }), "--tls_cert"));
+    std::filesystem::remove(path);
+  }
+}
+
+TEST_CASE("what could not be listened on is tried again") {
+  const Certificates certificates;
+  TestApi daemon;
+  ApiOptions options = Tls(certificates);
+  const std::string key = options.tls_key;
+  options.tls_key = daemon.directory().File("late.pem");
+  const std::string socket = daemon.directory().Write("late.sock", "a file");
+  const auto server = ApiServer::Start(socket, &daemon.store(), {}, options);
+  REQUIRE(server.ok());
+  (*server)->ListenAgain();
+  REQUIRE((*server)->problems().size() == 2);
+  CHECK(absl::StrContains((*server)->problems()[0], "something that is not a socket is there"));
+  std::filesystem::remove(socket);
+  std::filesystem::create_symlink(key, options.tls_key);
+  (*server)->ListenAgain();
+  CHECK((*server)->problems().empty());
+  CHECK((*server)->tcp_port() != 0);
+  CHECK(std::filesystem::is_socket(socket));
 }
 
 }  // namespace

@@ -1,9 +1,10 @@
 // The registry of backends' indices: its file, what a damaged file does, and when it is full.
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <string>
@@ -17,15 +18,15 @@ namespace {
 TEST_CASE("indices outlast the process") {
   char directory[] = "/tmp/guideway_registry_XXXXXX";
   REQUIRE(mkdtemp(directory) != nullptr);
-  const std::string path = absl::StrCat(directory, "/backend-indices");
+  KeptState state = BackendRegistry::StateIn(directory);
   Bench bench(4);
   bench.Compile();
   bench.Remove(2);
   bench.Compile();
-  REQUIRE(bench.registry.Save(path).ok());
+  REQUIRE(bench.registry.Save(&state).ok());
 
   BackendRegistry again(7);
-  REQUIRE(again.Load(path, bench.steady_now + absl::Seconds(9), "-").ToString() == "OK");
+  REQUIRE(again.Load(&state, bench.steady_now + absl::Seconds(9), "-").ToString() == "OK");
   for (const auto& [key, record] : bench.registry.records()) {
     const auto& loaded = again.records().at(key);
     CHECK(loaded.index == record.index);
@@ -35,21 +36,116 @@ TEST_CASE("indices outlast the process") {
   }
   CHECK(again.records().at(Bench::Key(2)).lingers());
 
-  SECTION("a damaged file is named with its line and changes nothing") {
+  SECTION("what makes no sense is named with its line and changes nothing") {
+    const std::string good = *state.Read();
     for (const char* line : {"used 0 1 1 l2 0 web/x/10.0.0.9", "used 9 0 1 l2 0 web/x/10.0.0.9",
                              "used 16384 1 1 l2 0 "
                              "web/x/10.0.0.9",
                              "used 9 1 1 l2 0 web", "garbage", "free 0 7", "first 0"}) {
-      REQUIRE(bench.registry.Save(path).ok());
-      std::ofstream(path, std::ios::app) << line << "\n";
-      const absl::Status status = again.Load(path, bench.steady_now, "-");
+      REQUIRE(state.Write(absl::StrCat(good, line, "\n")).ok());
+      const absl::Status status = again.Load(&state, bench.steady_now, "-");
       CHECK(absl::IsInvalidArgument(status));
-      CHECK(std::string(status.message()).find(absl::StrCat(path, ": line 8")) == 0);
+      CHECK(std::string(status.message()).find("backend-indices: line 8") == 0);
       CHECK(again.records().size() == 4);
     }
   }
-  unlink(path.c_str());
-  rmdir(directory);
+  SECTION("what a release without checksum left is read once, then has one") {
+    const std::string text = *state.Read();
+    for (const char* name : {"/backend-indices", "/backend-indices.copy"}) {
+      std::filesystem::remove(directory + std::string(name));
+    }
+    // That release had no line with the boot.
+    const size_t rest = text.find("\nfirst ");
+    REQUIRE(rest != std::string::npos);
+    std::ofstream(directory + std::string("/backend-indices"))
+        << "guideway-backend-indices 1" << text.substr(rest);
+    BackendRegistry upgraded(8);
+    REQUIRE(upgraded.Load(&state, bench.steady_now, "-").ok());
+    CHECK(upgraded.records().size() == 4);
+    CHECK(state.problem() == "");
+    REQUIRE(upgraded.Save(&state).ok());
+    for (const char* name : {"/backend-indices", "/backend-indices.copy"}) {
+      std::ifstream file(directory + std::string(name));
+      std::string word;
+      file >> word;
+      CHECK(word == "guideway-state");
+    }
+  }
+  SECTION("a flipped bit anywhere costs no index") {
+    std::ifstream file(directory + std::string("/backend-indices"));
+    const std::string good((std::istreambuf_iterator<char>(file)), {});
+    for (size_t bit = 0; bit < good.size() * 8; bit += 5) {
+      std::string bad = good;
+      bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ 1 << bit % 8);
+      std::ofstream(directory + std::string("/backend-indices")) << bad;
+      BackendRegistry damaged(8);
+      CAPTURE(bit);
+      REQUIRE(damaged.Load(&state, bench.steady_now, "-").ok());
+      REQUIRE(damaged.records().size() == 4);
+      for (const auto& [key, record] : bench.registry.records()) {
+        CHECK(damaged.records().at(key).index == record.index);
+        CHECK(damaged.records().at(key).incarnation == record.incarnation);
+      }
+      CHECK(state.problem() != "");
+    }
+  }
+  std::filesystem::remove_all(directory);
+}
+
+TEST_CASE("VIPs keep their indices, and so their counters, over changes and restarts") {
+  char directory[] = "/tmp/guideway_registry_XXXXXX";
+  REQUIRE(mkdtemp(directory) != nullptr);
+  KeptState state = VipRegistry::StateIn(directory);
+  const auto add = [](Bench* bench, const std::string& name) {
+    v1::Vip* vip = bench->config.add_vips();
+    *vip = bench->config.vips(0);
+    vip->set_name(name);
+    vip->set_address(absl::StrCat("192.0.2.", bench->config.vips_size() + 10));
+  };
+  std::map<std::string, uint32_t> before;
+  {
+    Bench bench(2);
+    for (const char* name : {"a", "b", "c"}) add(&bench, name);
+    before = bench.Compile().vip_indices;
+    REQUIRE(before.size() == 4);
+    REQUIRE(bench.compiler.vips()->Save(&state).ok());
+  }
+  // Started again after "www" was taken out of FILE, the first of them, and "d" put in.
+  Bench bench(2);
+  REQUIRE(bench.compiler.vips()->Load(&state).ok());
+  for (const char* name : {"d", "c", "b", "a"}) add(&bench, name);
+  v1::Vip first = bench.config.vips(0);
+  bench.config.mutable_vips()->DeleteSubrange(0, 1);
+  std::map<std::string, uint32_t> now = bench.Compile().vip_indices;
+  for (const char* name : {"a", "b", "c"}) CHECK(now.at(name) == before.at(name));
+  CHECK(now.at("d") == 4);
+  // Who comes back goes on counting.
+  *bench.config.add_vips() = first;
+  now = bench.Compile().vip_indices;
+  CHECK(now.at("www") == before.at("www"));
+  REQUIRE(bench.compiler.vips()->Save(&state).ok());
+
+  SECTION("what makes no sense is named and changes nothing") {
+    const std::string good = *state.Read();
+    VipRegistry registry;
+    for (const char* line : {"0 0 x", "x 0 y", "9 x y", "9 0", "9 0 www", ""}) {
+      REQUIRE(state.Write(absl::StrCat(good, line, "\n")).ok());
+      CHECK(absl::IsInvalidArgument(registry.Load(&state)));
+    }
+    CHECK(registry.Use("z") == 0);
+  }
+  SECTION("not more than so many that are gone are remembered, the latest") {
+    VipRegistry registry;
+    for (size_t i = 0; i <= VipRegistry::kFormer; ++i) {
+      const std::string name = absl::StrCat("vip-", i);
+      registry.Retain({name});
+      CHECK(registry.Use(name) == i);
+    }
+    registry.Retain({"last"});
+    CHECK(registry.Use("last") == 0);  // vip-0's
+    CHECK(registry.Use("vip-1") == 1);
+  }
+  std::filesystem::remove_all(directory);
 }
 
 TEST_CASE("a full registry lets the backend go that has lingered longest") {
@@ -106,31 +202,30 @@ TEST_CASE("whoever has no flows gives way first, and who had to is named") {
 TEST_CASE("time over restarts: of this process it goes on, of the host it begins anew") {
   char directory[] = "/tmp/guideway_registry_XXXXXX";
   REQUIRE(mkdtemp(directory) != nullptr);
-  const std::string path = absl::StrCat(directory, "/backend-indices");
+  KeptState state = BackendRegistry::StateIn(directory);
   const IpAddress address = *IpAddress::Parse("10.0.0.1");
   const std::string key = "web/a/10.0.0.1";
   const auto removed_at = [&](absl::Duration now, const std::string& boot) {
     BackendRegistry registry(7);
-    REQUIRE(registry.Load(path, now, boot).ToString() == "OK");
+    REQUIRE(registry.Load(&state, now, boot).ToString() == "OK");
     return registry.records().at(key).removed_at;
   };
   SECTION("version 2") {
     BackendRegistry registry(7);
-    REQUIRE(registry.Load(path, absl::Seconds(50), "this").ok());
+    REQUIRE(registry.Load(&state, absl::Seconds(50), "this").ok());
     REQUIRE(registry.Use(key, address, {}).ok());
     registry.Retain({}, absl::Seconds(100), absl::InfiniteDuration());
-    REQUIRE(registry.Save(path).ok());
+    REQUIRE(registry.Save(&state).ok());
     CHECK(removed_at(absl::Seconds(400), "this") == absl::Seconds(100));
     CHECK(removed_at(absl::Seconds(30), "another") == absl::Seconds(30));
     CHECK(removed_at(absl::Seconds(90), "this") == absl::Seconds(90));  // never in the future
   }
   SECTION("a file of version 1, whose times were the wall clock's") {
-    std::ofstream(path) << "guideway-backend-indices 1\nfirst 5\nused 3 5 1 l2 1700000000000 "
-                        << key << "\n";
+    std::ofstream(absl::StrCat(directory, "/backend-indices"))
+        << "guideway-backend-indices 1\nfirst 5\nused 3 5 1 l2 1700000000000 " << key << "\n";
     CHECK(removed_at(absl::Seconds(30), "this") == absl::Seconds(30));
   }
-  unlink(path.c_str());
-  rmdir(directory);
+  std::filesystem::remove_all(directory);
 }
 
 }  // namespace

@@ -3,9 +3,11 @@
 
 usage: daemon_test.py GUIDEWAY_CONTROLPLANE GUIDEWAY
 """
+import glob
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -61,6 +63,29 @@ class Daemon:
 def run(*arguments):
     return subprocess.run([*NO_NETWORK, DAEMON, *arguments], capture_output=True, text=True, timeout=20,
                           check=False)
+
+
+def put_directory(path):
+    os.mkdir(path)
+
+
+def put_socket(path):
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(path)
+
+
+def put_loop(path):
+    os.symlink(path, path)
+
+
+def put_nothing(path):
+    with open(path, "wb"):
+        pass
+
+
+# What may lie in a file's place, and what is said of it.
+MISPLACED = ((os.mkfifo, "is a FIFO"), (put_directory, "is a directory"), (put_socket, "is a socket"),
+             (put_loop, "is a symbolic link"), (put_nothing, "is empty"))
 
 
 class DaemonTest(unittest.TestCase):
@@ -157,8 +182,9 @@ class DaemonTest(unittest.TestCase):
         for weight in ("5", "6"):
             self.assertEqual(daemon.cli("backend", "weight", "web", "web-1", weight).returncode, 0)
         self.assertEqual(daemon.stop(), 0)
-        with open(self.directory + "/state/versions/0000000003", "r+b") as file:
-            file.truncate(100)
+        for name in ("0000000003", "newest.copy"):
+            with open(self.directory + "/state/versions/" + name, "r+b") as file:
+                file.truncate(100)
         daemon = self.start()
         self.assertIn("weight: 5", daemon.cli("config", "show").stdout)
         self.assertIn("warning state-damaged: ", daemon.cli("status").stdout)
@@ -195,6 +221,101 @@ class DaemonTest(unittest.TestCase):
         self.assertEqual(daemon.stop(), 0)
         daemon = self.start("--force_config")
         self.assertNotIn("web-1", daemon.cli("config", "show").stdout)
+        self.assertEqual(daemon.stop(), 0)
+
+    def problems(self, daemon):
+        """Kind -> text of each problem that the status names."""
+        shown = json.loads(daemon.cli("status", "-o", "json").stdout)["problems"]
+        return "\n".join(problem if isinstance(problem, str) else f"{problem['kind']}: {problem['text']}"
+                         for problem in shown)
+
+    def restarted(self, *flags):
+        """A daemon that was started anew and works."""
+        daemon = self.start(*flags)
+        self.assertIn("weight: 7", daemon.cli("config", "show").stdout)
+        return daemon
+
+    def with_weight_7(self):
+        daemon = self.start()
+        self.assertEqual(daemon.cli("backend", "weight", "web", "web-1", "7").returncode, 0)
+        self.assertEqual(daemon.cli("backend", "force-health", "web", "web-1", "healthy").returncode, 0)
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_broken_file_beside_kept_versions(self):
+        self.with_weight_7()
+        self.write(YAML[:len(YAML) // 2])
+        daemon = self.restarted()
+        self.assertIn("config.yaml:", self.problems(daemon))
+        self.write(YAML.replace("10.0.0.1}", "10.0.0.1, weight: 8}"))
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_for("SIGHUP: configuration version")
+        self.assertIn("weight: 8", daemon.cli("config", "show").stdout)
+        self.assertNotIn("config.yaml", self.problems(daemon))
+        self.write(YAML + "frob: 1\n")
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_for("SIGHUP: the configuration stays as it is")
+        self.assertIn("config.yaml:8:1: frob: unknown field", self.problems(daemon))
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_missing_file_and_bad_flags_beside_kept_versions(self):
+        self.with_weight_7()
+        os.remove(self.directory + "/config.yaml")
+        daemon = self.restarted("--frob=1", "--probe_mark=0", "--probe_table=many", "--read_group=no-such-group",
+                                "--listen=127.0.0.1:1", "--metrics_address=9487", "stray")
+        problems = self.problems(daemon)
+        for text in ("config.yaml: No such file", "unknown command line flag 'frob'", "--probe_mark: must not be 0",
+                     "--probe_table: 'many' makes no sense", "--read_group: there is no group no-such-group",
+                     "--listen needs --tls_cert", "--metrics_address: '9487' is not ADDRESS:PORT",
+                     "unexpected argument stray"):
+            self.assertIn(text, problems)
+        self.assertEqual(daemon.stop(), 0)
+        daemon = self.restarted("--config=")
+        self.assertIn("--config: FILE is missing", self.problems(daemon))
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_anything_in_the_place_of_state_files(self):
+        self.with_weight_7()
+        names = ("backend-indices", "vip-indices", "health-overrides", "audit.log", "start-attempts",
+                 "versions/0000000002")
+        for put, said in MISPLACED:
+            paths = [f"{self.directory}/state/{name}" for name in names]
+            for path in paths:
+                if os.path.exists(path):
+                    os.remove(path)
+                put(path)
+            with self.subTest(put=put.__name__):
+                daemon = self.restarted("--metrics_address=")
+                problems = self.problems(daemon)
+                for path in paths:
+                    if not (path.endswith("audit.log") and put is put_nothing):
+                        self.assertIn(f"{path}: {said}", problems)
+                self.assertIn("forced", daemon.cli("status").stdout)
+                self.assertEqual(daemon.stop(), 0)
+            # What was not replaced by a good file is put away by hand.
+            for left in [f"{self.directory}/state/audit.log",
+                         *glob.glob(f"{self.directory}/state/**/*.damaged", recursive=True)]:
+                if os.path.isdir(left) and not os.path.islink(left):
+                    os.rmdir(left)
+                else:
+                    os.remove(left)
+
+    def test_configuration_that_kills_the_process(self):
+        self.with_weight_7()
+        pools = "".join(f"- name: p{i}\n  table_size: 1048573\n  backends: [{{name: b, address: 10.0.1.1}}]\n"
+                        for i in range(600))
+        self.write(YAML.replace("pools:\n", "pools:\n" + pools))
+        # As a host without memory.
+        little = [*NO_NETWORK, "prlimit", f"--as={2 << 30}"]
+        for _ in range(3):
+            daemon = Daemon(self.directory, "--metrics_address=", network=little)
+            self.addCleanup(daemon.process.stderr.close)
+            daemon.log = daemon.process.stderr.readlines()
+            self.assertLess(daemon.process.wait(), 0, daemon.log)
+            daemon.watchdog.cancel()
+        daemon = self.start("--metrics_address=", network=little)
+        self.assertIn("weight: 7", daemon.cli("config", "show").stdout)
+        self.assertIn("failed 3 starts in a row before its tables were in force: back to version 2",
+                      self.problems(daemon))
         self.assertEqual(daemon.stop(), 0)
 
     def test_stopped_daemon(self):

@@ -8,40 +8,11 @@
 #include "absl/strings/str_replace.h"
 #include "controlplane/state_file.h"
 #include "lib/config/load.h"
-#include "tests/unit/controlplane/test_api.h"
+#include "tests/unit/controlplane/misplaced.h"
+#include "tests/unit/controlplane/store_fixture.h"
 
 namespace guideway {
 namespace {
-
-struct StoreFixture {
-  TestDirectory directory;
-  std::string file = directory.Write("config.yaml", TestYaml());
-  std::string state = directory.File("state/below");
-  bool force = false;
-  std::unique_ptr<ConfigStore> store;
-
-  absl::Status Open() {
-    store.reset();
-    auto opened =
-        ConfigStore::Open({.config_file = file, .state_directory = state, .force = force});
-    if (!opened.ok()) return opened.status();
-    store = *std::move(opened);
-    return absl::OkStatus();
-  }
-  // As an edit through the API.
-  void SetWeight(uint32_t weight) {
-    v1::Config config = store->config();
-    config.mutable_pools(0)->mutable_backends(0)->set_weight(weight);
-    REQUIRE(store->Replace(config, false, false).ok());
-  }
-  // The only version that is kept is this.
-  void Damage(const std::string& content) const {
-    std::filesystem::remove_all(state + "/versions");
-    std::filesystem::create_directory(state + "/versions");
-    directory.Write("state/below/versions/0000000002", content);
-  }
-  uint32_t weight() const { return store->config().pools(0).backends(0).weight(); }
-};
 
 TEST_CASE_METHOD(StoreFixture, "an edit lasts over a restart while FILE is the same") {
   REQUIRE(Open().ok());
@@ -169,8 +140,8 @@ TEST_CASE_METHOD(StoreFixture, "a start does not shrink wildly unless forced") {
     CHECK(store->version() == version);
     CHECK(store->source() == "the kept copy, not " + file);
     REQUIRE(store->Problems().size() == 1);
-    CHECK(
-        absl::StrContains(store->Problems()[0].text, file + ": not taken at the start: no VIP is left"));
+    CHECK(absl::StrContains(store->Problems()[0].text,
+                            file + ": not taken at the start: no VIP is left"));
   }
   const ConfigStore::Snapshot before = store->TakeSnapshot();
   v1::Config smaller = store->config();
@@ -193,14 +164,102 @@ TEST_CASE_METHOD(StoreFixture, "errors at the start name the file") {
   file = directory.File("missing.yaml");
   CHECK(absl::StrContains(Open().message(), "missing.yaml"));
   file = directory.Write("config.yaml", TestYaml());
+}
+
+TEST_CASE_METHOD(StoreFixture, "FILE is served although the state directory cannot be used") {
   state = directory.Write("not-a-directory", "");
-  CHECK(absl::StrContains(Open().message(), "not-a-directory: is not a directory"));
+  REQUIRE(Open().ok());
+  CHECK(weight() == 100);
+  REQUIRE(store->Problems().size() == 1);
+  CHECK(store->Problems()[0].kind == ProblemKind::kStateNotKept);
+  CHECK(absl::StrContains(store->Problems()[0].text, "not-a-directory: is not a directory"));
 }
 
 TEST_CASE_METHOD(StoreFixture, "one process at a time uses a state directory") {
   REQUIRE(Open().ok());
   const auto second = ConfigStore::Open({.config_file = file, .state_directory = state});
   CHECK(absl::StrContains(second.status().message(), "is in use by another control plane"));
+}
+
+TEST_CASE_METHOD(StoreFixture, "a FILE that cannot be taken never takes the service along") {
+  REQUIRE(Open().ok());
+  SetWeight(7);
+  const uint64_t version = store->version();
+  const std::string good = TestYaml();
+  const auto check = [&](const std::string& says) {
+    REQUIRE(Open().ok());
+    CHECK(weight() == 7);
+    CHECK(store->version() == version);
+    REQUIRE(store->Problems().size() == 1);
+    const ProblemNote problem = store->Problems()[0];
+    CHECK(problem.kind == ProblemKind::kConfigFileRefused);
+    CHECK(problem.thing == file);
+    CHECK(absl::StrContains(problem.text, says));
+  };
+  SECTION("half of it") {
+    directory.Write("config.yaml", good.substr(0, good.size() / 2));
+    check(file + ":");
+    // Also a second time, and a file that is mended comes into force.
+    check(file + ":");
+    directory.Write("config.yaml", absl::StrReplaceAll(good, {{"weight: 200", "weight: 150"}}));
+    REQUIRE(store->Reload().ok());
+    CHECK(store->Problems().empty());
+    CHECK(weight() == 100);
+    REQUIRE(Open().ok());
+    CHECK(store->Problems().empty());
+    CHECK(weight() == 100);
+  }
+  SECTION("line and column") {
+    directory.Write("config.yaml", good + "nonsense: 1\n");
+    check("config.yaml:16:1: nonsense: unknown");
+  }
+  SECTION("it is gone, or was never named") {
+    std::filesystem::remove(file);
+    check(file + ": No such file or directory");
+    file = "";
+    check("--config: FILE is missing");
+    CHECK(store->source() == "the kept copy, without --config");
+  }
+  SECTION("something else in its place") {
+    for (const Misplaced& thing : AllMisplaced()) {
+      CAPTURE(thing.name);
+      std::filesystem::remove(file);
+      thing.put(file);
+      check(thing.name == "empty" ? "" : file + ": ");
+    }
+  }
+  SECTION("and none of the kept versions is good either") {
+    store.reset();
+    directory.Write("config.yaml", "nonsense: 1\n");
+    Damage("rubbish");
+    const std::string error(Open().message());
+    CHECK(absl::StrContains(error, "config.yaml:1:1: nonsense"));
+    CHECK(absl::StrContains(error, "none of the kept versions can be used"));
+  }
+}
+
+TEST_CASE_METHOD(StoreFixture, "a reload that is refused is a problem until a change succeeds") {
+  REQUIRE(Open().ok());
+  directory.Write("config.yaml", TestYaml() + "nonsense: 1\n");
+  CHECK(!store->Reload().ok());
+  REQUIRE(store->Problems().size() == 1);
+  CHECK(store->Problems()[0].kind == ProblemKind::kConfigFileRefused);
+  CHECK(store->Problems()[0].text ==
+        "not taken: " + file + ":16:1: nonsense: unknown field; allowed are " +
+            store->Problems()[0].text.substr(store->Problems()[0].text.find("allowed are ") + 12));
+  const ConfigStore::Snapshot before = store->TakeSnapshot();
+  SECTION("by a command") {
+    SetWeight(7);
+    CHECK(store->Problems().empty());
+    // Unless the data plane does not take it.
+    store->Restore(before);
+    CHECK(store->Problems().size() == 1);
+  }
+  SECTION("by a good file, also if it is as before") {
+    directory.Write("config.yaml", TestYaml());
+    REQUIRE(store->Reload().ok());
+    CHECK(store->Problems().empty());
+  }
 }
 
 TEST_CASE("a state file is replaced whole and readable by its group only") {

@@ -10,27 +10,9 @@
 
 #include "controlplane/config_store.h"
 #include "controlplane/server/server.h"
+#include "tests/unit/controlplane/test_directory.h"
 
 namespace guideway {
-
-// A new directory below /tmp, removed with all in it.
-class TestDirectory {
- public:
-  TestDirectory();
-  ~TestDirectory();
-  const std::string& path() const { return path_; }
-  std::string File(const std::string& name) const { return path_ + "/" + name; }
-  // Writes a file and returns its path.
-  std::string Write(const std::string& name, const std::string& text) const;
-
- private:
-  std::string path_;
-};
-
-std::string ReadWhole(const std::string& path);
-
-// A valid configuration: pool web with web-1..web-4, pool idle, VIP site.
-std::string TestYaml();
 
 class TestApi {
  public:

@@ -8,8 +8,9 @@
 #include "absl/time/clock.h"
 #include "controlplane/event_loop.h"
 #include "controlplane/rollback_timer.h"
+#include "tests/unit/controlplane/misplaced.h"
 #include "tests/unit/controlplane/power_loss.h"
-#include "tests/unit/controlplane/test_api.h"
+#include "tests/unit/controlplane/test_directory.h"
 
 namespace guideway {
 namespace {
@@ -67,7 +68,7 @@ TEST_CASE_METHOD(VersionFixture, "the power fails at every step of every kind of
   REQUIRE(weight() == 6);
   const uint64_t version = store->version();
   const PowerLoss::Files before = Files();
-  REQUIRE(before.size() == 3);
+  REQUIRE(before.size() == 4);  // with the newest one's copy
 
   enum { kChange, kTakenBack, kUnconfirmed };
   for (const int kind : {kChange, kTakenBack, kUnconfirmed}) {
@@ -122,6 +123,7 @@ TEST_CASE_METHOD(VersionFixture, "a damaged newest version gives way to the last
                                  absl::StrReplaceAll(good, {{"weight: 8", "weight: 9"}})}) {
     store.reset();
     directory.Write("state/versions/0000000003", bad);
+    directory.Write("state/versions/newest.copy", bad);
     Open();
     CHECK(weight() == 7);
     REQUIRE(store->Problems().size() == 1);
@@ -138,6 +140,62 @@ TEST_CASE_METHOD(VersionFixture, "a damaged newest version gives way to the last
   Open();
   CHECK(weight() == 9);
   CHECK(store->Problems().empty());
+}
+
+TEST_CASE_METHOD(VersionFixture, "damage to the newest version alone loses nothing") {
+  Open();
+  REQUIRE(SetWeight(7).ok());
+  REQUIRE(SetWeight(8).ok());
+  const std::string good = ReadWhole(PathOf(3));
+  std::string flipped = good;
+  flipped[good.size() / 2] ^= 1;
+  for (const std::string& bad : {std::string(), good.substr(0, good.size() / 2), flipped}) {
+    store.reset();
+    directory.Write("state/versions/0000000003", bad);
+    Open();
+    CHECK(weight() == 8);
+    CHECK(store->version() == 3);
+    REQUIRE(store->Problems().size() == 1);
+    CHECK(store->Problems()[0].kind == ProblemKind::kStateDamaged);
+    CHECK(absl::StrContains(store->Problems()[0].text, PathOf(3) + ": "));
+    CHECK(absl::StrContains(store->Problems()[0].text, "nothing is lost"));
+    CHECK(ReadWhole(PathOf(3)) == good);
+    Open();
+    CHECK(store->Problems().empty());
+  }
+  // A copy of what was taken back is none of what comes after it.
+  const ConfigStore::Snapshot before = store->TakeSnapshot();
+  REQUIRE(SetWeight(9).ok());
+  store->Restore(before);
+  const std::string copy = ReadWhole(state + "/versions/newest.copy");
+  CHECK(absl::StrContains(copy, "weight: 8"));
+  CHECK(!absl::StrContains(copy, "weight: 9"));
+}
+
+TEST_CASE_METHOD(VersionFixture, "anything in the place of the files of a state directory") {
+  for (const std::string name :
+       {"lock", "start-attempts", "versions/0000000003", "versions/newest.copy", "versions", "."}) {
+    for (const Misplaced& thing : AllMisplaced()) {
+      CAPTURE(name, thing.name);
+      store.reset();
+      std::filesystem::remove_all(state);
+      Open();
+      REQUIRE(SetWeight(7).ok());
+      REQUIRE(SetWeight(8).ok());
+      store.reset();
+      const std::string path = name == "." ? state : state + "/" + name;
+      std::filesystem::remove_all(path);
+      thing.put(path);
+      Open();
+      const bool lost = name == "versions" || name == ".";
+      CHECK(weight() == (lost ? 100 : 8));
+      const bool harmless = (thing.name == "empty" && name == "lock") ||
+                            (thing.name == "directory" && lost) || name == "versions/newest.copy";
+      CHECK((!store->Problems().empty() || harmless));
+      store.reset();
+      if (name == ".") std::filesystem::remove(state);
+    }
+  }
 }
 
 TEST_CASE_METHOD(VersionFixture, "so many versions are kept, and any of them can come back") {

@@ -129,5 +129,25 @@ TEST_CASE("without a data plane there are no traffic counters that would look li
   }
 }
 
+TEST_CASE("whose counters are not known yet has none that would look like a reset") {
+  WatchSnapshot snapshot = SampleSnapshot();
+  snapshot.state->mutable_vips(0)->clear_traffic();
+  snapshot.state->mutable_pools(0)->mutable_backends(0)->clear_traffic();
+  const std::string& pool = snapshot.state->pools(0).pool().name();
+  const std::string& backend = snapshot.state->pools(0).backends(0).backend().name();
+  const auto samples = Samples(MetricsText(snapshot));
+  CHECK(samples.count(absl::StrCat("guideway_backend_enabled{pool=\"", pool, "\",backend=\"",
+                                   backend, "\"}")) == 1);
+  for (const auto& [name, value] : samples) {
+    INFO(name);
+    CHECK_FALSE((absl::StartsWith(name, "guideway_vip_") &&
+                 absl::StrContains(name, snapshot.state->vips(0).vip().name())));
+    CHECK_FALSE((absl::StartsWith(name, "guideway_backend_packets_total") &&
+                 absl::StrContains(name, absl::StrCat("backend=\"", backend, "\""))));
+  }
+  CHECK(Value(samples, absl::StrCat("guideway_dataplane_info{dataplane=\"",
+                                    snapshot.status.dataplane_instance(), "\"}")) == 1);
+}
+
 }  // namespace
 }  // namespace guideway

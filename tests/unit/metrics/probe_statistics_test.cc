@@ -34,11 +34,27 @@ TEST_CASE("a pool keeps its counts while it is there, also when a backend goes")
   statistics.Record("a", Outcome::kSuccess, absl::Milliseconds(2));
   statistics.Record("c", Outcome::kSuccess, absl::Milliseconds(2));
   statistics.SetPools({{"b", "web"}});
-  CHECK(statistics.Find("a") == nullptr);
+  statistics.Record("a", Outcome::kSuccess, absl::Milliseconds(2));  // of nobody any more
+  CHECK(statistics.Find("a")->succeeded == 1);
   CHECK(statistics.pools().at("web").counts.succeeded == 1);
   CHECK(statistics.pools().count("db") == 0);
   statistics.Record("b", Outcome::kSuccess, absl::Milliseconds(2));
   CHECK(statistics.pools().at("web").counts.succeeded == 2);
+  // Who comes back - disabled and enabled again - goes on counting.
+  statistics.SetPools({{"a", "web"}, {"b", "web"}, {"c", "db"}});
+  CHECK(statistics.Find("a")->succeeded == 1);
+  CHECK(statistics.pools().at("db").counts.succeeded == 1);
+}
+
+TEST_CASE("what is gone for good is not remembered for ever") {
+  ProbeStatistics statistics;
+  std::map<std::string, std::string> keys;
+  for (int i = 0; i < 5000; ++i) keys["b" + std::to_string(i)] = "p" + std::to_string(i);
+  statistics.SetPools(keys);
+  statistics.SetPools({{"b7", "p7"}});
+  CHECK(statistics.Find("b7") != nullptr);
+  CHECK(statistics.Find("b8") == nullptr);
+  CHECK(statistics.pools().size() == 1);
 }
 
 }  // namespace
