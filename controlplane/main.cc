@@ -128,6 +128,7 @@ struct Components {
   Controller* controller;
   const AuditLog* audit;
   const std::unique_ptr<WatchServer>* watch;  // null behind it: switched off, or not started yet
+  const std::unique_ptr<ApiServer>* server;   // null behind it: not started yet
 };
 
 void FillStatus(const Components& components, v1::GetStatusResponse* status) {
@@ -139,6 +140,7 @@ void FillStatus(const Components& components, v1::GetStatusResponse* status) {
   if (watch != nullptr && !watch->problem().empty()) {
     AddProblem(ProblemKind::kMetricsAddress, "--metrics_address", watch->problem(), status);
   }
+  if (*components.server != nullptr) (*components.server)->FillStatus(status);
 }
 
 WatchHooks MakeWatchHooks(ConfigStore* store, const Components& components) {
@@ -227,7 +229,7 @@ absl::Status Run() {
       &audit);
   RollbackTimer rollback_timer(&loop, store.get(), &changer);
   std::unique_ptr<WatchServer> watch;
-  const Components components = {&controller, &audit, &watch};
+  const Components components = {&controller, &audit, &watch, &server};
   const WatchHooks watch_hooks = MakeWatchHooks(store.get(), components);
   GW_ASSIGN_OR_RETURN(watch, StartWatchServer(&loop, watch_hooks));
   ServiceHooks hooks = MakeHooks(&loop, &changer, &controller);

@@ -96,11 +96,6 @@ absl::Status PrepareSocket(const ProbeRequest& request, int socket) {
       absl::StrCat("bind to ", request.source->ToString(), ": ", strerror(errno)));
 }
 
-bool IsOwnError(int error) {
-  return error == EADDRNOTAVAIL || error == ENOBUFS || error == ENOMEM || error == EMFILE ||
-         error == ENFILE || error == EAGAIN;
-}
-
 std::string TimeoutReason(absl::Duration timeout) {
   const int64_t milliseconds = absl::ToInt64Milliseconds(timeout);
   if (milliseconds % 1000 == 0) return absl::StrCat("timed out after ", milliseconds / 1000, " s");

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "controlplane/descriptor_shares.h"
 #include "glog/logging.h"
 
 namespace guideway {
@@ -27,7 +28,7 @@ Prober::Prober(EventLoop* loop, std::function<void(const std::string&)> on_chang
     : loop_(loop),
       on_change_(std::move(on_change)),
       on_result_(std::move(on_result)),
-      gate_(loop),
+      gate_(loop, DescriptorShares::OfThisProcess().probes),
       starter_(loop),
       random_(std::random_device()()) {}
 

@@ -16,6 +16,10 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/time/clock.h"
+#include "controlplane/descriptor_shares.h"
+#include "controlplane/report/problem.h"
+#include "controlplane/server/tcp_listener.h"
 #include "controlplane/state_file.h"
 #include "lib/base/status.h"
 #include "lib/base/unique_fd.h"
@@ -23,6 +27,12 @@
 namespace guideway {
 
 namespace {
+
+// Who has connected and proves nothing, or asks nothing, makes room for others after so long.
+constexpr int kHandshakeMs = 10'000;
+constexpr int kIdleMs = 600'000;
+// So long after a connection was refused the problem is named.
+constexpr absl::Duration kRefusalsShown = absl::Minutes(1);
 
 // Clears the way for a socket at `path`. gRPC would replace any socket, also one in use.
 absl::Status ClearSocketPath(const std::string& path) {
@@ -99,10 +109,10 @@ absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const std::string& s
   std::unique_ptr<ApiServer> server(new ApiServer(store, std::move(hooks), std::move(access)));
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
-  if (!options.listen.empty()) {
-    GW_ASSIGN_OR_RETURN(const auto credentials, MutualTls(options));
-    builder.AddListeningPort(options.listen, credentials, &server->tcp_port_);
-  }
+  const size_t share = DescriptorShares::OfThisProcess().api_connections;
+  GW_RETURN_IF_ERROR(server->StartTcp(options, share, &builder));
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleMs);
   builder.SetMaxReceiveMessageSize(kMaxApiMessageBytes);
   builder.SetMaxSendMessageSize(kMaxApiMessageBytes);
   grpc::ResourceQuota quota("api");
@@ -110,17 +120,19 @@ absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const std::string& s
   builder.SetResourceQuota(quota);
   builder.RegisterService(&server->service_);
   server->server_ = builder.BuildAndStart();
-  if (!options.listen.empty() && (server->server_ == nullptr || server->tcp_port_ == 0)) {
+  if (!options.listen.empty() && server->server_ == nullptr) {
     return absl::UnavailableError(
         absl::StrCat("--listen ", options.listen, ": cannot listen there with these certificates"));
   }
   if (server->server_ == nullptr) {
     return absl::UnavailableError("socket " + socket_path + ": the API cannot be served");
   }
-  GW_ASSIGN_OR_RETURN(server->listener_,
-                      UnixListener::Start(socket_path, [raw = server.get()](UniqueFd connection) {
-                        raw->Serve(std::move(connection));
-                      }));
+  if (server->tcp_listener_) GW_RETURN_IF_ERROR(server->tcp_listener_->Start());
+  GW_ASSIGN_OR_RETURN(
+      server->listener_,
+      UnixListener::Start(socket_path, share, [raw = server.get()](UniqueFd connection) {
+        return raw->Serve(std::move(connection));
+      }));
   // Groups are checked at every call: they need not be that of the socket.
   if (server->access_.has_groups() && chmod(socket_path.c_str(), 0666) != 0) {
     return ErrnoStatus(errno, "socket " + socket_path);
@@ -128,17 +140,63 @@ absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const std::string& s
   return server;
 }
 
-void ApiServer::Serve(UniqueFd connection) {
+absl::Status ApiServer::StartTcp(const ApiOptions& options, size_t most_connections,
+                                 grpc::ServerBuilder* builder) {
+  if (options.listen.empty()) return absl::OkStatus();
+  listen_ = options.listen;
+  GW_ASSIGN_OR_RETURN(const auto credentials, MutualTls(options));
+  absl::StatusOr<TcpListener> listener = ListenOn(options.listen);
+  if (!listener.ok()) {
+    return absl::UnavailableError(
+        absl::StrCat("--listen ", options.listen,
+                     ": cannot listen there: ", std::string(listener.status().message())));
+  }
+  tcp_port_ = listener->port;
+  tcp_acceptor_ = builder->experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials);
+  tcp_listener_ = std::make_unique<AcceptLoop>(
+      std::move(listener->socket), most_connections,
+      [this](UniqueFd connection) { return ServeTcp(std::move(connection)); });
+  return absl::OkStatus();
+}
+
+int ApiServer::Serve(UniqueFd connection) {
   auto registered = peers_.Register(std::move(connection));
   if (!registered.ok()) {
     LOG(ERROR) << "API: " << registered.status().message();
-    return;
+    return -1;
   }
-  grpc::AddInsecureChannelFromFd(server_.get(), registered->release());
+  const int number = registered->release();
+  grpc::AddInsecureChannelFromFd(server_.get(), number);
+  return number;
+}
+
+int ApiServer::ServeTcp(UniqueFd connection) {
+  grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
+  parameters.fd = connection.release();
+  const int number = parameters.fd;
+  tcp_acceptor_->HandleNewConnection(&parameters);
+  return number;
+}
+
+void ApiServer::AddRefusals(const std::string& listener, uint64_t count, Refusals* seen,
+                            v1::GetStatusResponse* status) {
+  if (count != seen->count) *seen = {count, absl::Now()};
+  if (absl::Now() - seen->last > kRefusalsShown) return;
+  AddProblem(ProblemKind::kApiConnections, listener,
+             absl::StrCat("the API refuses connections on ", listener,
+                          ": as many as its share of descriptors allows are open"),
+             status);
+}
+
+void ApiServer::FillStatus(v1::GetStatusResponse* status) {
+  if (listener_) AddRefusals("the Unix socket", listener_->refused(), &unix_refusals_, status);
+  if (tcp_listener_) AddRefusals(listen_, tcp_listener_->refused(), &tcp_refusals_, status);
 }
 
 ApiServer::~ApiServer() {
   listener_.reset();
+  tcp_listener_.reset();
   if (server_ == nullptr) return;
   service_.watch_hub()->Stop();
   server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1));

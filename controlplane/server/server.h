@@ -6,6 +6,8 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "controlplane/server/accept_loop.h"
 #include "controlplane/server/peer.h"
 #include "controlplane/server/service.h"
 #include "controlplane/server/unix_listener.h"
@@ -40,11 +42,24 @@ class ApiServer {
   int tcp_port() const { return tcp_port_; }  // 0: no TCP
   // Tells watchers of an event. Loop thread.
   void Publish(v1::WatchEvent event) { service_.watch_hub()->Publish(std::move(event)); }
+  // Loop thread.
+  void FillStatus(v1::GetStatusResponse* status);
 
  private:
   ApiServer(ConfigStore* store, ServiceHooks hooks, Access access);
-  // On the listener's thread.
-  void Serve(UniqueFd connection);
+  // On the listeners' threads; the number that gRPC has the connection under.
+  int Serve(UniqueFd connection);
+  int ServeTcp(UniqueFd connection);
+  absl::Status StartTcp(const ApiOptions& options, size_t most_connections,
+                        grpc::ServerBuilder* builder);
+
+  // Of a listener, as FillStatus() saw it last.
+  struct Refusals {
+    uint64_t count = 0;
+    absl::Time last = absl::InfinitePast();
+  };
+  static void AddRefusals(const std::string& listener, uint64_t count, Refusals* seen,
+                          v1::GetStatusResponse* status);
 
   UnixPeers peers_;
   const Access access_;
@@ -52,6 +67,10 @@ class ApiServer {
   GuidewayService service_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<UnixListener> listener_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> tcp_acceptor_;
+  std::unique_ptr<AcceptLoop> tcp_listener_;
+  std::string listen_;
+  Refusals unix_refusals_, tcp_refusals_;
 };
 
 }  // namespace guideway
