@@ -26,6 +26,7 @@ std::vector<std::string> Controller::BeyondCapacity(const v1::Config& config) co
 void Controller::FillState(v1::GetStateResponse* state) const { impl_->Report().FillState(state); }
 void Controller::FillStatus(v1::GetStatusResponse* status) const {
   impl_->Report().FillStatus(status);
+  impl_->FillVerdictProblems(status);
 }
 void Controller::ReadStats(std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done) {
   impl_->ReadStats(/*by_vip=*/true, std::move(done));
