@@ -226,9 +226,9 @@ TEST_CASE("own errors: no route, own firewall, dead neighbour, dead link are tol
     return;
   }
   Shell(&runner,
-        "ip link set lo up; ip link add a type veth peer name b; ip link set b up; "
-        "ip link set a up; ip addr add 10.9.0.1/24 dev a; "
-        "ip -6 addr add 2001:db8:9::1/64 dev a nodad; "
+        "ip link set lo up; ip link add va type veth peer name vb; ip link set vb up; "
+        "ip link set va up; ip addr add 10.9.0.1/24 dev va; "
+        "ip -6 addr add 2001:db8:9::1/64 dev va nodad; "
         "ip route add unreachable 10.9.1.0/24; ip route add prohibit 10.9.2.0/24; "
         "ip route add blackhole 10.9.3.0/24");
   const auto run = [&](ProbeKind kind, const std::string& address, int timeout_ms = 4000) {
@@ -261,8 +261,8 @@ TEST_CASE("own errors: no route, own firewall, dead neighbour, dead link are tol
         "admin-prohibited; add rule inet t o udp dport 80 drop; "
         "add rule inet t o icmp type echo-request drop'");
   Shell(&runner,
-        "ip neigh replace 10.9.0.2 lladdr 02:00:00:00:00:02 dev a; "
-        "ip neigh replace 10.9.0.3 lladdr 02:00:00:00:00:03 dev a");
+        "ip neigh replace 10.9.0.2 lladdr 02:00:00:00:00:02 dev va; "
+        "ip neigh replace 10.9.0.3 lladdr 02:00:00:00:00:03 dev va");
   for (const ProbeKind kind : kinds) {
     for (const char* address : {"10.9.0.2", "10.9.0.3"}) {
       const ProbeResult result = run(kind, address);
@@ -270,7 +270,7 @@ TEST_CASE("own errors: no route, own firewall, dead neighbour, dead link are tol
       CHECK(result.outcome == Outcome::kNotRun);
     }
   }
-  Shell(&runner, "nft delete table inet t; ip link set b down");
+  Shell(&runner, "nft delete table inet t; ip link set vb down");
   for (const ProbeKind kind : kinds) {
     for (const bool silent : {false, true}) {
       ProbeRequest request = Request(kind, kind == ProbeKind::kIcmp ? 0 : 80, "10.9.0.3");
@@ -280,7 +280,7 @@ TEST_CASE("own errors: no route, own firewall, dead neighbour, dead link are tol
       const ProbeResult result = runner.Run(request);
       INFO(LabelOf(request) << ": " << result.reason);
       CHECK(result.outcome == Outcome::kNotRun);
-      CHECK(absl::StrContains(result.reason, "a has no carrier"));
+      CHECK(absl::StrContains(result.reason, "va has no carrier"));
     }
   }
 }
