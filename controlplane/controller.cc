@@ -27,6 +27,7 @@ void Controller::FillState(v1::GetStateResponse* state) const { impl_->Report().
 void Controller::FillStatus(v1::GetStatusResponse* status) const {
   impl_->Report().FillStatus(status);
   impl_->FillProblems(status);
+  impl_->FillVerdictProblems(status);
 }
 void Controller::ReadStats(std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done) {
   impl_->ReadStats(/*by_vip=*/true, std::move(done));

@@ -43,6 +43,7 @@ Controller::Impl::Impl(EventLoop* loop, Options options)
           [this](const std::string& key, ProbeResult::Outcome outcome, absl::Duration took) {
             OnProbed(key, outcome, took);
           }),
+      verdict_keeper_(loop, options_.state_directory, [this] { return prober_.Verdicts(); }),
       guards_(&prober_, options_.state_directory),
       resolver_(loop, [this] { RecompileSoon(); }),
       session_(loop, options_.dataplane_socket, [this] { OnDataplane(); }),
@@ -74,6 +75,7 @@ absl::Status Controller::Impl::Start() {
   if (!made.ok()) LOG(ERROR) << "state directory: " << made.message();
   tables_.Load(loop_->Now());
   guards_.Load();
+  prober_.Remember(verdict_keeper_.Load());
   session_.Start();
   KeepCountersFresh();
   return absl::OkStatus();
@@ -147,6 +149,7 @@ void Controller::Impl::SetProbes() {
   probe_tunnel_.SetInUse(plan.uses_tunnel || lingering.uses_tunnel);
   prober_.SetTargets(plan.targets);
   guards_.SetConfig(config_);
+  guards_.SetProbes(plan.targets, pool_of_key_, loop_->Now());
   settling_.SetPools(plan.keys_by_pool, FromProto(config_.settle_time()), loop_->Now());
   UpdateSettling();
 }
@@ -192,6 +195,8 @@ bool Controller::Impl::AwaitsNextHops() {
 void Controller::Impl::OnHealth(const std::string& key) {
   const BackendHealth* health = prober_.Find(key);
   if (health == nullptr) return;
+  guards_.OnVerdict(key, loop_->Now());
+  verdict_keeper_.Changed();
   const bool healthy = health->state() == HealthState::kHealthy;
   if (lingering_.Contains(key)) {
     LOG(INFO) << "removed backend " << key << " is " << (healthy ? "healthy" : "unhealthy") << ": "
@@ -231,14 +236,22 @@ void Controller::Impl::UpdateSoon() {
   });
 }
 
+HealthState Controller::Impl::HealthForTables(const std::string& key) const {
+  const auto found = pool_of_key_.find(key);
+  const bool settles = found != pool_of_key_.end() && settling_.IsSettling(found->second);
+  if (!settles || guards_.IsForced(key) || prober_.IsKeptUnhealthy(key)) return HealthOf(key);
+  return HealthState::kHealthy;
+}
+
 // What the tables are made from, now.
 CompilerInput Controller::Impl::MakeInput() const {
   const channel::Welcome& welcome = session_.welcome();
   CompilerInput input;
   input.config = &config_;
-  input.health = [this](const std::string& key) { return HealthOf(key); };
-  input.is_settling = [this](const std::string& pool) { return settling_.IsSettling(pool); };
+  input.health = [this](const std::string& key) { return HealthForTables(key); };
+  input.is_settling = [](const std::string&) { return false; };
   input.is_ejected = [this](const std::string& key) { return passive_.IsEjected(key); };
+  input.keeps_flows = [this](const std::string& key) { return guards_.KeepsFlows(key); };
   input.next_hops = &resolver_.next_hops();
   input.ports = absl::MakeConstSpan(welcome.ports, welcome.port_count);
   input.steady_now = loop_->Now();
@@ -316,6 +329,10 @@ void Controller::Impl::SetDeadlineTimer() {
 
 void Controller::Impl::KeepCountersFresh() {
   counters_timer_ = loop_->After(kCountersInterval, [this] {
+    for (const std::string& pool : guards_.TakeChanged(loop_->Now())) {
+      tables_.HealthChanged(pool, loop_->Now());
+      UpdateSoon();
+    }
     if (passive_.Return(loop_->Now())) RecompileSoon();
     if (session_.ready()) {
       session_.ReadCounters([this](const auto& counters) {

@@ -29,6 +29,7 @@
 #include "controlplane/table_keeper.h"
 #include "controlplane/tunnel/probe_tunnel.h"
 #include "controlplane/unreachable.h"
+#include "controlplane/verdict_keeper.h"
 
 namespace guideway {
 
@@ -55,6 +56,9 @@ class Controller::Impl {
     if (!session_.ready()) return {};
     return BeyondCapacityOf(session_.welcome(), config);
   }
+  void FillVerdictProblems(v1::GetStatusResponse* status) const {
+    verdict_keeper_.FillStatus(status);
+  }
   void FillObservations(Observations* observations) const {
     observations->probes = probe_statistics_.pools();
     observations->channel = session_.response_times();
@@ -65,6 +69,8 @@ class Controller::Impl {
   // Of a backend in the flow tables, a second ago at most; nullopt: not known.
   std::optional<uint64_t> FlowsOf(const std::string& key) const;
   HealthState HealthOf(const std::string& key) const { return guards_.HealthOf(key); }
+  // The same, but that in a pool that settles all are healthy of whom nothing was known before.
+  HealthState HealthForTables(const std::string& key) const;
   ResolvedNextHop NextHopOf(const IpAddress& backend) const;
   void OnHealth(const std::string& key);
   void OnDataplane();
@@ -108,6 +114,7 @@ class Controller::Impl {
   ProbeTunnel probe_tunnel_;
   ProbeStatistics probe_statistics_;
   Prober prober_;
+  VerdictKeeper verdict_keeper_;
   HealthGuards guards_;
   UnreachableBackends unreachable_;
   LingeringProbes lingering_;

@@ -153,6 +153,11 @@ EventLoop::EventLoop() : state_(std::make_unique<State>()) {
 EventLoop::~EventLoop() = default;
 
 void EventLoop::Watch(int fd, uint32_t events, std::function<void(uint32_t)> handler) {
+  errno = TryWatch(fd, events, std::move(handler));
+  PCHECK(errno == 0) << "epoll_ctl of descriptor " << fd;
+}
+
+int EventLoop::TryWatch(int fd, uint32_t events, std::function<void(uint32_t)> handler) {
   Watched& entry = state_->watched[fd];
   const bool known = entry.watch_number != 0;
   entry.watch_number = state_->next_watch_number++;
@@ -164,7 +169,10 @@ void EventLoop::Watch(int fd, uint32_t events, std::function<void(uint32_t)> han
   // The descriptor may have been closed (which removes it from epoll) and its number used again.
   if (result != 0 && errno == ENOENT)
     result = epoll_ctl(state_->epoll.get(), EPOLL_CTL_ADD, fd, &event);
-  PCHECK(result == 0) << "epoll_ctl of descriptor " << fd;
+  if (result == 0) return 0;
+  const int error = errno;
+  state_->watched.erase(fd);
+  return error;
 }
 
 void EventLoop::Unwatch(int fd) {

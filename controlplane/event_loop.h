@@ -28,6 +28,9 @@ class EventLoop {
   // Watching a watched fd replaces its events and handler. The fd is borrowed. A handler may
   // unwatch any fd.
   void Watch(int fd, uint32_t events, std::function<void(uint32_t)> handler);
+  // The same; 0, or the errno for which the kernel does not watch it (ENOMEM, ENOSPC): then it is
+  // not watched.
+  int TryWatch(int fd, uint32_t events, std::function<void(uint32_t)> handler);
   void Unwatch(int fd);
 
   // Calls `handler` once, `delay` from now (monotonic clock).

@@ -1,6 +1,7 @@
 // See health_guards.h.
 #include "controlplane/health_guards.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -18,6 +19,8 @@ namespace guideway {
 namespace {
 
 constexpr char kFile[] = "health-overrides";
+// Longer than default probes take to find a short fault of their way over, see CommonFailures.
+constexpr absl::Duration kCommonFailureBound = absl::Seconds(60);
 
 std::string KeyOf(const v1::Pool& pool, const v1::Backend& backend) {
   return BackendKey(pool.name(), backend.name(), backend.address());
@@ -87,8 +90,56 @@ void HealthGuards::SetConfig(const v1::Config& config) {
   announcing_.SetVips(std::move(vips));
 }
 
+void HealthGuards::SetProbes(const std::map<std::string, BackendProbes>& targets,
+                             const std::map<std::string, std::string>& pool_of_key,
+                             absl::Duration now) {
+  std::map<std::string, CommonFailures::Member> members;
+  for (const auto& [key, target] : targets) {
+    CommonFailures::Member member;
+    member.pool = pool_of_key.at(key);
+    member.address = key.substr(key.rfind('/') + 1);  // see BackendKey()
+    member.fall = 1;
+    for (const ProbeTarget& probe : target.probes) {
+      member.fall = std::max(member.fall, probe.fall);
+      member.round =
+          std::max(member.round, probe.interval * (1 + probe.jitter) + probe.request.timeout);
+    }
+    member.verdict = Probed(key);
+    members.emplace(key, std::move(member));
+  }
+  common_.SetMembers(members, kCommonFailureBound, now);
+}
+
+void HealthGuards::OnAnswer(const std::string& key, absl::Duration began, absl::Duration now) {
+  const BackendHealth* health = prober_->Find(key);
+  if (health != nullptr) common_.OnAnswer(key, health->failing(), began, now);
+}
+
+void HealthGuards::OnVerdict(const std::string& key, absl::Duration now) {
+  common_.OnVerdict(key, Probed(key), now);
+}
+
+std::set<std::string> HealthGuards::TakeChanged(absl::Duration now) {
+  if (common_.Busy()) common_.Update(now);
+  std::set<std::string> changed = common_.TakeChanged();
+  // What bears on announcing alone.
+  std::set<std::string> long_held;
+  for (const CommonFailures::Episode& episode : common_.Episodes(now)) {
+    if (!episode.long_held) continue;
+    long_held.insert(episode.pool);
+    if (!long_held_.contains(episode.pool)) changed.insert(episode.pool);
+  }
+  long_held_ = std::move(long_held);
+  return changed;
+}
+
 void HealthGuards::Update(absl::Duration now) {
-  limiter_.Update([this](const std::string& key) { return Probed(key); }, now);
+  now_ = now;
+  limiter_.Update(
+      [this](const std::string& key) {
+        return common_.IsHeld(key) ? HealthState::kHealthy : Probed(key);
+      },
+      now);
 }
 
 void HealthGuards::UpdateVips(const v1::Pool& pool) {
@@ -116,7 +167,7 @@ HealthState HealthGuards::HealthOf(const std::string& key) const {
       return forced->second ? HealthState::kHealthy : HealthState::kUnhealthy;
     }
   }
-  return limiter_.IsHeld(key) ? HealthState::kHealthy : Probed(key);
+  return common_.IsHeld(key) || limiter_.IsHeld(key) ? HealthState::kHealthy : Probed(key);
 }
 
 HealthGuards::Share HealthGuards::ShareOf(const v1::Pool& pool) const {
@@ -126,7 +177,8 @@ HealthGuards::Share HealthGuards::ShareOf(const v1::Pool& pool) const {
     ++share.total;
     const std::string key = KeyOf(pool, backend);
     if (is_unreachable_ && is_unreachable_(key)) continue;
-    const HealthState health = HealthOf(key);
+    const bool probed = !IsForced(key) && common_.IsLongHeld(key, now_);
+    const HealthState health = probed ? Probed(key) : HealthOf(key);
     if (health == HealthState::kHealthy || health == HealthState::kUnprobed) ++share.healthy;
   }
   return share;
@@ -185,6 +237,11 @@ void HealthGuards::FillBackend(const v1::Pool& pool, const v1::Backend& backend,
     state->set_health(forced->second ? v1::HEALTH_HEALTHY : v1::HEALTH_UNHEALTHY);
     state->set_health_forced(true);
     why = "forced by hand; last probe: ";
+  } else if (common_.IsHeld(key)) {
+    state->set_ejection_held(true);
+    why = "unhealthy, but stays, as all of the pool fail: ";
+  } else if (common_.KeepsFlows(key)) {
+    why = "many fail at once: known flows stay: ";
   } else if (limiter_.IsHeld(key)) {
     state->set_ejection_held(true);
     why = "unhealthy, but stays for the pool's ejection_limit: ";
@@ -222,6 +279,23 @@ void HealthGuards::FillStatus(v1::GetStatusResponse* status) const {
   if (late >= absl::Seconds(1)) {
     AddProblem(ProblemKind::kProbesLate, "",
                "probes start more than a second late: this host cannot run so many", status);
+  }
+}
+
+void HealthGuards::FillCommonFailures(absl::Duration now, v1::GetStatusResponse* status) const {
+  for (const CommonFailures::Episode& episode : common_.Episodes(now)) {
+    std::string text;
+    if (episode.held > 0) {
+      text = absl::StrCat("pool ", episode.pool, ": nobody answers its probes: verdicts on ",
+                          episode.held, " are held",
+                          episode.long_held ? ", but no longer for announcing" : "");
+    }
+    if (episode.kept > 0) {
+      text = absl::StrCat(text.empty() ? absl::StrCat("pool ", episode.pool, ": ") : text + "; ",
+                          episode.kept, " of ", episode.backends,
+                          " failed at once: their known flows stay for now");
+    }
+    AddProblem(ProblemKind::kCommonFailure, absl::StrCat("pool ", episode.pool), text, status);
   }
 }
 

@@ -1,5 +1,5 @@
-// What stands between the probes' verdicts and their effects: operators' orders, the limit on
-// ejections, and whether VIPs are to be announced.
+// What stands between the probes' verdicts and their effects: operators' orders, failures that many
+// backends have in common, the limit on ejections, and whether VIPs are to be announced.
 //
 // Who asks for a backend's health asks here. Thread safety: loop thread only.
 #ifndef GUIDEWAY_CONTROLPLANE_HEALTH_GUARDS_H_
@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "absl/time/time.h"
 #include "controlplane/api/guideway_service.pb.h"
 #include "controlplane/health/announcing.h"
+#include "controlplane/health/common_failures.h"
 #include "controlplane/health/ejection_limiter.h"
 #include "controlplane/health/overrides.h"
 #include "controlplane/health/prober.h"
@@ -37,6 +39,14 @@ class HealthGuards {
   void Load();
   // After the prober has its targets.
   void SetConfig(const v1::Config& config);
+  // The same, of the backends that `targets` has by key, which are of these pools.
+  void SetProbes(const std::map<std::string, BackendProbes>& targets,
+                 const std::map<std::string, std::string>& pool_of_key, absl::Duration now);
+  // What a probe that began at `began` has told, and what a backend's state has become by it.
+  void OnAnswer(const std::string& key, absl::Duration began, absl::Duration now);
+  void OnVerdict(const std::string& key, absl::Duration now);
+  // About every second. Pools whose tables may be others by now for what the above have done.
+  std::set<std::string> TakeChanged(absl::Duration now);
   // Lets time and verdicts take effect. Before health is used for tables.
   void Update(absl::Duration now);
   // Decides about announcing the VIPs of a pool that is not settling. After Update(), and after
@@ -47,6 +57,11 @@ class HealthGuards {
 
   // Health as it takes effect, by backend key.
   HealthState HealthOf(const std::string& key) const;
+  bool IsForced(const std::string& key) const { return forced_.contains(key); }
+  // Its known flows stay even if it is unhealthy.
+  bool KeepsFlows(const std::string& key) const { return common_.KeepsFlows(key); }
+  // Nobody of the pool is healthy, and those that were get flows.
+  bool HoldsWholePool(const std::string& pool) const { return common_.HoldsWholePool(pool); }
   bool IsPaused(const std::string& pool) const { return overrides_.IsPaused(pool); }
   bool IsAnnounced(const std::string& vip) const { return announcing_.IsAnnounced(vip); }
 
@@ -59,6 +74,7 @@ class HealthGuards {
   void FillBackend(const v1::Pool& pool, const v1::Backend& backend, v1::BackendState* state) const;
   void FillVip(const v1::Config& config, const v1::Vip& vip, v1::VipState* state) const;
   void FillStatus(v1::GetStatusResponse* status) const;
+  void FillCommonFailures(absl::Duration now, v1::GetStatusResponse* status) const;
 
  private:
   struct Share {
@@ -74,7 +90,10 @@ class HealthGuards {
   HealthOverrides overrides_;
   std::map<std::string, bool> forced_;  // to healthy?, by backend key
   std::map<std::string, std::vector<std::string>> vips_of_pool_;
+  CommonFailures common_;
   EjectionLimiter limiter_;
+  std::set<std::string> long_held_;  // pools, as last told by TakeChanged()
+  absl::Duration now_;               // of the last Update()
   Announcing announcing_;
   std::function<bool(const std::string& key)> is_unreachable_;  // null: nobody is
   std::string problem_;

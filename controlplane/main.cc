@@ -148,6 +148,7 @@ void FillStatus(const Components& components, v1::GetStatusResponse* status) {
     AddProblem(ProblemKind::kFlagRefused, "", problem, status);
   }
   if (*components.server == nullptr) return;
+  (*components.server)->FillStatus(status);
   for (const std::string& problem : (*components.server)->problems()) {
     AddProblem(ProblemKind::kApiListener, "", problem, status);
   }

@@ -177,7 +177,7 @@ void StateReport::FillPool(const v1::Pool& pool, v1::PoolState* state) const {
   state->set_probes_paused(guards.IsPaused(pool.name()));
   const auto found = compiled.pools.find(pool.name());
   if (found == compiled.pools.end()) return;
-  state->set_failed_open(found->second.failed_open);
+  state->set_failed_open(found->second.failed_open || guards.HoldsWholePool(pool.name()));
   state->set_backups_serve(found->second.backups_serve);
   state->set_table_digest(absl::StrCat(absl::Hex(found->second.digest->value(), absl::kZeroPad16)));
 }
@@ -309,6 +309,7 @@ void StateReport::FillStatus(v1::GetStatusResponse* status) const {
     AddProblem(ProblemKind::kProbesNotRun, "", not_probed, status);
   }
   guards.FillStatus(status);
+  guards.FillCommonFailures(now, status);
   status->set_settling(settling.AnySettling());
   status->set_wanted_generation(session.wanted_generation());
   status->set_dataplane_generation(session.generation());

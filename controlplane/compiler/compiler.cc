@@ -307,7 +307,10 @@ absl::Status Compiler::AssignSlots(const CompilerInput& input, const v1::Pool& p
   std::vector<MaglevBackend> takers;
   for (size_t i = 0; i < keys.size(); ++i) {
     const v1::Backend& backend = pool.backends(static_cast<int>(i));
-    const BackendRole& role = roles.backends[i];
+    BackendRole role = roles.backends[i];
+    if (pool.unhealthy_keeps_flows() || (input.keeps_flows && input.keeps_flows(keys[i]))) {
+      role.keeps_known_flows = backend.state() != v1::DISABLED;
+    }
     const uint16_t index = result->backends.at(keys[i]).index;
     registry_->SetKeepsKnownFlows(keys[i], role.keeps_known_flows);
     const channel::BackendBody& body = result->tables.backends.at(index);

@@ -41,6 +41,7 @@ struct CompilerInput {
   std::function<HealthState(const std::string& key)> health;
   std::function<bool(const std::string& pool)> is_settling;
   std::function<bool(const std::string& key)> is_ejected;           // null: nobody is
+  std::function<bool(const std::string& key)> keeps_flows;          // though unhealthy; null: none
   const std::map<IpAddress, ResolvedNextHop>* next_hops = nullptr;  // by backend address
   absl::Span<const channel::PortInfo> ports;                        // of the data plane
   absl::Duration steady_now;                                        // monotonic

@@ -57,6 +57,9 @@ HealthState BackendHealth::Combined() const {
 }
 
 std::string BackendHealth::reason() const {
+  if (probes_.size() == 1 && assumed_ && probes_[0].health.reason().empty()) {
+    return "as it was kept; no result yet";
+  }
   if (probes_.size() == 1) return probes_[0].health.reason();
   std::string text;
   for (const One& probe : probes_) {
@@ -64,6 +67,12 @@ std::string BackendHealth::reason() const {
                     probe.health.reason().empty() ? "no result yet" : probe.health.reason());
   }
   return text;
+}
+
+bool BackendHealth::failing() const {
+  const auto fails = [](const One& probe) { return probe.health.failing(); };
+  if (!any_suffices_) return std::any_of(probes_.begin(), probes_.end(), fails);
+  return !probes_.empty() && std::all_of(probes_.begin(), probes_.end(), fails);
 }
 
 bool BackendHealth::not_run() const {

@@ -25,6 +25,11 @@ class BackendHealth {
 
   explicit BackendHealth(absl::Duration now) : since_(now) {}
 
+  // A state that was found out before this object was there; before SetProbes().
+  void Assume(HealthState state) {
+    state_ = state;
+    assumed_ = true;
+  }
   // The health stays as it is, whatever the probes were: the next results will tell.
   void SetProbes(const std::vector<ProbeSetting>& probes, bool any_suffices, absl::Duration now);
   // Takes a result of the probe with this place in SetProbes(); true if the state has changed.
@@ -37,6 +42,8 @@ class BackendHealth {
   // Of the last results; of several probes with their labels.
   std::string reason() const;
   bool not_run() const;  // the last run of a probe was not possible
+  // The last results, were they verdicts, would make it unhealthy.
+  bool failing() const;
   size_t probe_count() const { return probes_.size(); }
 
  private:
@@ -49,6 +56,7 @@ class BackendHealth {
   std::vector<One> probes_;
   bool any_suffices_ = false;
   HealthState state_ = HealthState::kUnknown;
+  bool assumed_ = false;
   absl::Duration since_;
 };
 

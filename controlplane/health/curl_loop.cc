@@ -3,6 +3,7 @@
 #include "controlplane/health/curl_loop.h"
 
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include "glog/logging.h"
 
@@ -32,13 +33,26 @@ int CurlLoop::OnSocket(CURL*, curl_socket_t fd, int what, void* user, void*) {
   }
   const uint32_t events = (what & CURL_POLL_IN ? uint32_t{EPOLLIN} : 0) |
                           (what & CURL_POLL_OUT ? uint32_t{EPOLLOUT} : 0);
-  curl->loop_->Watch(fd, events, [curl, fd](uint32_t happened) {
+  const int error = curl->loop_->TryWatch(fd, events, [curl, fd](uint32_t happened) {
     const int action = (happened & EPOLLIN ? CURL_CSELECT_IN : 0) |
                        (happened & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
                        (happened & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
     curl->Act(fd, action);
   });
+  const auto owner = curl->probes_.find(fd);
+  if (error != 0 && owner != curl->probes_.end()) owner->second->GiveUp(error);
   return 0;
+}
+
+int CurlLoop::OnCloseSocket(void* user, curl_socket_t fd) {
+  auto* curl = static_cast<CurlLoop*>(user);
+  const auto owner = curl->probes_.find(fd);
+  if (owner != curl->probes_.end()) {
+    owner->second->ReadStory();
+    owner->second->socket_ = CURL_SOCKET_BAD;
+    curl->probes_.erase(owner);
+  }
+  return close(fd);
 }
 
 int CurlLoop::OnTimer(CURLM*, long timeout_ms, void* user) {

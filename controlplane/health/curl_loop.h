@@ -8,11 +8,15 @@
 
 #include <memory>
 #include <string>
+#include <unordered_map>
 
 #include "controlplane/event_loop.h"
+#include "controlplane/health/blame.h"
 #include "controlplane/health/probe.h"
 
 namespace guideway {
+
+class CurlProbe;
 
 // Must outlive its transfers.
 class CurlLoop {
@@ -26,12 +30,14 @@ class CurlLoop {
   friend class CurlProbe;
   static int OnSocket(CURL* easy, curl_socket_t fd, int what, void* user, void* socket_data);
   static int OnTimer(CURLM* multi, long timeout_ms, void* user);
+  static int OnCloseSocket(void* user, curl_socket_t fd);
   // Lets curl work on a socket (or CURL_SOCKET_TIMEOUT), then hands out what has finished.
   void Act(curl_socket_t fd, int what);
 
   EventLoop* loop_;
   CURLM* multi_;
   EventLoop::TimerId timer_ = 0;
+  std::unordered_map<curl_socket_t, CurlProbe*> probes_;  // by their open sockets
 };
 
 // One transfer: an easy handle. Never follows redirects, uses no proxy and no kept connection,
@@ -68,12 +74,21 @@ class CurlProbe : public Probe {
   static size_t OnBody(char* data, size_t size, size_t count, void* user);
   // The user may destroy this object within the call: nothing may be touched after it.
   void Finish(CURLcode code);
+  void Finish(ProbeResult result);
   ProbeResult ResultOf(CURLcode code);
+  ProbeResult OfConnection(int error) const;
+  // What the socket says of itself, before it is closed.
+  void ReadStory();
+  // Ends soon as not run: the kernel will not watch the socket.
+  void GiveUp(int error);
   void Release();
 
   CurlLoop* const curl_;
   ProbeDone done_;
-  absl::Status prepared_;  // the socket, see PrepareSocket()
+  absl::Status prepared_;                   // the socket, see PrepareSocket()
+  curl_socket_t socket_ = CURL_SOCKET_BAD;  // curl's, while it is open
+  SocketStory story_;
+  EventLoop::TimerId give_up_timer_ = 0;
   curl_slist* headers_ = nullptr;
   curl_slist* connect_to_ = nullptr;
   bool body_cut_ = false;

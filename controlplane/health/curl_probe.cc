@@ -40,6 +40,31 @@ bool IsTlsError(CURLcode code) {
          code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_CIPHER;
 }
 
+// What curl says of itself and of this host, and not of the other end.
+bool IsOwnCode(CURLcode code) {
+  switch (code) {
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_FAILED_INIT:
+    case CURLE_URL_MALFORMAT:
+    case CURLE_NOT_BUILT_IN:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_RESOLVE_HOST:  // no name is ever asked for
+    case CURLE_READ_ERROR:
+    case CURLE_OUT_OF_MEMORY:
+    case CURLE_ABORTED_BY_CALLBACK:
+    case CURLE_BAD_FUNCTION_ARGUMENT:
+    case CURLE_INTERFACE_FAILED:
+    case CURLE_SSL_ENGINE_NOTFOUND:
+    case CURLE_SSL_ENGINE_SETFAILED:
+    case CURLE_SSL_ENGINE_INITFAILED:
+    case CURLE_SSL_CRL_BADFILE:
+    case CURLE_NO_CONNECTION_AVAILABLE:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 CurlProbe::CurlProbe(CurlLoop* curl, const ProbeRequest& request, const std::string& path,
@@ -82,10 +107,11 @@ void CurlProbe::SetOptions(const std::string& path) {
   curl_easy_setopt(easy_, CURLOPT_ERRORBUFFER, error_text_);
   curl_easy_setopt(easy_, CURLOPT_WRITEFUNCTION, &CurlProbe::OnBody);
   curl_easy_setopt(easy_, CURLOPT_WRITEDATA, this);
-  if (request_.via || request_.source.has_value()) {
-    curl_easy_setopt(easy_, CURLOPT_OPENSOCKETFUNCTION, &CurlProbe::OnOpenSocket);
-    curl_easy_setopt(easy_, CURLOPT_OPENSOCKETDATA, this);
-  }
+  // Ours, so that curl does not keep to itself why there is no socket, or no connection.
+  curl_easy_setopt(easy_, CURLOPT_OPENSOCKETFUNCTION, &CurlProbe::OnOpenSocket);
+  curl_easy_setopt(easy_, CURLOPT_OPENSOCKETDATA, this);
+  curl_easy_setopt(easy_, CURLOPT_CLOSESOCKETFUNCTION, &CurlLoop::OnCloseSocket);
+  curl_easy_setopt(easy_, CURLOPT_CLOSESOCKETDATA, curl_);
   if (!request_.host.empty()) AddHeader(absl::StrCat("Host: ", request_.host));
 }
 
@@ -108,11 +134,15 @@ void CurlProbe::SetTlsOptions() {
 
 curl_socket_t CurlProbe::OnOpenSocket(void* user, curlsocktype, curl_sockaddr* address) {
   auto* probe = static_cast<CurlProbe*>(user);
-  UniqueFd made(socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol));
+  UniqueFd made(
+      socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol));
   probe->prepared_ = made.valid()
                          ? PrepareSocket(probe->request_, made.get())
                          : absl::UnavailableError(absl::StrCat("socket: ", strerror(errno)));
-  return probe->prepared_.ok() ? made.release() : CURL_SOCKET_BAD;
+  if (!probe->prepared_.ok()) return CURL_SOCKET_BAD;
+  probe->socket_ = made.release();
+  probe->curl_->probes_[probe->socket_] = probe;
+  return probe->socket_;
 }
 
 size_t CurlProbe::OnBody(char* data, size_t size, size_t count, void* user) {
@@ -124,11 +154,37 @@ size_t CurlProbe::OnBody(char* data, size_t size, size_t count, void* user) {
 }
 
 void CurlProbe::Finish(CURLcode code) {
-  ProbeResult result =
-      prepared_.ok() ? CheckWay(request_.via.get(), ResultOf(code)) : ResultOfPreparing(prepared_);
+  if (socket_ != CURL_SOCKET_BAD) ReadStory();
+  Finish(prepared_.ok() ? CheckWay(request_.via.get(), ResultOf(code))
+                        : ResultOfPreparing(prepared_));
+}
+
+void CurlProbe::Finish(ProbeResult result) {
   Release();
   const ProbeDone done = std::move(done_);
   done(std::move(result));
+}
+
+void CurlProbe::ReadStory() { story_ = StoryOf(socket_); }
+
+void CurlProbe::GiveUp(int error) {
+  if (give_up_timer_ != 0) return;
+  // Not from within curl.
+  give_up_timer_ = curl_->loop_->After(absl::ZeroDuration(), [this, error] {
+    Finish(
+        ProbeResult{ProbeResult::Outcome::kNotRun, absl::StrCat("epoll_ctl: ", strerror(error))});
+  });
+}
+
+ProbeResult CurlProbe::OfConnection(int error) const {
+  ProbeResult result{ProbeResult::Outcome::kFailure,
+                     absl::StrCat("connect: ", error != 0 ? strerror(error) : "failed")};
+  if (error == 0 || IsOwnErrorOfConnection(error, story_)) {
+    result.outcome = ProbeResult::Outcome::kNotRun;
+  }
+  if (story_.icmp == SocketStory::kFirewall) result.reason += ", says this host";
+  if (story_.icmp == SocketStory::kNeighbour) result.unheard = story_.source;
+  return result;
 }
 
 ProbeResult CurlProbe::ResultOf(CURLcode code) {
@@ -138,16 +194,11 @@ ProbeResult CurlProbe::ResultOf(CURLcode code) {
     return Judge(status);
   }
   if (code == CURLE_OPERATION_TIMEDOUT) {
-    return {ProbeResult::Outcome::kFailure, TimeoutReason(request_.timeout)};
+    return {ProbeResult::Outcome::kFailure, TimeoutReason(request_.timeout), story_.source};
   }
   long error = 0;
   curl_easy_getinfo(easy_, CURLINFO_OS_ERRNO, &error);
-  if (code == CURLE_COULDNT_CONNECT) {
-    return {IsOwnError(static_cast<int>(error)) ? ProbeResult::Outcome::kNotRun
-                                                : ProbeResult::Outcome::kFailure,
-            absl::StrCat("connect: ", error != 0 ? strerror(static_cast<int>(error)) : "failed")};
-  }
-  if (code == CURLE_OUT_OF_MEMORY) return {ProbeResult::Outcome::kNotRun, "out of memory"};
+  if (code == CURLE_COULDNT_CONNECT) return OfConnection(static_cast<int>(error));
   if (code == CURLE_SSL_CACERT_BADFILE) {
     return {ProbeResult::Outcome::kNotRun,
             absl::StrCat("cannot read certificates of ", request_.tls_ca_file)};
@@ -155,17 +206,21 @@ ProbeResult CurlProbe::ResultOf(CURLcode code) {
   if (code == CURLE_HTTP2_STREAM) {
     return {ProbeResult::Outcome::kFailure, "HTTP: the server reset the stream"};
   }
-  return {ProbeResult::Outcome::kFailure,
+  // curl tells the errno of the call that failed, if one has.
+  const bool own = IsOwnCode(code) || (error != 0 && IsOwnErrorOfAnswer(static_cast<int>(error)));
+  return {own ? ProbeResult::Outcome::kNotRun : ProbeResult::Outcome::kFailure,
           absl::StrCat(IsTlsError(code) ? "TLS: " : "HTTP: ",
                        error_text_[0] != '\0' ? error_text_ : curl_easy_strerror(code))};
 }
 
 void CurlProbe::Release() {
   if (easy_ == nullptr) return;
+  curl_->loop_->Cancel(give_up_timer_);
   curl_multi_remove_handle(curl_->multi_, easy_);
   curl_easy_cleanup(easy_);
   curl_slist_free_all(headers_);
   curl_slist_free_all(connect_to_);
+  if (socket_ != CURL_SOCKET_BAD) curl_->probes_.erase(socket_);
   easy_ = nullptr;
 }
 

@@ -56,7 +56,7 @@ class IcmpProbe : public SocketProbe {
     const int family = ipv4_ ? AF_INET : AF_INET6;
     const int protocol = ipv4_ ? int{IPPROTO_ICMP} : int{IPPROTO_ICMPV6};
     socket_.reset(socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
-    raw_ = !socket_.valid() && (errno == EACCES || errno == EPERM || errno == EPROTONOSUPPORT);
+    raw_ = !socket_.valid();
     if (!Connect(SOCK_RAW, protocol)) return;
     if (raw_) HearRepliesOnly();
     // Short reads are whole; before the kernel's pool is ready this would fail, which only makes
@@ -71,7 +71,7 @@ class IcmpProbe : public SocketProbe {
                 2);  // a ping socket sets its own
     if (ipv4_) message_.header.checksum = Checksum(&message_, sizeof(message_));
     if (send(socket_.get(), &message_, sizeof(message_), MSG_NOSIGNAL) < 0) {
-      FinishSoon(OfError("send", errno));
+      FinishSoon(OfCall("send", errno));
       return;
     }
     Await(EPOLLIN, [this](uint32_t) { Read(); });
@@ -95,7 +95,7 @@ class IcmpProbe : public SocketProbe {
     std::array<uint8_t, 256> buffer;
     const ssize_t got = recv(socket_.get(), buffer.data(), buffer.size(), 0);
     if (got < 0) {
-      if (errno != EAGAIN && errno != EINTR) Finish(OfError("ping", errno));
+      if (errno != EAGAIN && errno != EINTR) Finish(OfAnswer("ping", errno));
       return;
     }
     // A raw IPv4 socket gives the IP header, too.

@@ -85,6 +85,12 @@ ProbeResult CheckWay(ProbePath* via, ProbeResult result) {
 }
 
 absl::Status PrepareSocket(const ProbeRequest& request, int socket) {
+  // Without this the kernel keeps who has sent an ICMPv6 error to itself; see blame.h.
+  if (!request.address.IsIpv4() && request.kind != ProbeKind::kUdp &&
+      request.kind != ProbeKind::kIcmp) {
+    const int on = 1;
+    setsockopt(socket, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof(on));
+  }
   if (request.via) return request.via->Prepare(socket);
   if (!request.source.has_value()) return absl::OkStatus();
   // So that one local port serves connections to many backends.
@@ -94,11 +100,6 @@ absl::Status PrepareSocket(const ProbeRequest& request, int socket) {
   if (bind(socket, source.get(), source.size()) == 0) return absl::OkStatus();
   return absl::UnavailableError(
       absl::StrCat("bind to ", request.source->ToString(), ": ", strerror(errno)));
-}
-
-bool IsOwnError(int error) {
-  return error == EADDRNOTAVAIL || error == ENOBUFS || error == ENOMEM || error == EMFILE ||
-         error == ENFILE || error == EAGAIN;
 }
 
 std::string TimeoutReason(absl::Duration timeout) {

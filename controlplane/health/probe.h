@@ -27,6 +27,8 @@ struct ProbeResult {
   };
   Outcome outcome = Outcome::kNotRun;
   std::string reason;  // in words: "connect: Connection refused"
+  // Of silence: the address of this host that nothing came back to.
+  std::optional<IpAddress> unheard = std::nullopt;
 };
 
 // How a probe's packets get to a backend if not as the kernel's routes would have it.
@@ -34,12 +36,14 @@ class ProbePath {
  public:
   virtual ~ProbePath() = default;
   // Makes a TCP socket that is not connected yet one whose packets go this way. Unavailable: this
-  // host cannot do it now; any other error says why the backend cannot be reached.
+  // host cannot do it now; any other error says that the backend or a router is silent.
   virtual absl::Status Prepare(int socket) = 0;
   // Why the packets of the socket prepared last did not go this way; ok: they did.
   virtual absl::Status Check() = 0;
   // What about this host may be why nothing came back; empty: nothing known.
   virtual std::string Doubt() const { return ""; }
+  // Equal for ways that lead to the same backend alike; empty: equal to none.
+  virtual std::string Identity() const { return ""; }
 };
 
 enum class ProbeKind : uint8_t { kTcp, kHttp, kHttps, kUdp, kIcmp, kGrpc, kGrpcs, kExec };
@@ -100,9 +104,6 @@ ProbeResult CheckWay(ProbePath* via, ProbeResult result);
 
 // Sets a socket that is not connected yet on its way: via, or from its source. As Prepare().
 absl::Status PrepareSocket(const ProbeRequest& request, int socket);
-// Whether an errno says that this host has not the means: no port, memory or descriptor left.
-bool IsOwnError(int error);
-
 // "timed out after 3 s"
 std::string TimeoutReason(absl::Duration timeout);
 

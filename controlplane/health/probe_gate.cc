@@ -7,8 +7,17 @@ namespace guideway {
 
 class ProbeGate::Pass {
  public:
-  Pass(ProbeGate* gate, Lane lane) : gate_(gate), lane_(lane) { ++gate_->taken_[lane_]; }
-  ~Pass() { GiveBack(); }
+  Pass(ProbeGate* gate, Lane lane) : gate_(gate), lane_(lane) {
+    ++gate_->taken_[lane_];
+    if (lane_ == kNetwork) ++gate_->out_;
+  }
+  ~Pass() {
+    GiveBack();
+    if (lane_ != kNetwork) return;
+    if (gate_->out_-- == gate_->descriptors_ && !gate_->waiting_[lane_].empty()) {
+      gate_->AdmitSoon();
+    }
+  }
   Pass(const Pass&) = delete;
   Pass& operator=(const Pass&) = delete;
 
@@ -24,7 +33,8 @@ class ProbeGate::Pass {
   bool counts_ = true;
 };
 
-ProbeGate::ProbeGate(EventLoop* loop) : loop_(loop) {}
+ProbeGate::ProbeGate(EventLoop* loop, size_t descriptors)
+    : loop_(loop), descriptors_(descriptors) {}
 
 ProbeGate::~ProbeGate() {
   loop_->Cancel(age_timer_);
@@ -61,7 +71,7 @@ void ProbeGate::AdmitSoon() {
 
 void ProbeGate::Admit() {
   for (const Lane lane : {kNetwork, kProgram}) {
-    while (taken_[lane] < kRoom[lane] && !waiting_[lane].empty()) {
+    while (HasRoom(lane) && !waiting_[lane].empty()) {
       const std::shared_ptr<Admitted> admitted = waiting_[lane].front().admitted.lock();
       waiting_[lane].pop_front();
       if (admitted == nullptr) continue;

@@ -2,8 +2,9 @@
 // host, makes probes late but never makes them time out for want of processor time.
 //
 // Two lanes. Probes by the network: only those younger than 250 ms count; one that has been out for
-// longer waits for a backend and costs nothing meanwhile. Programs: all that run count. Who comes
-// too many waits, first come, first served. Thread safety: loop thread only.
+// longer waits for a backend and costs nothing meanwhile but a descriptor, of which probes have a
+// share. Programs: all that run count. Who comes too many waits, first come, first served. Thread
+// safety: loop thread only.
 #ifndef GUIDEWAY_CONTROLPLANE_HEALTH_PROBE_GATE_H_
 #define GUIDEWAY_CONTROLPLANE_HEALTH_PROBE_GATE_H_
 
@@ -26,7 +27,8 @@ class ProbeGate {
   class Pass;  // held as long as the probe runs
   using Admitted = std::function<void(std::shared_ptr<Pass>)>;
 
-  explicit ProbeGate(EventLoop* loop);
+  // At most `descriptors` probes by the network are out at a time, young or not.
+  ProbeGate(EventLoop* loop, size_t descriptors);
   ~ProbeGate();
   ProbeGate(const ProbeGate&) = delete;
   ProbeGate& operator=(const ProbeGate&) = delete;
@@ -42,11 +44,16 @@ class ProbeGate {
     absl::Duration since;
     std::weak_ptr<Admitted> admitted;
   };
+  bool HasRoom(Lane lane) const {
+    return taken_[lane] < kRoom[lane] && (lane != kNetwork || out_ < descriptors_);
+  }
   void Admit();
   void AdmitSoon();
   void AgeYoung();
 
   EventLoop* loop_;
+  const size_t descriptors_;
+  size_t out_ = 0;  // probes by the network
   size_t taken_[kLanes] = {};
   std::deque<Waiting> waiting_[kLanes];
   std::deque<std::pair<absl::Duration, std::weak_ptr<Pass>>> young_;  // by their time to age

@@ -3,6 +3,9 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "controlplane/health/blame.h"
+
 namespace guideway {
 
 CurlLoop* ProbeStarter::CurlFor(const ProbeRequest& request) {
@@ -12,6 +15,17 @@ CurlLoop* ProbeStarter::CurlFor(const ProbeRequest& request) {
 }
 
 std::unique_ptr<Probe> ProbeStarter::Start(const ProbeRequest& request, ProbeDone done) {
+  done = [done = std::move(done)](ProbeResult result) {
+    // Silence tells nothing if no answer can come in.
+    if (result.outcome != ProbeResult::Outcome::kNotRun && result.unheard.has_value()) {
+      const std::string trouble = LinkTrouble(*result.unheard);
+      if (!trouble.empty()) {
+        result.outcome = ProbeResult::Outcome::kNotRun;
+        result.reason = absl::StrCat(result.reason, ", and ", trouble);
+      }
+    }
+    done(std::move(result));
+  };
   switch (request.kind) {
     case ProbeKind::kTcp:
       return StartTcpProbe(loop_, request, std::move(done));

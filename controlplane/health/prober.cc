@@ -1,10 +1,15 @@
 // Scheduling of checks and bookkeeping of their results.
 #include "controlplane/health/prober.h"
 
+#include <openssl/sha.h>
+
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "controlplane/descriptor_shares.h"
 #include "glog/logging.h"
 
 namespace guideway {
@@ -20,6 +25,29 @@ std::string IdentityOf(const ProbeTarget& target, const std::string& key) {
                       absl::ToInt64Nanoseconds(target.interval), " ", target.jitter, " ",
                       target.request.via ? key : "");
 }
+// All that a backend's health is found out by, but for how often and with which thresholds.
+std::string AskedBy(const BackendProbes& target, const std::string& key) {
+  std::string asked = target.any_suffices ? "any of " : "all of ";
+  for (const ProbeTarget& probe : target.probes) {
+    const std::string request = guideway::IdentityOf(probe.request);
+    std::string way;
+    if (probe.request.via) {
+      way = probe.request.via->Identity();
+      if (way.empty()) way = "that of " + key;
+    }
+    absl::StrAppend(&asked, request.size(), ":", request, way.size(), ":", way);
+  }
+  return asked;
+}
+
+// As it may be kept on disk: what is asked may hold secrets.
+std::string DigestOf(const std::string& text) {
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
+  return absl::BytesToHexString(
+      absl::string_view(reinterpret_cast<const char*>(digest), sizeof(digest) / 2));
+}
+
 }  // namespace
 
 Prober::Prober(EventLoop* loop, std::function<void(const std::string&)> on_change,
@@ -27,7 +55,7 @@ Prober::Prober(EventLoop* loop, std::function<void(const std::string&)> on_chang
     : loop_(loop),
       on_change_(std::move(on_change)),
       on_result_(std::move(on_result)),
-      gate_(loop),
+      gate_(loop, DescriptorShares::OfThisProcess().probes),
       starter_(loop),
       random_(std::random_device()()) {}
 
@@ -39,22 +67,31 @@ void Prober::SetTargets(const std::map<std::string, BackendProbes>& targets) {
   for (auto& [key, entry] : entries_) entry.in_use = false;
   for (auto& [identity, check] : checks_) check->subscribers.clear();
   const absl::Duration now = loop_->Now();
+  std::unordered_map<std::string, const Entry*> by_identity;
+  for (const auto& [key, entry] : entries_) {
+    if (entry.health.state() != HealthState::kUnknown) by_identity[entry.identity] = &entry;
+  }
   std::map<std::string, std::vector<std::string>> identities;
   for (const auto& [key, target] : targets) {
-    Entry& entry = entries_.try_emplace(key, now).first->second;
+    const auto [it, is_new] = entries_.try_emplace(key, now);
+    Entry& entry = it->second;
     entry.in_use = true;
     std::vector<BackendHealth::ProbeSetting> settings;
     for (const ProbeTarget& probe : target.probes) {
       settings.push_back({IdentityOf(probe, key), LabelOf(probe.request), probe.rise, probe.fall});
     }
+    std::string asked = AskedBy(target, key);
+    if (asked != entry.asked) {
+      entry.identity = DigestOf(asked);
+      entry.asked = std::move(asked);
+    }
+    if (is_new) TakeOver(&entry, by_identity);
     entry.health.SetProbes(settings, target.any_suffices, now);
     for (const auto& setting : settings) identities[key].push_back(setting.identity);
   }
-  std::erase_if(entries_, [](const auto& item) { return !item.second.in_use; });
-  unknown_count_ =
-      static_cast<size_t>(std::count_if(entries_.begin(), entries_.end(), [](const auto& item) {
-        return item.second.health.state() == HealthState::kUnknown;
-      }));
+  Forget();
+  unknown_count_ = static_cast<size_t>(std::count_if(
+      entries_.begin(), entries_.end(), [](const auto& item) { return item.second.unsure(); }));
   not_run_.clear();
   for (const auto& [key, entry] : entries_) NoteNotRun(key, entry.health);
   for (const auto& [key, target] : targets) {
@@ -81,6 +118,66 @@ void Prober::Subscribe(const std::string& key, const ProbeTarget& target,
   check->target = target;  // the way may be another object
   check->subscribers.push_back({key, entry, place});
   if (is_new) Schedule(check, UnknownInterval(*check) * Random(0, 1));
+}
+
+void Prober::TakeOver(Entry* entry,
+                      const std::unordered_map<std::string, const Entry*>& by_identity) {
+  if (const auto found = by_identity.find(entry->identity); found != by_identity.end()) {
+    entry->health = found->second->health;
+    entry->last_result = found->second->last_result;
+    entry->kept = true;
+    entry->assumed = found->second->assumed;
+  } else if (const auto known = known_.find(entry->identity);
+             known != known_.end() && loop_->Now() - known->second.last_result <= kOldestVerdict) {
+    entry->health.Assume(known->second.state);
+    entry->last_result = known->second.last_result;
+    entry->kept = entry->assumed = true;
+  }
+}
+
+// Of those that are not there any more the verdict stays, for a time.
+void Prober::Forget() {
+  for (const auto& [key, entry] : entries_) {
+    if (entry.in_use || entry.health.state() == HealthState::kUnknown) continue;
+    known_[entry.identity] = {entry.health.state(), entry.last_result};
+  }
+  std::erase_if(entries_, [](const auto& item) { return !item.second.in_use; });
+  for (const auto& [key, entry] : entries_) known_.erase(entry.identity);
+  std::erase_if(known_, [this](const auto& item) {
+    return loop_->Now() - item.second.last_result > kOldestVerdict;
+  });
+}
+
+void Prober::Remember(std::vector<Verdict> verdicts) {
+  for (Verdict& verdict : verdicts) {
+    if (verdict.age > kOldestVerdict) continue;
+    known_[std::move(verdict.identity)] = {
+        verdict.healthy ? HealthState::kHealthy : HealthState::kUnhealthy,
+        loop_->Now() - verdict.age};
+  }
+}
+
+std::vector<Verdict> Prober::Verdicts() const {
+  std::vector<Verdict> verdicts;
+  const absl::Duration now = loop_->Now();
+  std::set<absl::string_view> told;
+  for (const auto& [key, entry] : entries_) {
+    if (entry.health.state() == HealthState::kUnknown) continue;
+    if (!told.insert(entry.identity).second) continue;
+    verdicts.push_back(
+        {entry.identity, entry.health.state() == HealthState::kHealthy, now - entry.last_result});
+  }
+  for (const auto& [identity, known] : known_) {
+    if (told.contains(identity)) continue;
+    verdicts.push_back({identity, known.state == HealthState::kHealthy, now - known.last_result});
+  }
+  return verdicts;
+}
+
+bool Prober::IsKeptUnhealthy(const std::string& key) const {
+  const auto found = entries_.find(key);
+  return found != entries_.end() && found->second.kept &&
+         found->second.health.state() == HealthState::kUnhealthy;
 }
 
 const BackendHealth* Prober::Find(const std::string& key) const {
@@ -116,10 +213,9 @@ void Prober::Finish(Check* check, const ProbeResult& result) {
   check->pass.reset();
   check->ticket.reset();
   const std::vector<std::string> changed = Tell(*check, result);
-  const bool unknown = std::any_of(
-      check->subscribers.begin(), check->subscribers.end(), [](const Subscriber& subscriber) {
-        return subscriber.entry->health.state() == HealthState::kUnknown;
-      });
+  const bool unknown =
+      std::any_of(check->subscribers.begin(), check->subscribers.end(),
+                  [](const Subscriber& subscriber) { return subscriber.entry->unsure(); });
   const absl::Duration interval =
       unknown ? std::min(check->target.interval, UnknownInterval(*check)) : check->target.interval;
   const double jitter = check->target.jitter;
@@ -133,19 +229,23 @@ std::vector<std::string> Prober::Tell(const Check& check, const ProbeResult& res
   std::vector<std::string> changed;
   for (const Subscriber& subscriber : check.subscribers) {
     BackendHealth& health = subscriber.entry->health;
-    if (on_result_) on_result_(subscriber.key, result.outcome, loop_->Now() - check.started);
-    if (result.outcome == ProbeResult::Outcome::kNotRun) {
-      if (health.RecordNotRun(subscriber.probe, result)) {
-        LOG(WARNING) << "probe of " << subscriber.key << " not run: " << result.reason;
-      }
-      NoteNotRun(subscriber.key, health);
-      continue;
+    Entry* entry = subscriber.entry;
+    const bool was_unsure = entry->unsure();
+    bool changes = false;
+    if (result.outcome != ProbeResult::Outcome::kNotRun) {
+      changes = health.Record(subscriber.probe, result, loop_->Now());
+      entry->last_result = loop_->Now();
+      // Confirmed, or changed.
+      const bool agrees = health.failing() == (health.state() == HealthState::kUnhealthy);
+      if (changes || agrees) entry->assumed = false;
+      if (changes) entry->kept = false;
+      if (was_unsure && !entry->unsure()) --unknown_count_;
+    } else if (health.RecordNotRun(subscriber.probe, result)) {
+      LOG(WARNING) << "probe of " << subscriber.key << " not run: " << result.reason;
     }
-    const bool was_unknown = health.state() == HealthState::kUnknown;
-    const bool changes = health.Record(subscriber.probe, result, loop_->Now());
     NoteNotRun(subscriber.key, health);
+    if (on_result_) on_result_(subscriber.key, result.outcome, loop_->Now() - check.started);
     if (!changes) continue;
-    if (was_unknown) --unknown_count_;
     changed.push_back(subscriber.key);
   }
   return changed;

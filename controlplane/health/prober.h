@@ -4,7 +4,9 @@
 // wants them; those of one check never overlap. Intervals have jitter. While a backend is unknown,
 // its checks are asked again within a second or, if there are many such backends, within 250 us for
 // each of them; the same goes for the first check. So a verdict on every backend is there soon
-// after start, at a pace that a processor can keep. Thread safety: loop thread only.
+// after start, at a pace that a processor can keep. Verdicts belong to what is asked of which
+// address: a backend that comes with another name, or comes back, has the verdict that is known of
+// it, until its next results confirm or change it. Thread safety: loop thread only.
 #ifndef GUIDEWAY_CONTROLPLANE_HEALTH_PROBER_H_
 #define GUIDEWAY_CONTROLPLANE_HEALTH_PROBER_H_
 
@@ -41,9 +43,18 @@ struct BackendProbes {
   bool paused = false;        // not probed; health stays as it is
 };
 
+// Of an address by its probes, whatever backend of whichever pool asks.
+struct Verdict {
+  std::string identity;  // 32 hex digits: of the address, the probes and their way
+  bool healthy = false;
+  absl::Duration age;  // of the last result
+};
+
 class Prober {
  public:
-  // Is told of each probe's result; changes nothing.
+  static constexpr absl::Duration kOldestVerdict = absl::Hours(1);
+
+  // Is told of each probe's result, which Find() then has already; changes nothing here.
   using OnResult = std::function<void(const std::string& key, ProbeResult::Outcome outcome,
                                       absl::Duration took)>;
 
@@ -57,6 +68,14 @@ class Prober {
   // Replaces the targets. A target whose key stays keeps its health, also if what is probed
   // changes: the next probes will tell.
   void SetTargets(const std::map<std::string, BackendProbes>& targets);
+  // What is known of those that are not there now, if it is not older than an hour. Of one that
+  // comes, SetTargets() makes its state.
+  void Remember(std::vector<Verdict> verdicts);
+  // What is known now, of those that are there and of those that were.
+  std::vector<Verdict> Verdicts() const;
+  // Its unhealthy state has been taken over, and no verdict of its own has come since.
+  bool IsKeptUnhealthy(const std::string& key) const;
+
   // Null for a key that is not probed. Valid until the next SetTargets().
   const BackendHealth* Find(const std::string& key) const;
   // Keys of those that this host could not probe the last time: their health stays as it was.
@@ -71,6 +90,16 @@ class Prober {
     explicit Entry(absl::Duration now) : health(now) {}
     BackendHealth health;
     bool in_use = true;  // by the SetTargets() going on
+    std::string asked;   // what its probes ask; `identity` is its digest
+    std::string identity;
+    absl::Duration last_result = -absl::InfiniteDuration();
+    bool kept = false;     // its state has been taken over and not changed since
+    bool assumed = false;  // and no result has confirmed it
+    bool unsure() const { return assumed || health.state() == HealthState::kUnknown; }
+  };
+  struct Known {
+    HealthState state = HealthState::kUnknown;
+    absl::Duration last_result;
   };
   struct Subscriber {
     std::string key;
@@ -87,6 +116,9 @@ class Prober {
     std::unique_ptr<Probe> probe;
   };
 
+  // What is known of it under another name, or from before.
+  void TakeOver(Entry* entry, const std::unordered_map<std::string, const Entry*>& by_identity);
+  void Forget();
   void Subscribe(const std::string& key, const ProbeTarget& target, const std::string& identity,
                  Entry* entry, size_t place);
   void Schedule(Check* check, absl::Duration delay);
@@ -105,7 +137,8 @@ class Prober {
   ProbeStarter starter_;
   std::mt19937_64 random_;
   std::map<std::string, Entry> entries_;
-  size_t unknown_count_ = 0;  // of the entries
+  size_t unknown_count_ = 0;                      // of the entries: those that are unsure
+  std::unordered_map<std::string, Known> known_;  // by identity, of those that are not there
   std::set<std::string> not_run_;
   std::unordered_map<std::string, std::unique_ptr<Check>> checks_;  // by identity
 };

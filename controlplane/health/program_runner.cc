@@ -25,6 +25,28 @@ constexpr char kPath[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
 constexpr size_t kKeptBytes = size_t{64} * 1024;  // of the output, for what is expected
 constexpr size_t kShownBytes = 200;               // of its first line, in the reason
 constexpr int kIdTypePidfd = 3;                   // P_PIDFD, which old headers lack
+// Exit statuses of a shell, and of much else, that has not found or could not run a program.
+constexpr int kNotExecutable = 126, kNotFound = 127;
+
+// By which this host ends a program that asks for too much, or a program ends that is broken.
+// Others may be a program's own way to end when nothing has answered it (SIGALRM, SIGTERM,
+// SIGPIPE).
+bool IsOwnSignal(int signal) {
+  switch (signal) {
+    case SIGKILL:
+    case SIGXCPU:
+    case SIGXFSZ:
+    case SIGSYS:
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGILL:
+    case SIGFPE:
+    case SIGABRT:
+      return true;
+    default:
+      return false;
+  }
+}
 
 std::vector<char*> Pointers(std::vector<std::string>* texts) {
   std::vector<char*> pointers;
@@ -86,11 +108,19 @@ class ProgramProbe : public Probe {
       timer_ = loop_->After(absl::ZeroDuration(), [this, result] { Finish(result); });
       return;
     }
+    int unwatched = loop_->TryWatch(output_.get(), EPOLLIN, [this](uint32_t) { ReadOutput(); });
+    if (unwatched == 0) {
+      unwatched = loop_->TryWatch(pidfd_.get(), EPOLLIN, [this](uint32_t) { OnEnd(); });
+    }
+    if (unwatched != 0) {
+      ProbeResult result{ProbeResult::Outcome::kNotRun,
+                         absl::StrCat("epoll_ctl: ", strerror(unwatched))};
+      timer_ = loop_->After(absl::ZeroDuration(), [this, result] { Finish(result); });
+      return;
+    }
     timer_ = loop_->After(request_.timeout, [this] {
       Finish({ProbeResult::Outcome::kFailure, TimeoutReason(request_.timeout) + ", killed"});
     });
-    loop_->Watch(output_.get(), EPOLLIN, [this](uint32_t) { ReadOutput(); });
-    loop_->Watch(pidfd_.get(), EPOLLIN, [this](uint32_t) { OnEnd(); });
   }
   ~ProgramProbe() override { Release(); }
 
@@ -134,8 +164,11 @@ class ProgramProbe : public Probe {
     }
     siginfo_t info{};
     // Left as it is until the group is killed, so that the group's number stays its own.
-    waitid(static_cast<idtype_t>(kIdTypePidfd), static_cast<id_t>(pidfd_.get()), &info,
-           WEXITED | WNOWAIT);
+    if (waitid(static_cast<idtype_t>(kIdTypePidfd), static_cast<id_t>(pidfd_.get()), &info,
+               WEXITED | WNOWAIT) != 0) {
+      Finish({ProbeResult::Outcome::kNotRun, absl::StrCat("waitid: ", strerror(errno))});
+      return;
+    }
     Finish(Judge(info));
   }
 
@@ -143,10 +176,14 @@ class ProgramProbe : public Probe {
     const std::string line = FirstLine(text_);
     const std::string says = line.empty() ? "" : ": " + line;
     if (info.si_code != CLD_EXITED) {
-      return {ProbeResult::Outcome::kFailure,
+      return {IsOwnSignal(info.si_status) ? ProbeResult::Outcome::kNotRun
+                                          : ProbeResult::Outcome::kFailure,
               absl::StrCat("ended by signal ", info.si_status, says)};
     }
     const std::string status = absl::StrCat("exit status ", info.si_status, says);
+    if (info.si_status == kNotExecutable || info.si_status == kNotFound) {
+      return {ProbeResult::Outcome::kNotRun, status};
+    }
     if (info.si_status != 0) return {ProbeResult::Outcome::kFailure, status};
     if (text_.find(request_.expect) == std::string::npos) {
       return {ProbeResult::Outcome::kFailure, status + ", output without what is expected"};
@@ -199,12 +236,15 @@ void ProgramRunner::Bury(pid_t pid, UniqueFd pidfd) {
   }
   // Killed, but not yet ended.
   dying_[pid] = std::move(pidfd);
-  loop_->Watch(fd, EPOLLIN, [this, pid, fd](uint32_t) {
+  const int unwatched = loop_->TryWatch(fd, EPOLLIN, [this, pid, fd](uint32_t) {
     siginfo_t ended{};
     waitid(static_cast<idtype_t>(kIdTypePidfd), static_cast<id_t>(fd), &ended, WEXITED | WNOHANG);
     loop_->Unwatch(fd);
     dying_.erase(pid);
   });
+  if (unwatched == 0) return;
+  waitid(static_cast<idtype_t>(kIdTypePidfd), static_cast<id_t>(fd), &info, WEXITED);
+  dying_.erase(pid);
 }
 
 }  // namespace guideway

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "controlplane/health/blame.h"
 #include "controlplane/health/socket_address.h"
 
 namespace guideway {
@@ -33,7 +34,7 @@ bool SocketProbe::Connect(int type, int protocol) {
   }
   SocketAddress address(request_.address, request_.port);
   if (connect(socket_.get(), address.get(), address.size()) != 0 && errno != EINPROGRESS) {
-    FinishSoon(CheckWay(request_.via.get(), OfError("connect", errno)));
+    FinishSoon(CheckWay(request_.via.get(), OfCall("connect", errno)));
     return false;
   }
   return true;
@@ -42,17 +43,36 @@ bool SocketProbe::Connect(int type, int protocol) {
 void SocketProbe::Await(uint32_t events, std::function<void(uint32_t)> handler) {
   timer_ =
       loop_->After(request_.timeout, [this] { Finish(CheckWay(request_.via.get(), TimedOut())); });
-  loop_->Watch(socket_.get(), events, std::move(handler));
+  const int error = loop_->TryWatch(socket_.get(), events, std::move(handler));
+  if (error == 0) return;
+  loop_->Cancel(timer_);
+  FinishSoon(OfCall("epoll_ctl", error));
 }
 
-ProbeResult SocketProbe::TimedOut() const {
-  return {ProbeResult::Outcome::kFailure, TimeoutReason(request_.timeout)};
-}
+ProbeResult SocketProbe::TimedOut() const { return Silence(TimeoutReason(request_.timeout)); }
 
-ProbeResult SocketProbe::OfError(const std::string& what, int error) {
-  // Not the backend's fault: no local port or memory for another connection.
-  return {IsOwnError(error) ? ProbeResult::Outcome::kNotRun : ProbeResult::Outcome::kFailure,
+ProbeResult SocketProbe::OfCall(const std::string& what, int error) {
+  return {IsOwnErrorOfCall(error) ? ProbeResult::Outcome::kNotRun : ProbeResult::Outcome::kFailure,
           absl::StrCat(what, ": ", strerror(error))};
+}
+
+ProbeResult SocketProbe::OfConnection(int error) const {
+  const SocketStory story = StoryOf(socket_.get());
+  ProbeResult result{ProbeResult::Outcome::kFailure, absl::StrCat("connect: ", strerror(error))};
+  if (IsOwnErrorOfConnection(error, story)) result.outcome = ProbeResult::Outcome::kNotRun;
+  if (story.icmp == SocketStory::kFirewall) result.reason += ", says this host";
+  if (story.icmp == SocketStory::kNeighbour) result.unheard = story.source;
+  return result;
+}
+
+ProbeResult SocketProbe::OfAnswer(const std::string& what, int error) {
+  return {
+      IsOwnErrorOfAnswer(error) ? ProbeResult::Outcome::kNotRun : ProbeResult::Outcome::kFailure,
+      absl::StrCat(what, ": ", strerror(error))};
+}
+
+ProbeResult SocketProbe::Silence(const std::string& reason) const {
+  return {ProbeResult::Outcome::kFailure, reason, StoryOf(socket_.get()).source};
 }
 
 void SocketProbe::FinishSoon(ProbeResult result) {

@@ -31,9 +31,10 @@ class HealthStateMachine {
   void SetThresholds(uint32_t rise, uint32_t fall);
 
   HealthState state() const { return state_; }
-  const std::string& reason() const { return reason_; }  // of the last result; empty before it
-  absl::Duration since() const { return since_; }        // when the state was entered
-  bool not_run() const { return not_run_; }              // the last probe could not be run
+  const std::string& reason() const { return reason_; }    // of the last result; empty before it
+  absl::Duration since() const { return since_; }          // when the state was entered
+  bool not_run() const { return not_run_; }                // the last probe could not be run
+  bool failing() const { return failures_in_a_row_ > 0; }  // the last that was run has failed
 
  private:
   uint32_t rise_;

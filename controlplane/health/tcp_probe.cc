@@ -3,8 +3,11 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "controlplane/health/socket_probe.h"
 
 namespace guideway {
@@ -18,10 +21,13 @@ class TcpProbe : public SocketProbe {
     Await(EPOLLOUT, [this](uint32_t) {
       int error = 0;
       socklen_t size = sizeof(error);
-      getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
-      Finish(CheckWay(request_.via.get(),
-                      error == 0 ? ProbeResult{ProbeResult::Outcome::kSuccess, "connected"}
-                                 : OfError("connect", error)));
+      ProbeResult result{ProbeResult::Outcome::kSuccess, "connected"};
+      if (getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
+        result = {ProbeResult::Outcome::kNotRun, absl::StrCat("getsockopt: ", strerror(errno))};
+      } else if (error != 0) {
+        result = OfConnection(error);
+      }
+      Finish(CheckWay(request_.via.get(), std::move(result)));
     });
   }
 };

@@ -20,7 +20,7 @@ class UdpProbe : public SocketProbe {
       : SocketProbe(loop, request, std::move(done)) {
     if (!Connect(SOCK_DGRAM, IPPROTO_UDP)) return;
     if (send(socket_.get(), request_.send.data(), request_.send.size(), MSG_NOSIGNAL) < 0) {
-      FinishSoon(OfError("send", errno));
+      FinishSoon(OfCall("send", errno));
       return;
     }
     Await(EPOLLIN, [this](uint32_t) { Read(); });
@@ -28,7 +28,11 @@ class UdpProbe : public SocketProbe {
 
  private:
   ProbeResult TimedOut() const override {
-    if (request_.silent) return {ProbeResult::Outcome::kSuccess, "not refused"};
+    if (request_.silent) {
+      ProbeResult result = Silence("not refused");
+      result.outcome = ProbeResult::Outcome::kSuccess;
+      return result;
+    }
     if (wrong_answer_bytes_ != 0) return WrongAnswer();
     return SocketProbe::TimedOut();
   }
@@ -42,7 +46,7 @@ class UdpProbe : public SocketProbe {
     std::string answer(kMaxAnswerBytes, '\0');
     const ssize_t got = recv(socket_.get(), answer.data(), answer.size(), 0);
     if (got < 0) {
-      if (errno != EAGAIN && errno != EINTR) Finish(OfError("answer", errno));
+      if (errno != EAGAIN && errno != EINTR) Finish(OfAnswer("answer", errno));
       return;
     }
     answer.resize(static_cast<size_t>(got));

@@ -14,6 +14,10 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/time/clock.h"
+#include "controlplane/descriptor_shares.h"
+#include "controlplane/report/problem.h"
+#include "controlplane/server/tcp_listener.h"
 #include "controlplane/state_file.h"
 #include "lib/base/regular_file.h"
 #include "lib/base/status.h"
@@ -24,6 +28,11 @@ namespace guideway {
 namespace {
 
 constexpr size_t kMaxPemBytes = 1 << 20;
+// Who has connected and proves nothing, or asks nothing, makes room for others after so long.
+constexpr int kHandshakeMs = 10'000;
+constexpr int kIdleMs = 600'000;
+// So long after a connection was refused the problem is named.
+constexpr absl::Duration kRefusalsShown = absl::Minutes(1);
 
 // Clears the way for a socket at `path`. gRPC would replace any socket, also one in use.
 absl::Status ClearSocketPath(const std::string& path) {
@@ -117,6 +126,8 @@ absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const std::string& s
 }
 
 void ApiServer::SetUp(grpc::ServerBuilder* builder) {
+  builder->AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleMs);
   builder->SetMaxReceiveMessageSize(kMaxApiMessageBytes);
   builder->SetMaxSendMessageSize(kMaxApiMessageBytes);
   builder->SetResourceQuota(quota_);
@@ -125,9 +136,10 @@ void ApiServer::SetUp(grpc::ServerBuilder* builder) {
 
 absl::Status ApiServer::ListenOnSocket() {
   GW_RETURN_IF_ERROR(ClearSocketPath(socket_path_));
-  GW_ASSIGN_OR_RETURN(listener_, UnixListener::Start(socket_path_, [this](UniqueFd connection) {
-                        Serve(std::move(connection));
-                      }));
+  GW_ASSIGN_OR_RETURN(
+      listener_,
+      UnixListener::Start(socket_path_, DescriptorShares::OfThisProcess().api_connections,
+                          [this](UniqueFd connection) { return Serve(std::move(connection)); }));
   // Groups are checked at every call: they need not be that of the socket.
   if (access_.has_groups() && chmod(socket_path_.c_str(), 0666) != 0) {
     return ErrnoStatus(errno, "socket " + socket_path_);
@@ -139,18 +151,26 @@ absl::Status ApiServer::ListenOnSocket() {
 absl::Status ApiServer::ListenOnTcp() {
   if (options_.listen.empty()) return absl::OkStatus();
   GW_ASSIGN_OR_RETURN(const auto credentials, MutualTls(options_));
+  absl::StatusOr<TcpListener> listener = ListenOn(options_.listen);
+  if (!listener.ok()) {
+    return absl::UnavailableError(
+        absl::StrCat("--listen ", options_.listen,
+                     ": cannot listen there: ", std::string(listener.status().message())));
+  }
   grpc::ServerBuilder builder;
   SetUp(&builder);
-  int port = 0;
-  builder.AddListeningPort(options_.listen, credentials, &port);
-  std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-  if (server == nullptr || port == 0) {
+  tcp_acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials);
+  tcp_server_ = builder.BuildAndStart();
+  if (tcp_server_ == nullptr) {
     return absl::UnavailableError(absl::StrCat("--listen ", options_.listen,
                                                ": cannot listen there with these certificates"));
   }
-  tcp_server_ = std::move(server);
-  tcp_port_ = port;
-  return absl::OkStatus();
+  tcp_port_ = listener->port;
+  tcp_listener_ = std::make_unique<AcceptLoop>(
+      std::move(listener->socket), DescriptorShares::OfThisProcess().api_connections,
+      [this](UniqueFd connection) { return ServeTcp(std::move(connection)); });
+  return tcp_listener_->Start();
 }
 
 std::vector<std::string> ApiServer::problems() const {
@@ -170,17 +190,43 @@ void ApiServer::ListenAgain() {
   if (!tcp_problem_.empty()) again(&tcp_problem_, ListenOnTcp());
 }
 
-void ApiServer::Serve(UniqueFd connection) {
+int ApiServer::Serve(UniqueFd connection) {
   auto registered = peers_.Register(std::move(connection));
   if (!registered.ok()) {
     LOG(ERROR) << "API: " << registered.status().message();
-    return;
+    return -1;
   }
-  grpc::AddInsecureChannelFromFd(server_.get(), registered->release());
+  const int number = registered->release();
+  grpc::AddInsecureChannelFromFd(server_.get(), number);
+  return number;
+}
+
+int ApiServer::ServeTcp(UniqueFd connection) {
+  grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
+  parameters.fd = connection.release();
+  const int number = parameters.fd;
+  tcp_acceptor_->HandleNewConnection(&parameters);
+  return number;
+}
+
+void ApiServer::AddRefusals(const std::string& listener, uint64_t count, Refusals* seen,
+                            v1::GetStatusResponse* status) {
+  if (count != seen->count) *seen = {count, absl::Now()};
+  if (absl::Now() - seen->last > kRefusalsShown) return;
+  AddProblem(ProblemKind::kApiConnections, listener,
+             absl::StrCat("the API refuses connections on ", listener,
+                          ": as many as its share of descriptors allows are open"),
+             status);
+}
+
+void ApiServer::FillStatus(v1::GetStatusResponse* status) {
+  if (listener_) AddRefusals("the Unix socket", listener_->refused(), &unix_refusals_, status);
+  if (tcp_listener_) AddRefusals(options_.listen, tcp_listener_->refused(), &tcp_refusals_, status);
 }
 
 ApiServer::~ApiServer() {
   listener_.reset();
+  tcp_listener_.reset();
   if (server_ == nullptr) return;
   service_.watch_hub()->Stop();
   const auto deadline = std::chrono::system_clock::now() + std::chrono::seconds(1);

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "controlplane/server/accept_loop.h"
 #include "controlplane/server/peer.h"
 #include "controlplane/server/service.h"
 #include "controlplane/server/unix_listener.h"
@@ -49,6 +51,8 @@ class ApiServer {
   void ListenAgain();
   // Tells watchers of an event. Loop thread.
   void Publish(v1::WatchEvent event) { service_.watch_hub()->Publish(std::move(event)); }
+  // Loop thread.
+  void FillStatus(v1::GetStatusResponse* status);
 
  private:
   ApiServer(std::string socket_path, ConfigStore* store, ServiceHooks hooks,
@@ -56,8 +60,17 @@ class ApiServer {
   void SetUp(grpc::ServerBuilder* builder);
   absl::Status ListenOnSocket();  // ALREADY_EXISTS: another process does
   absl::Status ListenOnTcp();
-  // On the listener's thread.
-  void Serve(UniqueFd connection);
+  // On the listeners' threads; the number that gRPC has the connection under.
+  int Serve(UniqueFd connection);
+  int ServeTcp(UniqueFd connection);
+
+  // Of a listener, as FillStatus() saw it last.
+  struct Refusals {
+    uint64_t count = 0;
+    absl::Time last = absl::InfinitePast();
+  };
+  static void AddRefusals(const std::string& listener, uint64_t count, Refusals* seen,
+                          v1::GetStatusResponse* status);
 
   const std::string socket_path_;
   const ApiOptions options_;
@@ -71,6 +84,9 @@ class ApiServer {
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<grpc::Server> tcp_server_;  // null: none, or not yet
   std::unique_ptr<UnixListener> listener_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> tcp_acceptor_;
+  std::unique_ptr<AcceptLoop> tcp_listener_;
+  Refusals unix_refusals_, tcp_refusals_;
 };
 
 }  // namespace guideway

@@ -1,39 +1,34 @@
-// Accepts connections on the API's Unix socket, in a thread of its own.
-//
-// gRPC would do that by itself, but then nobody could ask who connects; see peer.h.
-// Thread safety: made and destroyed by one thread; the handler is called on the listener's.
+// The API's Unix socket: its file, and who accepts on it; see accept_loop.h.
 #ifndef GUIDEWAY_CONTROLPLANE_SERVER_UNIX_LISTENER_H_
 #define GUIDEWAY_CONTROLPLANE_SERVER_UNIX_LISTENER_H_
 
-#include <functional>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
-#include <thread>
 
 #include "absl/status/statusor.h"
-#include "lib/base/unique_fd.h"
+#include "controlplane/server/accept_loop.h"
 
 namespace guideway {
 
 class UnixListener {
  public:
-  // Listens on `path` (mode 0660), where nothing must be; calls `handler` with each connection
-  // (non-blocking). Call it while the process has no thread that creates files: it sets the umask
-  // for a moment.
+  // Listens on `path` (mode 0660), where nothing must be. Call it while the process has no thread
+  // that creates files: it sets the umask for a moment.
   static absl::StatusOr<std::unique_ptr<UnixListener>> Start(const std::string& path,
-                                                             std::function<void(UniqueFd)> handler);
+                                                             size_t most_connections,
+                                                             AcceptLoop::Handler handler);
   // No more calls of the handler afterwards. Removes the socket.
   ~UnixListener();
 
+  uint64_t refused() const { return loop_->refused(); }
+
  private:
-  UnixListener(std::string path, std::function<void(UniqueFd)> handler);
-  void Run();
+  explicit UnixListener(std::string path);
 
   const std::string path_;
-  const std::function<void(UniqueFd)> handler_;
-  UniqueFd listener_;
-  UniqueFd stop_;  // an eventfd: readable when the thread is to end
-  std::thread thread_;
+  std::unique_ptr<AcceptLoop> loop_;
 };
 
 }  // namespace guideway

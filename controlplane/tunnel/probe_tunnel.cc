@@ -62,18 +62,20 @@ bool ParseEnds(const uint8_t* packet, size_t length_bytes, Ends* ends) {
 // Where the frames of a probe go, as a message of the channel says it.
 absl::Status FillCarrier(const TunnelTarget& target, const ResolvedNextHop& next_hop,
                          ProbeCarrier* carrier) {
+  // A neighbour that does not answer is silence; all else is this host's.
+  const bool silent = !next_hop.pending && !next_hop.source_mac.IsZero();
   if (!next_hop.problem.empty()) {
-    return next_hop.pending ? absl::UnavailableError(next_hop.problem)
-                            : absl::FailedPreconditionError(next_hop.problem);
+    return silent ? absl::FailedPreconditionError(next_hop.problem)
+                  : absl::UnavailableError(next_hop.problem);
   }
   const channel::Encapsulation encapsulation = target.delivery.encapsulation;
   if (encapsulation == channel::Encapsulation::kL2 && !next_hop.on_link) {
-    return absl::FailedPreconditionError(absl::StrCat(
+    return absl::UnavailableError(absl::StrCat(
         target.backend.ToString(), " is not on a segment of this host: l2 cannot reach it"));
   }
   if (channel::IsTunnel(encapsulation) && !target.delivery.has_source_prefix() &&
       (next_hop.source.IsUnspecified() || next_hop.source.family() != target.backend.family())) {
-    return absl::FailedPreconditionError(
+    return absl::UnavailableError(
         absl::StrCat("no source address for tunnels to ", target.backend.ToString()));
   }
   carrier->backend.outer_destination = target.backend;
@@ -99,6 +101,9 @@ class ProbeTunnel::Path : public ProbePath {
   }
   std::string Doubt() const override {
     return flow_ ? StrictReversePath(target_.vip, flow_->interface_index) : "";
+  }
+  std::string Identity() const override {
+    return absl::StrCat("by ", target_.delivery.ToString(), " to ", target_.backend.ToString());
   }
 
  private:
@@ -143,8 +148,8 @@ absl::Status ProbeTunnel::Open() {
   GW_ASSIGN_OR_RETURN(anchor_, ProbeAnchor::Open(numbers_));
   packet_socket_.reset(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!packet_socket_.valid()) return ErrnoStatus(errno, "open packet socket");
-  loop_->Watch(anchor_->fd(), EPOLLIN, [this](uint32_t) { ReadPackets(); });
-  return absl::OkStatus();
+  const int error = loop_->TryWatch(anchor_->fd(), EPOLLIN, [this](uint32_t) { ReadPackets(); });
+  return error == 0 ? absl::OkStatus() : ErrnoStatus(error, "epoll_ctl");
 }
 
 void ProbeTunnel::Close() {

@@ -14,7 +14,8 @@ HTTP_PORT = 80
 UDP_PORT = 9000
 DOWNLOAD_BYTES = 3_000_000
 SLOW_BYTES = 400_000
-_RATE, _SLOW_RATE = "600k", "30k"  # a download takes about 5 s, a slow one 14 s
+# A download takes about 5 s, a slow one 14 s, a crawling one 80 s.
+_RATE, _SLOW_RATE, _CRAWL_RATE = "600k", "30k", "5k"
 _HERE = os.path.dirname(os.path.abspath(__file__))
 CARRIERS = ("ipip", "gre", "gue")
 _KINDS = tuple(f"{carrier} {what}" for carrier in CARRIERS
@@ -44,6 +45,7 @@ http {{
     location = /health {{ access_log off; return 200 "ok\\n"; }}
     location /file/ {{ alias {files}/; limit_rate {rate}; }}
     location /slow/ {{ alias {files}/; limit_rate {slow_rate}; }}
+    location /crawl/ {{ alias {files}/; limit_rate {crawl_rate}; }}
   }}
 }}
 """
@@ -61,7 +63,8 @@ class Backend:
         self.access_log = f"{directory}/access.log"
         with open(f"{directory}/nginx.conf", "w", encoding="ascii") as conf:
             conf.write(_NGINX.format(directory=directory, name=name, port=HTTP_PORT, files=files,
-                                     rate=_RATE, slow_rate=_SLOW_RATE))
+                                     rate=_RATE, slow_rate=_SLOW_RATE,
+                                     crawl_rate=_CRAWL_RATE))
         self.nginx = lab.process(f"{name}-nginx-out", name, "nginx", "-c",
                                  f"{directory}/nginx.conf", "-e", f"{directory}/error.log")
         addresses = [vip[family] for vip in (VIP, TUNNEL_VIP) for family in FAMILIES]

@@ -86,12 +86,12 @@ class SlowDownloads:
 
     _count = 0
 
-    def __init__(self, lab, sha256, vips, count):
+    def __init__(self, lab, sha256, vips, count, path="/slow/slow"):
         SlowDownloads._count += 1
         self.count = count
         self._process = lab.process(f"slow-downloads-{SlowDownloads._count}", CLIENT,
                                     sys.executable, f"{_HERE}/downloads_client.py", count, sha256,
-                                    "/slow/slow", *vips)
+                                    path, *vips)
 
     def start(self):
         """Returns when all have begun."""
@@ -140,6 +140,26 @@ class Load:
         if not result["answers"]:
             raise LabError("the load made no request")
         return Answers(result["answers"])
+
+
+class KeptConnections:
+    """Clients that ask again and again on the same connection, until stop()."""
+
+    _count = 0
+
+    def __init__(self, lab, vip, count, timeout_s):
+        KeptConnections._count += 1
+        self._process = lab.process(f"kept-{KeptConnections._count}", CLIENT, sys.executable,
+                                    f"{_HERE}/keepalive_client.py", count, timeout_s, vip)
+
+    def start(self):
+        self._process.start(ready="ready")
+        return self
+
+    def stop(self):
+        """{"errors": how often by kind, "longest_s": without an answer}"""
+        self._process.stop()
+        return json.loads(self._process.log().splitlines()[-1])
 
 
 class Knocks:

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "lib/config/defaults.h"
+#include "tests/unit/controlplane/controller_bench.h"
 #include "tests/unit/controlplane/fake_dataplane.h"
 #include "tests/unit/controlplane/local_server.h"
 #include "tests/unit/controlplane/loop_thread.h"
@@ -18,105 +19,6 @@
 
 namespace guideway {
 namespace {
-
-constexpr uint32_t kSlots = 1009;
-
-// Backends 127.0.0.1 .. 127.0.0.3 on one TCP port, behind a static gateway.
-class Bench {
- public:
-  explicit Bench(uint32_t slot_count = kSlots) : slot_count_(slot_count) {
-    REQUIRE(mkdtemp(directory_) != nullptr);
-    thread.On([&] {
-      servers[0] = std::make_unique<LocalServer>(thread.loop(), std::nullopt, Address(0));
-      port_ = servers[0]->port();
-      for (int i = 1; i < 3; ++i) StartServer(i);
-    });
-    config = WebConfig(slot_count_);
-    config.mutable_settle_time()->set_seconds(20);
-    v1::Pool* pool = config.mutable_pools(0);
-    pool->mutable_probe()->set_type(v1::TCP_CONNECT);
-    pool->mutable_probe()->set_port(port_);
-    pool->mutable_probe()->mutable_interval()->set_nanos(100'000'000);
-    pool->mutable_probe()->mutable_timeout()->set_nanos(100'000'000);
-    for (int i = 0; i < 3; ++i) {
-      v1::Backend* backend = pool->add_backends();
-      backend->set_name(absl::StrCat("web-", i));
-      backend->set_address(Address(i));
-    }
-    FillDefaults(&config);
-    StartDataplane();
-    StartController();
-  }
-  ~Bench() {
-    thread.On([&] {
-      controller.reset();
-      dataplane.reset();
-      for (auto& server : servers) server.reset();
-    });
-    std::filesystem::remove_all(directory_);
-  }
-
-  static std::string Address(int i) { return absl::StrCat("127.0.0.", i + 1); }
-  void StartServer(int i) {
-    servers[i] = std::make_unique<LocalServer>(thread.loop(), std::nullopt, Address(i), port_);
-  }
-  void StopServer(int i) {
-    thread.On([&] { servers[i].reset(); });
-  }
-  void StartDataplane() {
-    thread.On([&] {
-      dataplane.reset();
-      dataplane = std::make_unique<FakeDataplane>(
-          thread.loop(), absl::StrCat(directory_, "/dataplane.sock"),
-          channel::Capacities{.arena_slot_bytes = slot_count_ * 4});
-    });
-  }
-  void StartController() {
-    thread.On([&] {
-      controller.reset();
-      controller = std::make_unique<Controller>(
-          thread.loop(),
-          Controller::Options{absl::StrCat(directory_, "/dataplane.sock"), directory_});
-      REQUIRE(controller->Start().ToString() == "OK");
-      controller->SetConfig(config);
-    });
-  }
-  v1::BackendState State(int i) const {  // loop thread
-    v1::GetStateResponse state;
-    controller->FillState(&state);
-    return state.pools(0).backends(i);
-  }
-  v1::GetStatusResponse Status() const {  // loop thread
-    v1::GetStatusResponse status;
-    controller->FillStatus(&status);
-    return status;
-  }
-  bool AwaitHealth(int i, v1::Health health) {
-    return thread.Await([=, this] { return State(i).health() == health; });
-  }
-  // Slots of each backend in the data plane.
-  bool AwaitSlots(bool first, bool second, bool third) {
-    return thread.Await([=, this] {
-      if (dataplane->generation() == 0) return false;
-      bool has[3] = {};
-      for (const auto& slot : dataplane->Slots(0)) {
-        if (slot.current < 3) has[slot.current] = true;
-      }
-      return has[0] == first && has[1] == second && has[2] == third;
-    });
-  }
-
-  LoopThread thread;
-  v1::Config config;
-  std::unique_ptr<LocalServer> servers[3];
-  std::unique_ptr<FakeDataplane> dataplane;
-  std::unique_ptr<Controller> controller;
-
- private:
-  char directory_[40] = "/tmp/guideway_controller_XXXXXX";
-  uint16_t port_ = 0;
-  uint32_t slot_count_;
-};
 
 TEST_CASE("a fresh start, a backend that dies and comes back, and what the API says of it") {
   Bench bench;
@@ -145,18 +47,6 @@ TEST_CASE("a fresh start, a backend that dies and comes back, and what the API s
     bench.StartServer(1);
   });
   REQUIRE(bench.AwaitSlots(true, true, true));
-}
-
-TEST_CASE("a dead pool fails open, and says so") {
-  Bench bench;
-  for (int i = 0; i < 3; ++i) REQUIRE(bench.AwaitHealth(i, v1::HEALTH_HEALTHY));
-  for (int i = 0; i < 3; ++i) bench.StopServer(i);
-  for (int i = 0; i < 3; ++i) REQUIRE(bench.AwaitHealth(i, v1::HEALTH_UNHEALTHY));
-  REQUIRE(bench.AwaitSlots(true, true, true));
-  REQUIRE(bench.thread.Await([&] {
-    return bench.State(0).health_reason() ==
-           "connect: Connection refused; no backend of the pool is healthy: all get flows";
-  }));
 }
 
 TEST_CASE("restarting the control plane moves nothing, not even with a backend down") {

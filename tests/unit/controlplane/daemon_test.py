@@ -26,6 +26,54 @@ pools:
 vips:
 - {name: site, address: 192.0.2.1, port: 443, protocol: tcp, pool: web}
 """
+PROBED_YAML = """flow_hash_secret: 0123456789abcdef
+pools:
+- name: web
+  probe: {type: http, port: 8080, path: /, interval: 200ms, timeout: 200ms, rise: 2, fall: 2}
+  backends:
+  - {name: web-1, address: 10.0.0.1}
+vips:
+- {name: site, address: 192.0.2.1, port: 443, protocol: tcp, pool: web}
+"""
+# An HTTP server on port 8080, beside as many idle connections as asked for. Says how many of these
+# were closed, as soon as it is so many, and then each time that ten probes have come.
+BUSY_HOST = """
+import http.server, resource, select, socket, sys, threading
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+port, count, closed_at_least = (int(word) for word in sys.argv[1:])
+probes = 0
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        global probes
+        self.send_response(200)
+        self.end_headers()
+        probes += 1
+        if not probes % 10:
+            print("probes", probes, flush=True)
+
+    def log_message(self, *_):
+        pass
+
+server = http.server.ThreadingHTTPServer(("10.0.0.1", 8080), Handler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+print("serves", flush=True)
+sys.stdin.readline()
+idle = {}
+waiting = select.poll()
+for _ in range(count):
+    connection = socket.create_connection(("127.0.0.1", port))
+    idle[connection.fileno()] = connection
+    waiting.register(connection, select.POLLIN)
+closed = 0
+while closed < closed_at_least:
+    for number, _ in waiting.poll():
+        waiting.unregister(number)
+        closed += 1
+print("closed", closed, flush=True)
+sys.stdin.readline()
+"""
 
 
 class Daemon:
@@ -368,6 +416,56 @@ class DaemonTest(unittest.TestCase):
         daemon = self.start("--metrics_address=")
         self.assertNotIn("status page", "".join(daemon.log))
         self.assertNotIn("--metrics_address", daemon.cli("status").stdout)
+        self.assertEqual(daemon.stop(), 0)
+
+    def make_certificates(self):
+        """One that signs itself, for everything."""
+        key, certificate = self.directory + "/key.pem", self.directory + "/certificate.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=api",
+                        "-keyout", key, "-out", certificate], check=True, capture_output=True)
+        return [f"--tls_key={key}", f"--tls_cert={certificate}", f"--tls_client_ca={certificate}"]
+
+    def test_idle_connections_leave_descriptors_for_probes(self):
+        self.write(PROBED_YAML)
+        daemon = self.start("--listen=127.0.0.1:9488", *self.make_certificates(),
+                            "--tls_read_names=api",
+                            network=["prlimit", "--nofile=1024:1024", *NO_NETWORK, "sh", "-c",
+                                     "ip link set lo up && ip address add 10.0.0.1/32 dev lo && "
+                                     'exec "$@"', "sh"])
+        enter = ["nsenter", "--net", f"--target={daemon.process.pid}"]
+        host = subprocess.Popen(
+            [*enter, *([] if os.geteuid() == 0 else ["--user"]), sys.executable, "-c", BUSY_HOST,
+             "9488", "1100", "900"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(host.kill)
+        watchdog = threading.Timer(30, host.kill)
+        watchdog.start()
+        self.addCleanup(watchdog.cancel)
+
+        def wait_for(word):
+            for line in host.stdout:
+                if line.startswith(word):
+                    return line
+            raise AssertionError(f"no {word!r} came")
+
+        wait_for("serves")
+        wait_for("probes")
+        host.stdin.write("go\n")
+        host.stdin.flush()
+        wait_for("closed")
+        wait_for("probes")
+        wait_for("probes")
+        status = daemon.cli("status").stdout
+        self.assertIn("the API refuses connections on 127.0.0.1:9488", status)
+        self.assertNotIn("not probed", status)
+        listing = daemon.cli("backend", "list").stdout
+        self.assertIn("HTTP status 200", listing)
+        self.assertNotIn("unhealthy", listing)
+        host.kill()
+        host.wait()
+        host.stdin.close()
+        host.stdout.close()
         self.assertEqual(daemon.stop(), 0)
 
     def test_second_daemon_is_refused(self):

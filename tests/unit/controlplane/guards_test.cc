@@ -266,7 +266,7 @@ TEST_CASE("the gate: first come, first served; those that wait for a backend mak
   const size_t room = ProbeGate::kRoom[ProbeGate::kNetwork];
   const size_t programs = ProbeGate::kRoom[ProbeGate::kProgram];
   thread.On([&] {
-    gate = std::make_unique<ProbeGate>(thread.loop());
+    gate = std::make_unique<ProbeGate>(thread.loop(), room * 2);
     ask(ProbeGate::kNetwork, room + 10);
     CHECK(passes.size() == room);  // the rest waits
     tickets.pop_back();            // and one of them no longer

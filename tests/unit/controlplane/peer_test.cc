@@ -2,6 +2,7 @@
 #include "controlplane/server/peer.h"
 
 #include <grp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -9,7 +10,10 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <chrono>
+#include <condition_variable>
 #include <future>
+#include <mutex>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -31,8 +35,10 @@ TEST_CASE("a connection tells user, group and process of its other end") {
   TestDirectory directory;
   const std::string path = directory.File("s");
   std::promise<PeerIdentity> seen;
-  auto listener = UnixListener::Start(
-      path, [&](UniqueFd connection) { seen.set_value(IdentityOf(connection.get())); });
+  auto listener = UnixListener::Start(path, /*most_connections=*/8, [&](UniqueFd connection) {
+    seen.set_value(IdentityOf(connection.get()));
+    return -1;
+  });
   REQUIRE(listener.ok());
   const bool root = geteuid() == 0;
   if (root) {  // let somebody else in
@@ -55,6 +61,43 @@ TEST_CASE("a connection tells user, group and process of its other end") {
   CHECK(identity.pid == child);
   if (root) CHECK(identity.groups == std::vector<uint32_t>{7001, 7002});
   CHECK(identity.ToString() == absl::StrCat("uid ", identity.uid));
+}
+
+bool IsClosedByPeer(int fd) {
+  pollfd waiting{fd, POLLIN, 0};
+  char byte = 0;
+  return poll(&waiting, 1, 5000) == 1 && recv(fd, &byte, 1, 0) == 0;
+}
+
+TEST_CASE("connections beyond the share are closed at once, until others are") {
+  TestDirectory directory;
+  const std::string path = directory.File("s");
+  std::mutex mutex;
+  std::condition_variable came;
+  std::vector<UniqueFd> served;
+  const auto listener = UnixListener::Start(path, /*most_connections=*/2, [&](UniqueFd connection) {
+    const std::lock_guard<std::mutex> guard(mutex);
+    served.push_back(std::move(connection));
+    came.notify_all();
+    return served.back().get();
+  });
+  REQUIRE(listener.ok());
+  const auto await = [&](size_t count) {
+    std::unique_lock<std::mutex> lock(mutex);
+    return came.wait_for(lock, std::chrono::seconds(5), [&] { return served.size() == count; });
+  };
+  const UniqueFd first(Connect(path)), second(Connect(path));
+  REQUIRE(await(2));
+  const UniqueFd third(Connect(path));
+  CHECK(IsClosedByPeer(third.get()));
+  CHECK((*listener)->refused() == 1);
+  {
+    const std::lock_guard<std::mutex> guard(mutex);
+    served.pop_back();
+  }
+  const UniqueFd fourth(Connect(path));
+  CHECK(await(2));
+  CHECK((*listener)->refused() == 1);
 }
 
 TEST_CASE("numbers of closed connections are not given to the next ones") {

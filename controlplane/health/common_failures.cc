@@ -1,0 +1,235 @@
+// See common_failures.h.
+#include "controlplane/health/common_failures.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace guideway {
+
+void CommonFailures::SetMembers(const std::map<std::string, Member>& members, absl::Duration bound,
+                                absl::Duration now) {
+  bound_ = bound;
+  std::vector<std::string> gone;
+  for (const auto& [key, state] : states_) {
+    if (!members.contains(key)) gone.push_back(key);
+  }
+  for (const std::string& key : gone) {
+    Remove(key, &states_.at(key), now);
+    states_.erase(key);
+  }
+  for (const auto& [key, member] : members) {
+    const auto [it, is_new] = states_.try_emplace(key);
+    it->second.member = member;
+    if (!is_new) continue;
+    pools_.try_emplace(member.pool);
+    SetVerdict(&it->second, member.verdict);
+    SetInService(&it->second, member.verdict == HealthState::kHealthy);
+  }
+  std::set<std::string> names;
+  for (const auto& [key, member] : members) names.insert(member.pool);
+  absl::erase_if(pools_, [&](const auto& entry) { return !names.contains(entry.first); });
+  std::erase_if(changed_, [&](const std::string& pool) { return !names.contains(pool); });
+  if (bound_ > absl::ZeroDuration()) return;
+  for (const std::string& key : std::set<std::string>(undecided_)) {
+    SetInService(&states_.at(key), false);
+    SetHold(key, &states_.at(key), Hold::kNone, now);
+  }
+}
+
+void CommonFailures::OnAnswer(const std::string& key, bool failing, absl::Duration began,
+                              absl::Duration now) {
+  const auto found = states_.find(key);
+  if (found == states_.end()) return;
+  State& state = found->second;
+  Pool& pool = pools_.at(state.member.pool);
+  if (failing) {
+    if (!state.failing.has_value()) SetFailing(&state, now);
+    if (state.hold == Hold::kHeld) CountFailure(key, &state, began, now);
+    return;
+  }
+  SetFailing(&state, std::nullopt);
+  pool.latest_good = std::max(pool.latest_good, began);
+  if (pool.held > 0 && !pool.recovered.has_value() && began >= pool.since) {
+    pool.recovered = began;
+    ++pool.recoveries;
+  }
+}
+
+void CommonFailures::CountFailure(const std::string& key, State* state, absl::Duration began,
+                                  absl::Duration now) {
+  Pool& pool = pools_.at(state->member.pool);
+  if (!pool.recovered.has_value() || began < *pool.recovered) return;
+  if (state->recovery != pool.recoveries) state->failures_since = 0;
+  state->recovery = pool.recoveries;
+  if (++state->failures_since < state->member.fall) return;
+  // A good answer that nothing came of was not the end of it.
+  if (pool.healthy == 0) {
+    pool.recovered.reset();
+    return;
+  }
+  Decide(key, state, now);
+}
+
+void CommonFailures::OnVerdict(const std::string& key, HealthState verdict, absl::Duration now) {
+  const auto found = states_.find(key);
+  if (found == states_.end()) return;
+  State& state = found->second;
+  const HealthState before = state.verdict;
+  const Pool& pool = pools_.at(state.member.pool);
+  // All of the pool were unhealthy, so all got flows: the first that is not is not to get all.
+  const bool was_open = pool.healthy == 0 && pool.held == 0 && before == HealthState::kUnhealthy;
+  SetVerdict(&state, verdict);
+  if (verdict == HealthState::kHealthy) {
+    SetInService(&state, true);
+    SetHold(key, &state, Hold::kNone, now);
+    if (was_open) HoldOthers(state.member.pool, now);
+  } else if (verdict == HealthState::kUnhealthy && state.in_service) {
+    Decide(key, &state, now);
+  }
+}
+
+void CommonFailures::HoldOthers(const std::string& pool_name, absl::Duration now) {
+  if (bound_ <= absl::ZeroDuration()) return;
+  for (auto& [key, state] : states_) {
+    if (state.member.pool != pool_name || state.verdict != HealthState::kUnhealthy) continue;
+    SetInService(&state, true);
+    SetHold(key, &state, Hold::kHeld, now);
+  }
+  Pool& pool = pools_.at(pool_name);
+  if (pool.held == 0) return;
+  pool.recovered = now;
+  ++pool.recoveries;
+}
+
+// Of one whose verdict is unhealthy and who was in service.
+void CommonFailures::Decide(const std::string& key, State* state, absl::Duration now) {
+  const Pool& pool = pools_.at(state->member.pool);
+  const absl::Duration since = state->failing.value_or(now);
+  Hold hold = Hold::kNone;
+  if (bound_ <= absl::ZeroDuration()) {
+  } else if (pool.latest_good < since) {
+    const bool all_fail = pool.failing == pool.in_service;
+    hold = all_fail || now - since >= state->member.round ? Hold::kHeld : Hold::kWaiting;
+  } else if (ManyFail(*state)) {
+    if (state->hold != Hold::kKept) state->kept_until = now + bound_;
+    if (now < state->kept_until) hold = Hold::kKept;
+  }
+  if (hold == Hold::kNone) SetInService(state, false);
+  SetHold(key, state, hold, now);
+}
+
+bool CommonFailures::ManyFail(const State& state) const {
+  const auto many = [](size_t failing, size_t all) {
+    return failing >= kManyAddresses && failing * 100 >= all * kManyPercent;
+  };
+  if (addresses_failing_ < kManyAddresses) return false;
+  const Pool& pool = pools_.at(state.member.pool);
+  return many(pool.failing, pool.in_service) || many(addresses_failing_, addresses_in_service_);
+}
+
+void CommonFailures::Update(absl::Duration now) {
+  for (const std::string& key : std::set<std::string>(undecided_)) {
+    State& state = states_.at(key);
+    if (state.hold != Hold::kHeld) Decide(key, &state, now);
+  }
+}
+
+CommonFailures::Hold CommonFailures::HoldOf(const std::string& key) const {
+  if (undecided_.empty()) return Hold::kNone;
+  const auto found = states_.find(key);
+  return found == states_.end() ? Hold::kNone : found->second.hold;
+}
+
+bool CommonFailures::IsLongHeld(const std::string& key, absl::Duration now) const {
+  if (!IsHeld(key)) return false;
+  return now >= pools_.at(states_.at(key).member.pool).since + bound_;
+}
+
+bool CommonFailures::HoldsWholePool(const std::string& pool) const {
+  const auto found = pools_.find(pool);
+  return found != pools_.end() && found->second.held > 0 && found->second.healthy == 0;
+}
+
+std::vector<CommonFailures::Episode> CommonFailures::Episodes(absl::Duration now) const {
+  std::map<std::string, Episode> by_pool;
+  for (const std::string& key : undecided_) {
+    const std::string& name = states_.at(key).member.pool;
+    const Pool& pool = pools_.at(name);
+    by_pool[name] = {.pool = name,
+                     .backends = pool.in_service,
+                     .held = pool.held,
+                     .kept = pool.kept,
+                     .since = pool.since,
+                     .long_held = pool.held > 0 && now >= pool.since + bound_};
+  }
+  std::vector<Episode> episodes;
+  for (auto& [name, episode] : by_pool) episodes.push_back(std::move(episode));
+  return episodes;
+}
+
+void CommonFailures::SetHold(const std::string& key, State* state, Hold hold, absl::Duration now) {
+  if (state->hold == hold) return;
+  Pool& pool = pools_.at(state->member.pool);
+  if (pool.held + pool.kept == 0) pool.since = now;
+  const auto add = [&](size_t by) { (state->hold == Hold::kHeld ? pool.held : pool.kept) += by; };
+  if (state->hold != Hold::kNone) add(static_cast<size_t>(-1));
+  state->hold = hold;
+  if (hold != Hold::kNone) add(1);
+  if (pool.held == 0) pool.recovered.reset();
+  if (hold == Hold::kNone) {
+    undecided_.erase(key);
+  } else {
+    undecided_.insert(key);
+  }
+  changed_.insert(state->member.pool);
+}
+
+void CommonFailures::SetInService(State* state, bool in_service) {
+  if (state->in_service == in_service) return;
+  Count(*state, -1);
+  state->in_service = in_service;
+  Count(*state, 1);
+}
+
+void CommonFailures::SetFailing(State* state, std::optional<absl::Duration> since) {
+  if (state->failing.has_value() == since.has_value()) return;
+  Count(*state, -1);
+  state->failing = since;
+  Count(*state, 1);
+}
+
+void CommonFailures::SetVerdict(State* state, HealthState verdict) {
+  Pool& pool = pools_.at(state->member.pool);
+  if (state->verdict == HealthState::kHealthy) --pool.healthy;
+  state->verdict = verdict;
+  if (verdict == HealthState::kHealthy) ++pool.healthy;
+}
+
+// Takes a backend out of the sums (-1), or puts it in (1).
+void CommonFailures::Count(const State& state, int sign) {
+  if (!state.in_service) return;
+  const auto by = static_cast<size_t>(sign);
+  const size_t failing = state.failing.has_value() ? by : 0;
+  Pool& pool = pools_.at(state.member.pool);
+  pool.in_service += by;
+  pool.failing += failing;
+  Address& address = addresses_[state.member.address];
+  const auto fails = [&] {
+    return address.in_service > 0 && address.failing == address.in_service;
+  };
+  addresses_in_service_ -= address.in_service > 0 ? 1 : 0;
+  addresses_failing_ -= fails() ? 1 : 0;
+  address.in_service += by;
+  address.failing += failing;
+  addresses_in_service_ += address.in_service > 0 ? 1 : 0;
+  addresses_failing_ += fails() ? 1 : 0;
+  if (address.in_service == 0) addresses_.erase(state.member.address);
+}
+
+void CommonFailures::Remove(const std::string& key, State* state, absl::Duration now) {
+  SetHold(key, state, Hold::kNone, now);
+  SetVerdict(state, HealthState::kUnknown);
+  SetInService(state, false);
+}
+
+}  // namespace guideway

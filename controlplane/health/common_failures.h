@@ -1,0 +1,130 @@
+// Tells a backend's own failure from one that many have in common, as when the probes' way is cut.
+//
+// A backend that turns unhealthy has failed alone if the prober has had a good answer from another
+// backend of its pool since: then it goes out at once. If nobody of the pool answers, the backend
+// is held: it goes on counting as healthy, so that no slot moves and no flow is cut, and those that
+// were dead before stay out. If somebody answers, but many failed at once, new flows go elsewhere
+// and known ones stay for a while. When a held pool's first backend answers again, each other one
+// is held until it answers or has failed as often again as a verdict takes.
+//
+// A pure bookkeeper: answers, verdicts and monotonic time are passed in. Costs little for each
+// answer. Thread safety: one thread.
+#ifndef GUIDEWAY_CONTROLPLANE_HEALTH_COMMON_FAILURES_H_
+#define GUIDEWAY_CONTROLPLANE_HEALTH_COMMON_FAILURES_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "controlplane/health/state_machine.h"
+
+namespace guideway {
+
+class CommonFailures {
+ public:
+  // Many at once: so many addresses, and this share of the pool's backends or of all addresses.
+  static constexpr uint32_t kManyAddresses = 2;
+  static constexpr uint32_t kManyPercent = 25;
+
+  struct Member {
+    std::string pool;
+    std::string address;   // a server is one, in however many pools it is
+    uint32_t fall = 3;     // failures that make a verdict
+    absl::Duration round;  // the longest time in which its probes have another result
+    HealthState verdict = HealthState::kUnknown;  // of one that was not there before
+  };
+  // What is going on in a pool.
+  struct Episode {
+    std::string pool;
+    size_t backends = 0;  // in service before, and probed
+    size_t held = 0;      // count as healthy
+    size_t kept = 0;      // get no new flows, keep the known ones
+    absl::Duration since;
+    bool long_held = false;  // the bound has passed
+  };
+
+  // The probed backends by key; of those that stay all is kept. `bound`: how long known flows stay
+  // of many that fail at once, and for how long a held pool counts as healthy for whoever announces
+  // it; zero switches all of this off.
+  void SetMembers(const std::map<std::string, Member>& members, absl::Duration bound,
+                  absl::Duration now);
+  // A probe that began at `began` has told something of a backend, which is failing by now or not.
+  void OnAnswer(const std::string& key, bool failing, absl::Duration began, absl::Duration now);
+  // After the answer that made it. Not the first verdict of all: that is SetMembers()' or a
+  // backend's that was never in service.
+  void OnVerdict(const std::string& key, HealthState verdict, absl::Duration now);
+  // Lets time take effect; to be called about every second while Busy().
+  void Update(absl::Duration now);
+  bool Busy() const { return !undecided_.empty(); }
+
+  bool IsHeld(const std::string& key) const { return HoldOf(key) == Hold::kHeld; }
+  // Though it counts as unhealthy.
+  bool KeepsFlows(const std::string& key) const { return HoldOf(key) != Hold::kNone; }
+  // A held pool whose bound has passed: for announcing, verdicts count.
+  bool IsLongHeld(const std::string& key, absl::Duration now) const;
+  // Held, and none of the pool is healthy.
+  bool HoldsWholePool(const std::string& pool) const;
+  std::vector<Episode> Episodes(absl::Duration now) const;
+  // Names of the pools of which any of the above has changed since the last call.
+  std::set<std::string> TakeChanged() { return std::exchange(changed_, {}); }
+
+ private:
+  enum class Hold : uint8_t {
+    kNone,
+    kHeld,     // counts as healthy
+    kKept,     // many failed at once: known flows stay
+    kWaiting,  // as kKept, until others have had the time to answer
+  };
+  struct Pool {
+    absl::Duration latest_good = -absl::InfiniteDuration();  // when a good probe began
+    size_t in_service = 0, failing = 0;                      // the latter: of the former
+    size_t healthy = 0;                                      // by the probes' verdicts
+    size_t held = 0, kept = 0;                               // kept: waiting ones as well
+    absl::Duration since;                                    // of the first that is held or kept
+    std::optional<absl::Duration> recovered;                 // the first good answer of a held pool
+    uint32_t recoveries = 0;                                 // counts these
+  };
+  struct Address {
+    size_t in_service = 0, failing = 0;
+  };
+  struct State {
+    Member member;
+    HealthState verdict = HealthState::kUnknown;
+    bool in_service = false;                // was healthy, and has not gone out since
+    std::optional<absl::Duration> failing;  // since when that is known
+    Hold hold = Hold::kNone;
+    absl::Duration kept_until;
+    uint32_t recovery = 0, failures_since = 0;  // the pool's recovery, failed probes since it
+  };
+
+  Hold HoldOf(const std::string& key) const;
+  void Decide(const std::string& key, State* state, absl::Duration now);
+  void HoldOthers(const std::string& pool, absl::Duration now);
+  void CountFailure(const std::string& key, State* state, absl::Duration began, absl::Duration now);
+  bool ManyFail(const State& state) const;
+  // All changes of these go by here, so that the sums are right.
+  void SetHold(const std::string& key, State* state, Hold hold, absl::Duration now);
+  void SetInService(State* state, bool in_service);
+  void SetFailing(State* state, std::optional<absl::Duration> since);
+  void SetVerdict(State* state, HealthState verdict);
+  void Count(const State& state, int sign);
+  void Remove(const std::string& key, State* state, absl::Duration now);
+
+  absl::Duration bound_;
+  absl::flat_hash_map<std::string, State> states_;
+  absl::flat_hash_map<std::string, Pool> pools_;
+  absl::flat_hash_map<std::string, Address> addresses_;
+  size_t addresses_in_service_ = 0, addresses_failing_ = 0;
+  std::set<std::string> undecided_;  // keys with a hold
+  std::set<std::string> changed_;
+};
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_CONTROLPLANE_HEALTH_COMMON_FAILURES_H_

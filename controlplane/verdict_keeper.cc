@@ -1,0 +1,151 @@
+// See verdict_keeper.h.
+#include "controlplane/verdict_keeper.h"
+
+#include <ctime>
+#include <fstream>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "controlplane/report/problem.h"
+#include "controlplane/state_file.h"
+#include "glog/logging.h"
+
+namespace guideway {
+namespace {
+
+constexpr char kFile[] = "health-verdicts";
+constexpr char kTitle[] = "health-verdicts 1";
+constexpr absl::Duration kRefresh = absl::Minutes(1);
+
+absl::Status BadLine(size_t line) {
+  return absl::InvalidArgumentError(absl::StrCat("line ", line, ": is no verdict"));
+}
+
+}  // namespace
+
+VerdictClock VerdictClock::Now() {
+  VerdictClock clock;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> clock.boot;
+  if (clock.boot.empty()) clock.boot.assign(1, '-');
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  clock.since_boot = absl::DurationFromTimespec(now);
+  clock.wall = absl::Now();
+  return clock;
+}
+
+std::string VerdictsToText(const std::vector<Verdict>& verdicts, const VerdictClock& clock) {
+  std::string text =
+      absl::StrCat(kTitle, " ", clock.boot, " ", absl::ToInt64Seconds(clock.since_boot), " ",
+                   absl::ToUnixSeconds(clock.wall), "\n");
+  for (const Verdict& verdict : verdicts) {
+    absl::StrAppend(&text, verdict.identity, verdict.healthy ? " healthy " : " unhealthy ",
+                    absl::ToInt64Seconds(verdict.age), "\n");
+  }
+  return text;
+}
+
+absl::StatusOr<std::vector<Verdict>> VerdictsFromText(const std::string& text,
+                                                      const VerdictClock& clock) {
+  const std::vector<std::string> lines = absl::StrSplit(text, '\n', absl::SkipEmpty());
+  if (lines.empty()) return BadLine(1);
+  const std::vector<std::string> title = absl::StrSplit(lines[0], ' ');
+  int64_t since_boot_s = 0, wall_s = 0;
+  if (title.size() != 5 || absl::StrCat(title[0], " ", title[1]) != kTitle ||
+      !absl::SimpleAtoi(title[3], &since_boot_s) || !absl::SimpleAtoi(title[4], &wall_s)) {
+    return BadLine(1);
+  }
+  const bool same_boot = title[2] == clock.boot && clock.boot != "-";
+  const absl::Duration passed = same_boot ? clock.since_boot - absl::Seconds(since_boot_s)
+                                          : clock.wall - absl::FromUnixSeconds(wall_s);
+  std::vector<Verdict> verdicts;
+  for (size_t i = 1; i < lines.size(); ++i) {
+    const std::vector<std::string> words = absl::StrSplit(lines[i], ' ');
+    int64_t age_s = 0;
+    if (words.size() != 3 || (words[1] != "healthy" && words[1] != "unhealthy") ||
+        !absl::SimpleAtoi(words[2], &age_s) || age_s < 0) {
+      return BadLine(i + 1);
+    }
+    // A second is what rounding costs.
+    if (passed < -absl::Seconds(1)) continue;
+    verdicts.push_back({words[0], words[1] == "healthy", absl::Seconds(age_s) + passed});
+  }
+  return verdicts;
+}
+
+VerdictKeeper::VerdictKeeper(EventLoop* loop, std::string directory,
+                             std::function<std::vector<Verdict>()> verdicts)
+    : loop_(loop), directory_(std::move(directory)), verdicts_(std::move(verdicts)) {}
+
+VerdictKeeper::~VerdictKeeper() {
+  *alive_ = false;
+  loop_->Cancel(timer_);
+  if (writer_.joinable()) writer_.join();
+  if (due_ == absl::InfiniteDuration()) return;  // Load() was not called: nothing is to be kept
+  const absl::Status written = WriteStateFile(directory_, kFile, absl::StrCat(kFile, ".new"),
+                                              VerdictsToText(verdicts_(), VerdictClock::Now()));
+  LOG_IF(ERROR, !written.ok()) << "health verdicts are not kept: " << written.message();
+}
+
+std::vector<Verdict> VerdictKeeper::Load() {
+  WriteIn(kRefresh);
+  const auto text = ReadStateFile(directory_, kFile);
+  if (absl::IsNotFound(text.status())) return {};
+  absl::StatusOr<std::vector<Verdict>> verdicts = text.status();
+  if (text.ok()) verdicts = VerdictsFromText(*text, VerdictClock::Now());
+  if (verdicts.ok()) return *std::move(verdicts);
+  damage_ = absl::StrCat("health before the start is not known: ", directory_, "/", kFile, ": ",
+                         std::string(verdicts.status().message()));
+  LOG(ERROR) << damage_;
+  return {};
+}
+
+void VerdictKeeper::FillStatus(v1::GetStatusResponse* status) const {
+  if (!damage_.empty()) AddProblem(ProblemKind::kStateDamaged, "", damage_, status);
+  if (!problem_.empty()) AddProblem(ProblemKind::kStateNotKept, "", problem_, status);
+}
+
+void VerdictKeeper::WriteIn(absl::Duration delay) {
+  const absl::Duration due = loop_->Now() + delay;
+  if (timer_ != 0 && due_ <= due) return;
+  loop_->Cancel(timer_);
+  due_ = due;
+  timer_ = loop_->After(delay, [this] {
+    timer_ = 0;
+    Write();
+  });
+}
+
+void VerdictKeeper::Write() {
+  if (writing_) {
+    WriteIn(absl::Seconds(1));
+    return;
+  }
+  if (writer_.joinable()) writer_.join();  // has told, and ends
+  writing_ = true;
+  writer_ =
+      std::thread([this, alive = alive_, text = VerdictsToText(verdicts_(), VerdictClock::Now())] {
+        const absl::Status status =
+            WriteStateFile(directory_, kFile, absl::StrCat(kFile, ".new"), text);
+        loop_->Post([this, alive, status] {
+          if (*alive) OnWritten(status);
+        });
+      });
+  WriteIn(kRefresh);
+}
+
+void VerdictKeeper::OnWritten(const absl::Status& status) {
+  writing_ = false;
+  if (status.ok()) damage_.clear();
+  const std::string problem = status.ok()
+                                  ? ""
+                                  : absl::StrCat("health verdicts are not kept over a restart: ",
+                                                 std::string(status.message()));
+  LOG_IF(ERROR, problem != problem_ && !problem.empty()) << problem;
+  problem_ = problem;
+}
+
+}  // namespace guideway

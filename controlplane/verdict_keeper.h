@@ -1,0 +1,73 @@
+// Keeps the probes' verdicts over restarts, in DIRECTORY/health-verdicts.
+//
+// Written a second after a verdict has changed, every minute, so that its age is known, and at the
+// end; by a thread of its own, as a disk may take its time. The age goes by the kernel's clock
+// since boot, which nobody sets; after a reboot by the wall clock. Thread safety: loop thread only.
+#ifndef GUIDEWAY_CONTROLPLANE_VERDICT_KEEPER_H_
+#define GUIDEWAY_CONTROLPLANE_VERDICT_KEEPER_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "controlplane/api/guideway_service.pb.h"
+#include "controlplane/event_loop.h"
+#include "controlplane/health/prober.h"
+
+namespace guideway {
+
+// The time of a file and of whoever reads it.
+struct VerdictClock {
+  std::string boot;  // the kernel's boot_id
+  absl::Duration since_boot;
+  absl::Time wall;
+
+  static VerdictClock Now();
+};
+
+// What the file holds. `clock` is that of now.
+std::string VerdictsToText(const std::vector<Verdict>& verdicts, const VerdictClock& clock);
+// With their ages at `clock`; without those of which the age is not known any more (the wall clock
+// has been set back over a reboot). INVALID_ARGUMENT names the line.
+absl::StatusOr<std::vector<Verdict>> VerdictsFromText(const std::string& text,
+                                                      const VerdictClock& clock);
+
+class VerdictKeeper {
+ public:
+  // `verdicts` tells those of the moment; until the end.
+  VerdictKeeper(EventLoop* loop, std::string directory,
+                std::function<std::vector<Verdict>()> verdicts);
+  ~VerdictKeeper();  // writes
+  VerdictKeeper(const VerdictKeeper&) = delete;
+  VerdictKeeper& operator=(const VerdictKeeper&) = delete;
+
+  // What was kept; nothing if it cannot be used, which is a problem and no error.
+  std::vector<Verdict> Load();
+  void Changed() { WriteIn(absl::Seconds(1)); }
+  void FillStatus(v1::GetStatusResponse* status) const;
+
+ private:
+  void WriteIn(absl::Duration delay);
+  void Write();
+  void OnWritten(const absl::Status& status);
+
+  EventLoop* loop_;
+  const std::string directory_;
+  const std::function<std::vector<Verdict>()> verdicts_;
+  // Posted closures hold it: false once this object is gone.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  EventLoop::TimerId timer_ = 0;
+  absl::Duration due_ = absl::InfiniteDuration();
+  std::thread writer_;  // joinable: writes, or has written and told so
+  bool writing_ = false;
+  std::string damage_, problem_;
+};
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_CONTROLPLANE_VERDICT_KEEPER_H_
