@@ -38,9 +38,15 @@ const char* NameOf(FlowState state) {
     case FlowState::kHalfOpen:
       return "half-open";
     case FlowState::kEstablished:
+    case FlowState::kRevived:
       return "established";
     case FlowState::kClosing:
+    case FlowState::kHalfClosedEnding:
       return "closing";
+    case FlowState::kHalfClosed:
+      return "half-closed";
+    case FlowState::kTakenOver:
+      return "taken-over";
     case FlowState::kUdp:
       return "udp";
     case FlowState::kPickedUp:
@@ -173,12 +179,15 @@ FlowTimeouts Explainer::TimeoutsOf(const channel::VipBody& vip) const {
   return {.half_open_s = either(vip.half_open_s, globals.half_open_s),
           .established_s = either(vip.established_s, globals.established_s),
           .closing_s = either(vip.closing_s, globals.closing_s),
-          .udp_s = either(vip.udp_s, globals.udp_s)};
+          .udp_s = either(vip.udp_s, globals.udp_s),
+          .half_closed_s = either(vip.half_closed_s, globals.half_closed_s)};
 }
 
 void Explainer::FillEntries(const channel::VipBody& vip, const channel::FlowLookup& lookup) {
   const FlowTimeouts timeouts = TimeoutsOf(vip);
-  uint32_t longest_s = 0;  // who saw the flow last, most likely
+  // Who saw the flow last, most likely, has the least; what was given up comes last.
+  constexpr int64_t kGivenUp = 1 << 29;
+  int64_t least_age_s = 2 * kGivenUp;
   for (uint32_t i = 0; i < std::min(lookup.worker_count, channel::kMaxWorkers); ++i) {
     const channel::FlowLookup::Entry& entry = lookup.workers[i];
     const auto state = static_cast<FlowState>(entry.state);
@@ -195,8 +204,11 @@ void Explainer::FillEntries(const channel::VipBody& vip, const channel::FlowLook
     const auto owner = same ? OwnerOf(index) : std::nullopt;
     if (owner) *out->mutable_owner() = *owner;
     out->set_holds(same && backend->keeps_known_flows != 0);
-    if (!out->holds() || entry.times_out_in_s <= longest_s) continue;
-    longest_s = entry.times_out_in_s;
+    const int64_t age_s = state == FlowState::kTakenOver
+                              ? kGivenUp - entry.times_out_in_s
+                              : int64_t{timeout_s} - entry.times_out_in_s;
+    if (!out->holds() || age_s >= least_age_s) continue;
+    least_age_s = age_s;
     owner_index_ = index;
     out_.set_decided_by(absl::StrCat("the flow table of worker ", i));
   }

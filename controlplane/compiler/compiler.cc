@@ -43,6 +43,7 @@ channel::GlobalsBody CompileGlobals(const v1::Config& config) {
   globals.established_s = SecondsOf(config.flow_timeouts().established());
   globals.closing_s = SecondsOf(config.flow_timeouts().closing());
   globals.udp_s = SecondsOf(config.flow_timeouts().udp());
+  globals.half_closed_s = SecondsOf(config.flow_timeouts().half_closed());
   globals.fragments = PolicyOf(config.fragments());
   return globals;
 }
@@ -86,6 +87,7 @@ void SetTimeouts(const v1::VipFlowTimeouts& timeouts, channel::VipBody* body) {
   if (timeouts.has_established()) body->established_s = SecondsOf(timeouts.established());
   if (timeouts.has_closing()) body->closing_s = SecondsOf(timeouts.closing());
   if (timeouts.has_udp()) body->udp_s = SecondsOf(timeouts.udp());
+  if (timeouts.has_half_closed()) body->half_closed_s = SecondsOf(timeouts.half_closed());
 }
 
 std::string KeyOf(const v1::Pool& pool, const v1::Backend& backend) {

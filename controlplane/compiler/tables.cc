@@ -13,13 +13,14 @@ bool Same(const channel::GlobalsBody& a, const channel::GlobalsBody& b) {
   return std::equal(std::begin(a.flow_hash_key), std::end(a.flow_hash_key),
                     std::begin(b.flow_hash_key)) &&
          a.half_open_s == b.half_open_s && a.established_s == b.established_s &&
-         a.closing_s == b.closing_s && a.udp_s == b.udp_s && a.fragments == b.fragments;
+         a.closing_s == b.closing_s && a.udp_s == b.udp_s && a.half_closed_s == b.half_closed_s &&
+         a.fragments == b.fragments;
 }
 bool Same(const channel::VipBody& a, const channel::VipBody& b) {
   return a.pool == b.pool && a.address == b.address && a.port == b.port &&
          a.protocol == b.protocol && a.max_segment_size == b.max_segment_size &&
          a.half_open_s == b.half_open_s && a.established_s == b.established_s &&
-         a.closing_s == b.closing_s && a.udp_s == b.udp_s;
+         a.closing_s == b.closing_s && a.udp_s == b.udp_s && a.half_closed_s == b.half_closed_s;
 }
 bool Same(const PoolSlots& a, const PoolSlots& b) {
   return a == b || (a->size() == b->size() &&

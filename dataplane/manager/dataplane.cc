@@ -6,6 +6,7 @@
 #include <sys/vfs.h>
 
 #include <algorithm>
+#include <ctime>
 
 #include "dataplane/ports/interface_lock.h"
 #include "lib/base/status.h"
@@ -72,12 +73,12 @@ absl::StatusOr<std::unique_ptr<Dataplane>> Dataplane::Create(const DataplaneOpti
                            .idle = options.idle,
                            .published = dataplane->publisher_->pointer(),
                            .quiescence = dataplane->publisher_->quiescence(),
-                           .flows = dataplane->flow_tables_[i].get(),
+                           .flows = dataplane->flow_files_.tables[i].get(),
                            .peers = {},
                            .ports = {},
                            .limits = options.limits};
     for (uint32_t peer = 0; peer < workers; ++peer) {
-      if (peer != i) worker.peers.push_back(dataplane->flow_tables_[peer].get());
+      if (peer != i) worker.peers.push_back(dataplane->flow_files_.tables[peer].get());
     }
     for (const std::unique_ptr<Port>& port : dataplane->ports_) worker.ports.push_back(port.get());
     dataplane->workers_.push_back(std::make_unique<Worker>(std::move(worker)));
@@ -100,23 +101,17 @@ absl::Status Dataplane::OpenPorts(const DataplaneOptions& options,
 }
 
 absl::Status Dataplane::MapFlowTables(const DataplaneOptions& options) {
-  const std::string directory = FlowTableDirectory(options);
-  const size_t bytes = FlowTable::BytesFor(options.flows_per_worker);
-  for (uint32_t i = 0; i < options.worker_cpus.size(); ++i) {
-    GW_ASSIGN_OR_RETURN(FlowMemory memory, FlowMemory::Map(directory, i, bytes));
-    auto table = std::make_unique<FlowTable>();
-    bool kept = false;
-    GW_RETURN_IF_ERROR(table->Attach(memory.data(), bytes, &kept));
-    const bool forgotten = kept && options.forget_flows;
-    if (forgotten) table->Clear(/*key_digest=*/0);
-    LOG(INFO) << "worker " << i << ": flow table for " << table->capacity() << " flows in "
-              << directory
-              << (forgotten ? ", flows forgotten"
-                  : kept    ? ", flows kept"
-                            : ", empty");
-    flow_memories_.push_back(std::move(memory));
-    flow_tables_.push_back(std::move(table));
-  }
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);  // the flow tables' clock
+  FlowFilesOptions files{.directory = FlowTableDirectory(options),
+                         .workers = static_cast<uint32_t>(options.worker_cpus.size()),
+                         .table_bytes = FlowTable::BytesFor(options.flows_per_worker),
+                         .forget = options.forget_flows,
+                         .now_s = static_cast<uint32_t>(now.tv_sec)};
+  GW_ASSIGN_OR_RETURN(files.boot, BootNumber());
+  GW_ASSIGN_OR_RETURN(flow_files_, OpenFlowFiles(files));
+  for (const std::string& note : flow_files_.notes) LOG(INFO) << note;
+  for (const std::string& warning : flow_files_.warnings) LOG(WARNING) << warning;
   return absl::OkStatus();
 }
 
@@ -148,7 +143,7 @@ void Dataplane::Stop() {
 
 uint64_t Dataplane::flow_capacity() const {
   uint64_t sum = 0;
-  for (const std::unique_ptr<FlowTable>& table : flow_tables_) sum += table->capacity();
+  for (const std::unique_ptr<FlowTable>& table : flow_files_.tables) sum += table->capacity();
   return sum;
 }
 

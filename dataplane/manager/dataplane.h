@@ -15,7 +15,7 @@
 #include "dataplane/manager/options.h"
 #include "dataplane/manager/publisher.h"
 #include "dataplane/ports/port.h"
-#include "dataplane/worker/flow_memory.h"
+#include "dataplane/worker/flow_files.h"
 #include "dataplane/worker/worker.h"
 #include "lib/flow/flow_table.h"
 
@@ -39,7 +39,7 @@ class Dataplane {
   const std::vector<std::unique_ptr<Port>>& ports() const { return ports_; }
   const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
   // By worker. Theirs to write, anybody's to look into.
-  const std::vector<std::unique_ptr<FlowTable>>& flow_tables() const { return flow_tables_; }
+  const std::vector<std::unique_ptr<FlowTable>>& flow_tables() const { return flow_files_.tables; }
   // Flows that all tables together can hold.
   uint64_t flow_capacity() const;
 
@@ -57,8 +57,7 @@ class Dataplane {
   std::unique_ptr<Eal> eal_;
   rte_mempool* mempool_ = nullptr;  // EAL's
   std::vector<std::unique_ptr<Port>> ports_;
-  std::vector<FlowMemory> flow_memories_;
-  std::vector<std::unique_ptr<FlowTable>> flow_tables_;
+  FlowFiles flow_files_;
   HugepageMemory table_memory_;
   std::unique_ptr<Publisher> publisher_;
   std::vector<std::unique_ptr<Worker>> workers_;

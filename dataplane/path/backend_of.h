@@ -18,17 +18,6 @@ inline const Backend* KnownBackend(const Snapshot& tables, BackendId id) {
   return backend.keeps_known_flows && backend.id == id ? &backend : nullptr;
 }
 
-// The backend that another worker's flow table has for packet.flow_hash, or nullptr.
-inline const Backend* KnownToPeers(const Packet& packet, const Snapshot& tables,
-                                   const PathState& state) {
-  for (const FlowTable* peer : state.peers) {
-    const auto id = peer->Peek(packet.flow_hash, state.now_s);
-    const Backend* backend = id.has_value() ? KnownBackend(tables, *id) : nullptr;
-    if (backend != nullptr) return backend;
-  }
-  return nullptr;
-}
-
 // The slot of the packet in the table of packet.pool - by the flow's hash, or by the client's - or
 // nullptr.
 inline const channel::MaglevSlot* SlotFor(const Packet& packet, const Snapshot& tables) {

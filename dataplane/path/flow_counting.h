@@ -22,6 +22,15 @@ namespace guideway {
   if (state.backend_counters != nullptr) state.backend_counters[index].Add(what);
 }
 
+// Counts what became of a flow that was to be entered, and of one that was in its place.
+inline void CountEntered(FlowInsert result, const Snapshot& tables, PathState& state) {
+  if (result == FlowInsert::kEvicted) ++state.counted[Counter::flow_evictions];
+  if (result == FlowInsert::kFull) ++state.counted[Counter::flow_insert_failures];
+  const BackendId unanswered = state.flows->unanswered();
+  if (unanswered != kNoBackendId) [[unlikely]]
+    CountFor(unanswered, BackendCounter::unanswered_flows, tables, state);
+}
+
 // Enters the flow of a packet that has its backend into the flow table, and counts what came of it.
 inline FlowInsert EnterFlow(Packet& packet, FlowState first, const Snapshot& tables,
                             PathState& state) {
@@ -29,24 +38,18 @@ inline FlowInsert EnterFlow(Packet& packet, FlowState first, const Snapshot& tab
                                                 state.now_s, tables.TimeoutsOf(packet.vip));
   switch (result) {
     case FlowInsert::kEvicted:
-      ++state.counted[Counter::flow_evictions];
-      [[fallthrough]];
     case FlowInsert::kInserted:
       ++state.counted[Counter::flow_inserts];
       packet.new_flow = true;
       break;
-    case FlowInsert::kFull:
-      ++state.counted[Counter::flow_insert_failures];
-      break;
     case FlowInsert::kSynAgain:
       CountFor(packet.backend->id, BackendCounter::syn_retransmissions, tables, state);
       break;
+    case FlowInsert::kFull:
     case FlowInsert::kKnown:  // started anew, or an earlier packet of this burst
       break;
   }
-  const BackendId unanswered = state.flows->unanswered();
-  if (unanswered != kNoBackendId) [[unlikely]]
-    CountFor(unanswered, BackendCounter::unanswered_flows, tables, state);
+  CountEntered(result, tables, state);
   return result;
 }
 

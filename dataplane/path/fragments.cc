@@ -141,18 +141,6 @@ void BeginFragment(Packet& packet, const Snapshot& tables, PathState& state) {
   if (!by_hash3) packet.flow_hash = TagOf(packet, fragment, tables);
 }
 
-void AskPeersForFragments(Burst& burst, const Snapshot& tables, PathState& state) {
-  for (const uint8_t place : burst.unknown) {
-    Packet& packet = burst.packets[place];
-    if (packet.kind != PacketKind::kFragment) continue;
-    if (packet.backend != nullptr || IsSynWithoutAck(packet.tcp_flags)) continue;
-    packet.backend = KnownToPeers(packet, tables, state);
-    if (packet.backend == nullptr) continue;
-    --state.counted[Counter::flow_misses];
-    ++state.counted[Counter::flow_hits];
-  }
-}
-
 void SettleFragments(Burst& burst, const Snapshot& tables, PathState& state) {
   state.fragments_in_burst = false;
   const bool by_hash3 = tables.fragments == channel::FragmentPolicy::kHash3;

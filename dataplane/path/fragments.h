@@ -1,7 +1,9 @@
 // IP fragments for a VIP's address: those of one datagram go to one backend, that of its flow.
 //
-// Rare, so kept out of the hot loop's code; ProcessBurst calls the last two functions only for a
-// burst in which BeginFragment has seen something to do for them. What is decided by which
+// Rare, so kept out of the hot loop's code; ProcessBurst calls SettleFragments only for a burst in
+// which BeginFragment has seen something to do for it. First fragments come to the worker that the
+// addresses choose, their flow's whole packets to the one that the ports choose: AskPeers (peers.h)
+// finds their flows. What is decided by which
 // fragment, and why: docs/decisions/0008-fragments.md.
 #ifndef GUIDEWAY_DATAPLANE_PATH_FRAGMENTS_H_
 #define GUIDEWAY_DATAPLANE_PATH_FRAGMENTS_H_
@@ -14,11 +16,6 @@ namespace guideway {
 // everything. A first fragment becomes a pending packet like a whole one, or is the kernel's; it
 // has ports_known then. The others, and with `hash3` all of them, get the verdict kHold.
 void BeginFragment(Packet& packet, const Snapshot& tables, PathState& state);
-
-// Behind LookupFlow. First fragments come to the worker that the addresses choose, their flow's
-// whole packets to the one that the ports choose: what this worker's flow table does not know may
-// be in another's. Counted as a flow hit then; nothing is entered here.
-void AskPeersForFragments(Burst& burst, const Snapshot& tables, PathState& state);
 
 // Behind SelectBackend. Remembers where first fragments go and sends those that follow the same
 // way: pending with a backend, to the kernel, or dropped. Whose first fragment has not come keeps

@@ -5,6 +5,7 @@
 
 #include "dataplane/path/backend_of.h"
 #include "dataplane/path/header_chain.h"
+#include "dataplane/path/peers.h"
 #include "lib/net/checksum.h"
 #include "lib/net/headers.h"
 
@@ -137,9 +138,11 @@ Quote QuoteOfIpv6(const uint8_t* at, uint32_t length_bytes) {
 
 // The flow's packets may come to another worker than errors about it do.
 const Backend* OwnerOf(const Packet& packet, const Snapshot& tables, const PathState& state) {
-  const auto id = state.flows->Peek(packet.flow_hash, state.now_s);
-  const Backend* known = id.has_value() ? KnownBackend(tables, *id) : nullptr;
-  if (known == nullptr) known = KnownToPeers(packet, tables, state);
+  const auto own = state.flows->Inspect(packet.flow_hash, state.now_s);
+  const Backend* known = own.has_value() && own->state != FlowState::kTakenOver
+                             ? KnownBackend(tables, own->backend)
+                             : nullptr;
+  if (known == nullptr) known = KnownToPeers(packet, tables, state).backend;
   if (known != nullptr) return known;
   const channel::MaglevSlot* slot = SlotFor(packet, tables);
   return slot != nullptr ? BackendOf(*slot, tables) : nullptr;

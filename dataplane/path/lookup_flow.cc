@@ -4,6 +4,7 @@
 // bucket, which is here already; the others' second one is waited for together.
 #include "dataplane/path/backend_of.h"
 #include "dataplane/path/flow_counting.h"
+#include "dataplane/path/flow_event.h"
 #include "dataplane/path/forward_plain.h"
 #include "dataplane/path/path.h"
 #include "dataplane/path/quic.h"
@@ -11,17 +12,21 @@
 namespace guideway {
 namespace {
 
-// Closing is for good: what comes after a FIN or RST refreshes the entry but does not reopen it.
+// The entry's new time and state; 0: the flow was given up, and whoever has it now is to be asked.
 // Apart, so that the plain path stays as short as it is.
-[[gnu::noinline]] FlowState StateAfter(const Packet& packet, FlowState before,
+[[gnu::noinline]] uint32_t ExpiryAfter(const Packet& packet, uint32_t expiry,
                                        const Snapshot& tables, PathState& state) {
-  if (packet.key.protocol == IpProtocol::kUdp) return FlowState::kUdp;
-  if (before == FlowState::kClosing) return before;
-  if ((packet.tcp_flags & kTcpRst) != 0) {
+  const FlowState before = StateOf(expiry);
+  if (before == FlowState::kTakenOver) return 0;
+  const FlowTimeouts& timeouts = tables.TimeoutsOf(packet.vip);
+  const FlowEvent event = EventOf(packet);
+  const uint32_t after = PackExpiry(NextFlowState(before, event), state.now_s, timeouts);
+  if (event != FlowEvent::kRst) return after;
+  if (CountsAsReset(before, event))
     CountFor(packet.backend->id, BackendCounter::client_resets, tables, state);
-  }
-  return (packet.tcp_flags & (kTcpFin | kTcpRst)) != 0 ? FlowState::kClosing
-                                                       : FlowState::kEstablished;
+  // No flood of RSTs keeps an entry alive.
+  const bool longer = SecondsLeft(after, state.now_s) > SecondsLeft(expiry, state.now_s);
+  return longer ? (after & ~kFlowTimeMask) | (expiry & kFlowTimeMask) : after;
 }
 
 // The packet goes where its flow's entry says, if that is live and its backend keeps it. What is
@@ -32,15 +37,18 @@ namespace {
   if (!IsLive(expiry, state.now_s)) return false;
   packet.backend = KnownBackend(tables, entry.backend.load(std::memory_order_relaxed));
   if (packet.backend == nullptr) return false;
-  const FlowTimeouts& timeouts = tables.TimeoutsOf(packet.vip);
-  const FlowState before = StateOf(expiry);
   const bool ends = (packet.tcp_flags & (kTcpFin | kTcpRst)) != 0;
-  if (before == FlowState::kEstablished && !ends) [[likely]] {  // TCP
-    RefreshEntry(entry, expiry, FlowState::kEstablished, state.now_s, timeouts);
-  } else {
-    const FlowState after = StateAfter(packet, before, tables, state);
-    RefreshEntry(entry, expiry, after, state.now_s, timeouts);
+  if (StateOf(expiry) == FlowState::kEstablished && !ends) [[likely]] {  // TCP
+    RefreshEntry(entry, expiry, FlowState::kEstablished, state.now_s,
+                 tables.TimeoutsOf(packet.vip));
+    return true;
   }
+  const uint32_t after = ExpiryAfter(packet, expiry, tables, state);
+  if (after == 0) {
+    packet.backend = nullptr;
+    return false;
+  }
+  if (after != expiry) entry.expiry.store(after, std::memory_order_relaxed);
   return true;
 }
 
@@ -57,6 +65,7 @@ namespace {
       burst.left.Add(place);
     } else {
       burst.unknown.Add(place);
+      ++burst.not_found;
     }
   }
   return known;
@@ -68,6 +77,7 @@ void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state) {
   const FlowTable& flows = *state.flows;
   uint32_t others = 0;  // than those whose flow is known from its first bucket
   burst.unknown.clear();
+  burst.not_found = 0;
   burst.left.clear();
   if (burst.without_vip == burst.count) return;
   BurstPlaces undecided;  // whose second bucket is on its way from memory
@@ -92,9 +102,11 @@ void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state) {
     if (TagOf(entry) != packet.flow_hash) [[unlikely]] {
       const bool look_further = FlowTable::MayBeInSecond(*packet.bucket);
       if (look_further) flows.PrefetchSecond(packet.flow_hash);
+      burst.not_found += !look_further;
       (look_further ? undecided : burst.unknown).Add(burst.PlaceOf(packet));
     } else if (!FollowEntry(packet, entry, tables, state)) {
       burst.unknown.Add(burst.PlaceOf(packet));
+      ++burst.not_found;
     } else if (!ForwardPlainToOne(packet, state)) {
       burst.left.Add(burst.PlaceOf(packet));
     }

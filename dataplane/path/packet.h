@@ -144,8 +144,9 @@ struct Burst {
   uint32_t count = 0;
   uint32_t without_vip = 0;  // after LookupVip: plain packets that are the kernel's
   // After LookupFlow:
-  BurstPlaces unknown;  // for which it found no flow
-  BurstPlaces left;     // pending, but not forwarded yet, nor unknown; and fragments
+  BurstPlaces unknown;     // for which it found no flow
+  uint32_t not_found = 0;  // those of `unknown` whose flow may be known elsewhere: all but SYNs
+  BurstPlaces left;        // pending, but not forwarded yet, nor unknown; and fragments
   Packet packets[kBurstCapacity];
 
   uint8_t PlaceOf(const Packet& packet) const { return static_cast<uint8_t>(&packet - packets); }
@@ -170,13 +171,45 @@ struct ReplyLimits {
   uint32_t echo_per_second = 1000;
 };
 
+// How many entries of other workers' tables may be looked for in vain: each costs a cache miss, of
+// which several are waited for at a time. By protocol, so that a service with many short UDP flows
+// takes nothing from TCP. What is beyond is selected as if nobody knew it.
+class AskBudget {
+ public:
+  static constexpr uint32_t kTablesPerMs = 512;
+
+  void Follow(uint64_t now_ms) {
+    if (now_ms == ms_) return;
+    ms_ = now_ms;
+    left_[0] = left_[1] = kTablesPerMs;
+  }
+  bool Take(IpProtocol protocol, uint32_t tables) {
+    uint32_t& left = Of(protocol);
+    if (left < tables) return false;
+    left -= tables;
+    return true;
+  }
+  // It was not in vain.
+  void GiveBack(IpProtocol protocol, uint32_t tables) {
+    uint32_t& left = Of(protocol);
+    left = left + tables < kTablesPerMs ? left + tables : kTablesPerMs;
+  }
+
+ private:
+  uint32_t& Of(IpProtocol protocol) { return left_[protocol == IpProtocol::kUdp ? 1 : 0]; }
+
+  uint64_t ms_ = 0;
+  uint32_t left_[2] = {kTablesPerMs, kTablesPerMs};
+};
+
 class BreakerState;  // breaker.h
 
 // What the stages of one worker keep from burst to burst. Owned and used by that worker only.
 struct PathState {
   FlowTable* flows = nullptr;  // borrowed
-  // The other workers' flow tables, to Peek() into; borrowed.
+  // The other workers' flow tables, to Inspect(); borrowed.
   absl::Span<const FlowTable* const> peers;
+  AskBudget asks;
   uint32_t now_s = 0;         // set by the worker before each burst (CLOCK_BOOTTIME seconds)
   uint16_t next_ipv4_id = 0;  // identification of outer IPv4 headers that may be fragmented
   uint64_t now_ms = 0;        // like now_s, for the limits

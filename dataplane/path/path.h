@@ -8,6 +8,7 @@
 
 #include "dataplane/path/fragments.h"
 #include "dataplane/path/packet.h"
+#include "dataplane/path/peers.h"
 
 namespace guideway {
 
@@ -27,7 +28,7 @@ void LookupVip(Burst& burst, const Snapshot& tables, PathState& state);
 // Known flow -> backend. A flow is known if its entry's backend still is the same
 // backend and keeps its flows. A packet that has a backend already keeps it. A SYN without ACK is
 // never known: it starts a flow anew. Fills burst.unknown and burst.left. Nothing to do if no
-// packet of the burst is for a VIP.
+// packet of the burst is for a VIP. Of what it does not find the other workers are asked (peers.h).
 void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state);
 
 // Third loop: SelectBackend for burst.unknown, and Encapsulate likewise.
@@ -44,8 +45,8 @@ void Encapsulate(Packet& packet, PathState& state);
 inline void ProcessBurst(Burst& burst, const Snapshot& tables, PathState& state) {
   LookupVip(burst, tables, state);
   LookupFlow(burst, tables, state);
-  if (state.fragments_in_burst) [[unlikely]]
-    AskPeersForFragments(burst, tables, state);
+  if (burst.not_found > 0 && !state.peers.empty()) [[unlikely]]
+    AskPeers(burst, tables, state);
   SelectBackend(burst, tables, state);
   if (state.fragments_in_burst) [[unlikely]]
     SettleFragments(burst, tables, state);

@@ -43,7 +43,7 @@ void RouteByConnectionId(Packet& packet, const VipCell& cell, const Snapshot& ta
 
 void KeepQuicFlow(Packet& packet, const Snapshot& tables, PathState& state) {
   FlowEntry* entry = state.flows->Find(packet.flow_hash, state.now_s);
-  if (entry != nullptr) {
+  if (entry != nullptr && FlowTable::State(*entry) != FlowState::kTakenOver) {
     const BackendId owner = entry->backend.load(std::memory_order_relaxed);
     if (owner == packet.backend->id) {
       FlowTable::Touch(entry, FlowState::kUdp, state.now_s, tables.TimeoutsOf(packet.vip));

@@ -4,6 +4,7 @@
 // table remembers it.
 #include "dataplane/path/backend_of.h"
 #include "dataplane/path/flow_counting.h"
+#include "dataplane/path/flow_event.h"
 #include "dataplane/path/forward_plain.h"
 #include "dataplane/path/path.h"
 
@@ -25,16 +26,11 @@ namespace {
   return reachable ? &previous : nullptr;
 }
 
-FlowState FirstState(const Packet& packet) {
-  if (packet.key.protocol == IpProtocol::kUdp) return FlowState::kUdpFirst;
-  if ((packet.tcp_flags & kTcpFin) != 0) return FlowState::kClosing;
-  return IsSynWithoutAck(packet.tcp_flags) ? FlowState::kHalfOpen : FlowState::kPickedUp;
-}
-
 // Enters the flow; false if the flow table does not know it now.
 bool Remember(Packet& packet, const Snapshot& tables, PathState& state) {
-  if ((packet.tcp_flags & kTcpRst) != 0) return false;
-  return EnterFlow(packet, FirstState(packet), tables, state) != FlowInsert::kFull;
+  const FlowState first = NextFlowState(FlowState::kFree, EventOf(packet));
+  if (first == FlowState::kFree) return false;
+  return EnterFlow(packet, first, tables, state) != FlowInsert::kFull;
 }
 
 // For pools that keep state. What the flow table cannot take stays with the slot's owner, whom

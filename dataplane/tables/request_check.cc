@@ -175,6 +175,7 @@ Refusal CheckGlobals(const GlobalsBody& body) {
       .Require(in_range(body.established_s), "established_s", body.established_s)
       .Require(in_range(body.closing_s), "closing_s", body.closing_s)
       .Require(in_range(body.udp_s), "udp_s", body.udp_s)
+      .Require(in_range(body.half_closed_s), "half_closed_s", body.half_closed_s)
       .Require(body.fragments <= FragmentPolicy::kDrop, "fragments",
                static_cast<uint8_t>(body.fragments))
       .result();
@@ -195,6 +196,7 @@ Refusal CheckVip(const VipBody& body) {
       .Require(in_range(body.established_s), "established_s", body.established_s)
       .Require(in_range(body.closing_s), "closing_s", body.closing_s)
       .Require(in_range(body.udp_s), "udp_s", body.udp_s)
+      .Require(in_range(body.half_closed_s), "half_closed_s", body.half_closed_s)
       .result();
 }
 

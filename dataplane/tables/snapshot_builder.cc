@@ -81,7 +81,8 @@ void FillVipTimeouts(const TableState& tables, const FlowTimeouts& for_all,
     vip_timeouts[i] = {.half_open_s = own_or(vip.half_open_s, for_all.half_open_s),
                        .established_s = own_or(vip.established_s, for_all.established_s),
                        .closing_s = own_or(vip.closing_s, for_all.closing_s),
-                       .udp_s = own_or(vip.udp_s, for_all.udp_s)};
+                       .udp_s = own_or(vip.udp_s, for_all.udp_s),
+                       .half_closed_s = own_or(vip.half_closed_s, for_all.half_closed_s)};
   }
 }
 
@@ -112,7 +113,8 @@ absl::StatusOr<std::unique_ptr<OwnedSnapshot>> OwnedSnapshot::Build(const TableS
   snapshot->timeouts = {.half_open_s = globals.half_open_s,
                         .established_s = globals.established_s,
                         .closing_s = globals.closing_s,
-                        .udp_s = globals.udp_s};
+                        .udp_s = globals.udp_s,
+                        .half_closed_s = globals.half_closed_s};
   snapshot->fragments = globals.fragments;
   const auto pools = Make<Pool>(bytes + layout.pools, tables.pools.size());
   const absl::Span<Backend> backends(reinterpret_cast<Backend*>(bytes + layout.backends),

@@ -25,8 +25,9 @@ size_t AllocationUnit(const std::string& directory) {
   return kHugePageBytes;
 }
 
-// A directory that only we (or root) can put files into.
-absl::Status CheckDirectory(const std::string& directory) {
+}  // namespace
+
+absl::Status CheckFlowDirectory(const std::string& directory) {
   if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
     return ErrnoStatus(errno, absl::StrCat("--flow_table_directory=", directory, ": creating it"));
   }
@@ -45,6 +46,8 @@ absl::Status CheckDirectory(const std::string& directory) {
   }
   return absl::OkStatus();
 }
+
+namespace {
 
 // Sizes the file and makes sure that the memory is really there: a page that is missing later would
 // be a SIGBUS in a worker.
@@ -67,26 +70,37 @@ absl::Status Reserve(int file, const std::string& path, size_t bytes) {
 
 }  // namespace
 
+size_t FlowFileBytes(const std::string& directory, size_t bytes) {
+  const size_t unit = AllocationUnit(directory);
+  return (bytes + unit - 1) / unit * unit;
+}
+
+absl::Status InUse(const std::string& path) {
+  return absl::FailedPreconditionError(
+      absl::StrCat(path,
+                   " is in use by another data plane; give each one a directory of its own "
+                   "with --flow_table_directory"));
+}
+
 absl::StatusOr<FlowMemory> FlowMemory::Map(const std::string& directory, uint32_t worker,
                                            size_t bytes) {
-  GW_RETURN_IF_ERROR(CheckDirectory(directory));
-  const std::string path = absl::StrCat(directory, "/flows-", worker);
+  GW_RETURN_IF_ERROR(CheckFlowDirectory(directory));
+  return MapFile(absl::StrCat(directory, "/flows-", worker), FlowFileBytes(directory, bytes));
+}
+
+absl::StatusOr<FlowMemory> FlowMemory::MapFile(const std::string& path, size_t bytes) {
   FlowMemory memory;
-  memory.file_ = UniqueFd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  // A FIFO must not be waited for.
+  memory.file_ =
+      UniqueFd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
   if (!memory.file_.valid()) return ErrnoStatus(errno, absl::StrCat("opening ", path));
-  if (flock(memory.file_.get(), LOCK_EX | LOCK_NB) != 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(path,
-                     " is in use by another data plane; give each one a directory of its own "
-                     "with --flow_table_directory"));
-  }
-  const size_t unit = AllocationUnit(directory);
-  memory.mapped_bytes_ = (bytes + unit - 1) / unit * unit;
-  GW_RETURN_IF_ERROR(Reserve(memory.file_.get(), path, memory.mapped_bytes_));
-  void* data = mmap(nullptr, memory.mapped_bytes_, PROT_READ | PROT_WRITE,
-                    MAP_SHARED | MAP_POPULATE, memory.file_.get(), 0);
+  if (flock(memory.file_.get(), LOCK_EX | LOCK_NB) != 0) return InUse(path);
+  memory.mapped_bytes_ = bytes;
+  GW_RETURN_IF_ERROR(Reserve(memory.file_.get(), path, bytes));
+  void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+                    memory.file_.get(), 0);
   if (data == MAP_FAILED) {
-    return ErrnoStatus(errno, absl::StrCat("mapping ", memory.mapped_bytes_ >> 20, " MiB of ", path,
+    return ErrnoStatus(errno, absl::StrCat("mapping ", bytes >> 20, " MiB of ", path,
                                            " (enough free hugepages?)"));
   }
   memory.data_ = data;
@@ -97,6 +111,13 @@ FlowMemory::FlowMemory(FlowMemory&& other) noexcept
     : file_(std::move(other.file_)),
       data_(std::exchange(other.data_, nullptr)),
       mapped_bytes_(std::exchange(other.mapped_bytes_, 0)) {}
+
+FlowMemory& FlowMemory::operator=(FlowMemory&& other) noexcept {
+  std::swap(file_, other.file_);
+  std::swap(data_, other.data_);
+  std::swap(mapped_bytes_, other.mapped_bytes_);
+  return *this;
+}
 
 FlowMemory::~FlowMemory() {
   if (data_ != nullptr) munmap(data_, mapped_bytes_);

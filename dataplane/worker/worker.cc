@@ -31,6 +31,7 @@ Worker::Worker(const Options& options)
       published_(options.published),
       quiescence_(options.quiescence),
       peers_(options.peers),
+      takeovers_read_(options.peers.size()),
       fragments_(std::make_unique<FragmentTable>()),
       breaker_(std::make_unique<BreakerState>()),
       traffic_(std::make_unique<Traffic>()),
@@ -75,6 +76,7 @@ bool Worker::PollAllPorts(const Snapshot& tables) {
   FollowTime(rte_rdtsc());
   FollowFlowKey(tables);
   Sweep(tables);
+  if (takeovers_to_read_) FollowTakeovers();
   uint32_t received = 0;
   for (uint32_t port = 0; port < ports_.size(); ++port) {
     received += ReceiveBurst(port, tables);
@@ -98,6 +100,7 @@ void Worker::FollowTime(uint64_t now_tsc) {
   if (now_tsc - clock_read_tsc_ < clock_interval_tsc_) [[likely]]
     return;
   clock_read_tsc_ = now_tsc;
+  takeovers_to_read_ = !peers_.empty();
   const timespec now = BootTime();
   state_.now_s = static_cast<uint32_t>(now.tv_sec);
   state_.now_ms = static_cast<uint64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000;
@@ -106,6 +109,15 @@ void Worker::FollowTime(uint64_t now_tsc) {
 uint64_t Worker::busy_ns() const {
   const double busy_tsc = static_cast<double>(busy_tsc_.load(std::memory_order_relaxed));
   return static_cast<uint64_t>(busy_tsc * 1e9 / static_cast<double>(rte_get_tsc_hz()));
+}
+
+// Gives up what the other workers have taken over, a little a round.
+void Worker::FollowTakeovers() {
+  takeovers_to_read_ = false;
+  for (size_t i = 0; i < peers_.size(); ++i) {
+    if (state_.flows->FollowTakeovers(*peers_[i], state_.now_s, &takeovers_read_[i]))
+      takeovers_to_read_ = true;
+  }
 }
 
 // What it counts is of no burst.

@@ -90,6 +90,7 @@ class Worker {
   void SendFromKernel(uint32_t port);
   void FollowFlowKey(const Snapshot& tables);
   void Sweep(const Snapshot& tables);
+  void FollowTakeovers();
   // waiting_fragments.cc
   void Hold(const Packet& packet, rte_mbuf* mbuf);
   void ProcessReleased(const Snapshot& tables);
@@ -102,6 +103,8 @@ class Worker {
   const std::atomic<const Snapshot*>* const published_;
   rte_rcu_qsbr* const quiescence_;
   const std::vector<const FlowTable*> peers_;
+  std::vector<uint64_t> takeovers_read_;  // by peer: its log was read so far
+  bool takeovers_to_read_ = false;
   std::vector<PortAccess> ports_;
 
   // The worker's own.

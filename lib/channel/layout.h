@@ -17,7 +17,7 @@
 namespace guideway::channel {
 
 inline constexpr uint64_t kMagic = 0x4779617765646975;  // "uideway" + 'G'
-inline constexpr uint32_t kProtocolVersion = 4;
+inline constexpr uint32_t kProtocolVersion = 5;
 inline constexpr uint32_t kMaxPorts = 16;
 inline constexpr uint32_t kMaxWorkers = 64;
 

@@ -107,6 +107,7 @@ struct GlobalsBody {
   uint32_t established_s;
   uint32_t closing_s;
   uint32_t udp_s;
+  uint32_t half_closed_s;
   FragmentPolicy fragments;
 };
 struct VipBody {
@@ -121,6 +122,7 @@ struct VipBody {
   uint32_t established_s;
   uint32_t closing_s;
   uint32_t udp_s;
+  uint32_t half_closed_s;
 };
 struct PoolBody {
   uint32_t index;

@@ -41,6 +41,11 @@ inline bool IsLive(uint32_t expiry, uint32_t now_s) {
   return expiry >> 28 != 0 && SecondsLeft(expiry, now_s) - 1 < kFlowHorizonSeconds;
 }
 
+// Whether an entry is its table's own, live or timed out, and not forgotten.
+inline bool IsOwn(uint32_t expiry) {
+  return expiry >> 28 != 0 && StateOf(expiry) != FlowState::kTakenOver;
+}
+
 inline uint64_t TagOf(const FlowEntry& entry) { return entry.tag.load(std::memory_order_relaxed); }
 inline uint32_t ExpiryOf(const FlowEntry& entry) {
   return entry.expiry.load(std::memory_order_relaxed);

@@ -19,15 +19,19 @@ namespace guideway {
 // What an entry is to a new flow, the best first.
 enum class EntryClass : int32_t { kUnused = 0, kTimedOut = 1, kEvictable = 2, kMustStay = 3 };
 
-// The lowest of several entries is the one to overwrite: by class; if evictable by the time left;
-// then by its number.
+// The lowest of several entries is the one to overwrite: by class; if evictable, half-closed flows
+// last, else a flood of first packets would take the place of a download; by the time left; then by
+// its number.
 struct EntryRank {
-  int32_t value;  // class: from bit 28 on; time left: 22 bits from bit 3 on; number: low 3 bits
+  // Class: from bit 28 on; half-closed: bit 25; time left: 22 bits from bit 3 on; number: low 3
+  // bits.
+  int32_t value;
 
   EntryClass entry_class() const { return static_cast<EntryClass>(value >> 28); }
   uint32_t number() const { return static_cast<uint32_t>(value) & 7; }
 };
 static_assert(kFlowHorizonSeconds < 1 << 22);
+inline constexpr int32_t kHalfClosedRank = 1 << 25;
 
 using Int32x4 [[gnu::vector_size(16)]] = int32_t;
 using Uint32x4 [[gnu::vector_size(16)]] = uint32_t;
@@ -59,11 +63,15 @@ inline Int32x4 RanksOf(const FlowBucket& bucket, int32_t number, uint32_t now_s)
   const Int32x4 used = tags != 0;
   const Int32x4 live =
       used & (states != 0) & (left > 0) & (left <= static_cast<int32_t>(kFlowHorizonSeconds));
+  // As MustStay() says.
   const Int32x4 stays = live & ((states == static_cast<int32_t>(FlowState::kEstablished)) |
-                                (states == static_cast<int32_t>(FlowState::kUdp)));
+                                (states == static_cast<int32_t>(FlowState::kUdp)) |
+                                (states == static_cast<int32_t>(FlowState::kRevived)));
   const Int32x4 evictable = live ^ stays;
+  const Int32x4 half_closed =
+      evictable & (states == static_cast<int32_t>(FlowState::kHalfClosed)) & kHalfClosedRank;
   const Int32x4 numbers = {number, number + 1, number + 2, number + 3};
-  return -(used + live + stays) << 28 | (left & evictable) << 3 | numbers;
+  return -(used + live + stays) << 28 | half_closed | (left & evictable) << 3 | numbers;
 }
 
 inline Int32x4 LowerOf(Int32x4 a, Int32x4 b) { return b ^ ((a ^ b) & (a < b)); }

@@ -7,19 +7,30 @@
 namespace guideway {
 namespace {
 
-// The state of a live flow after a packet that would have entered it as `entered`.
-FlowState StateOfKnown(FlowState before, FlowState entered, bool same_backend) {
-  if (entered == FlowState::kUdpFirst) return FlowState::kUdp;
-  if (entered == FlowState::kPickedUp) {
-    return before == FlowState::kClosing ? before : FlowState::kEstablished;
+// The packet that would enter an unknown flow as `entered`.
+FlowEvent EventThatEnters(FlowState entered) {
+  switch (entered) {
+    case FlowState::kHalfOpen:
+      return FlowEvent::kSyn;
+    case FlowState::kHalfClosedEnding:
+      return FlowEvent::kFin;
+    case FlowState::kUdpFirst:
+      return FlowEvent::kUdp;
+    default:
+      return FlowEvent::kAck;
   }
-  const bool reopened = entered == FlowState::kHalfOpen && before == FlowState::kEstablished;
-  return reopened && same_backend ? before : entered;
 }
 
-// A flow that begins or ends moves nobody: what it is worth is seen at its next packet.
-bool MayMoveOthers(FlowState entered) {
-  return entered != FlowState::kHalfOpen && entered != FlowState::kClosing;
+// Whether a packet enters unknown flows so.
+bool IsFirstState(FlowState state) {
+  return state == NextFlowState(FlowState::kFree, EventThatEnters(state));
+}
+
+// The state of a live flow that is entered again as `entered`.
+FlowState StateOfKnown(FlowState before, FlowState entered, bool same_backend) {
+  const bool begins_anew = entered == FlowState::kHalfOpen && !same_backend;
+  if (begins_anew || !IsFirstState(entered)) return entered;
+  return NextFlowState(before, EventThatEnters(entered));
 }
 
 }  // namespace
@@ -44,6 +55,7 @@ std::optional<FlowView> FlowTable::Inspect(uint64_t flow_hash, uint32_t now_s) c
 
 std::optional<FlowView> FlowTable::Look(uint64_t flow_hash, uint32_t now_s) const {
   for (const uint64_t index : {FirstOf(flow_hash), SecondOf(flow_hash)}) {
+    if (index != FirstOf(flow_hash) && !MayBeInSecond(buckets_[FirstOf(flow_hash)])) break;
     for (const FlowEntry& entry : buckets_[index].entries) {
       const uint32_t expiry = entry.expiry.load(std::memory_order_acquire);
       if (TagOf(entry) != flow_hash) continue;
@@ -62,15 +74,16 @@ std::optional<FlowView> FlowTable::Look(uint64_t flow_hash, uint32_t now_s) cons
 void FlowTable::Overwrite(FlowEntry& entry, uint64_t tag, BackendId backend, uint32_t expiry,
                           uint32_t now_s) {
   if (&entry < counted_end_) {
-    const bool in_use = IsInUse(entry);
+    const bool counted = Counts(entry);
+    const bool counts = IsOwn(expiry);
     const BackendId before = entry.backend.load(std::memory_order_relaxed);
-    if (in_use && StateOf(ExpiryOf(entry)) == FlowState::kHalfOpen &&
+    if (counted && StateOf(ExpiryOf(entry)) == FlowState::kHalfOpen &&
         !IsLive(ExpiryOf(entry), now_s)) {
       unanswered_ = before;
     }
-    if (!in_use || BackendIndex(before) != BackendIndex(backend)) {
-      if (in_use) AddToCount(before, -1u);
-      AddToCount(backend, 1);
+    if (counted != counts || BackendIndex(before) != BackendIndex(backend)) {
+      if (counted) AddToCount(before, -1u);
+      if (counts) AddToCount(backend, 1);
     }
   }
   WriteEntry(entry, tag, backend, expiry);
@@ -80,7 +93,7 @@ FlowInsert FlowTable::InsertKnown(FlowEntry& entry, BackendId backend, FlowState
                                   uint32_t now_s, const FlowTimeouts& timeouts) {
   const uint32_t expiry = ExpiryOf(entry);
   FlowInsert result = FlowInsert::kInserted;
-  if (IsLive(expiry, now_s)) {
+  if (IsLive(expiry, now_s) && IsOwn(expiry)) {
     const bool same_backend = entry.backend.load(std::memory_order_relaxed) == backend;
     const FlowState before = StateOf(expiry);
     const bool both_half_open = before == FlowState::kHalfOpen && state == before;

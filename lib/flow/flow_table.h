@@ -10,9 +10,9 @@
 // so a bucket that is full stays so and a lookup goes on to the second bucket only from a full one.
 // What a new flow overwrites, in this order, first bucket before second: the entry of the same
 // flow; a free one; one that timed out; the next to time out of those that may be evicted:
-// half-open, closing, and flows of which one packet was seen (an eviction). A live established or
-// UDP flow is never overwritten. So a flood of new tuples can neither grow memory nor evict an
-// established flow that has not timed out.
+// half-open, closing, and flows of which one packet was seen, then half-closed ones (an eviction).
+// A live established or UDP flow is never overwritten. So a flood of new tuples can neither grow
+// memory nor evict an established flow that has not timed out.
 //
 // Where both buckets hold only flows that must stay, one of these moves to its other bucket, if
 // need be to where another one moves away first, so that fewer than 0.1% of flows find no place at
@@ -43,6 +43,7 @@
 #include "absl/status/status.h"
 #include "lib/flow/flow_bucket.h"
 #include "lib/flow/flow_entry.h"
+#include "lib/flow/takeover_log.h"
 
 namespace guideway {
 
@@ -52,6 +53,25 @@ enum class FlowInsert : uint8_t {
   kSynAgain,  // the same, and it was and is half-open, with the same backend: a SYN sent again
   kEvicted,   // a new flow in the place of a live one that may be evicted
   kFull,      // not entered
+};
+
+// Which run of the data plane a table is from. A directory may hold tables that the last run did
+// not use, or that are from before the host's last boot, whose clock was another.
+struct FlowTableStamp {
+  uint64_t run = 0;       // counts the directory's runs; 0: none
+  uint64_t boot = 0;      // of the host
+  bool complete = false;  // all tables of the run have their stamp
+};
+
+// What the first bytes of a file say, which may be anybody's.
+struct FlowTableHead {
+  using Bytes = uint8_t[kCacheLineBytes];
+
+  bool is_table = false;
+  bool this_layout = false;
+  uint32_t layout_version = 0;
+  uint64_t bytes_needed = 0;
+  FlowTableStamp stamp;
 };
 
 class FlowTable {
@@ -69,6 +89,15 @@ class FlowTable {
   absl::Status Attach(void* memory, size_t bytes, bool* kept);
   void Clear(uint64_t key_digest);
   uint64_t key_digest() const;
+  static FlowTableHead ReadHead(const FlowTableHead::Bytes& bytes);
+  void SetStamp(const FlowTableStamp& stamp);
+
+  // At start, before the table has a worker: a flow of a table that has none any more, with the
+  // time that it had left. Of two entries of one flow the newer one stays.
+  FlowInsert InheritFlow(uint64_t flow_hash, BackendId backend, FlowState state, uint32_t left_s,
+                         uint32_t now_s);
+  // The same, for the only worker: nobody has what was given up.
+  void OwnAll();
 
   // Where the flow is looked for first, to prefetch it; prefetches the second bucket, which new
   // flows need as well once the table is loaded.
@@ -100,18 +129,26 @@ class FlowTable {
   static FlowState State(const FlowEntry& entry) { return StateOf(ExpiryOf(entry)); }
   // Modulo 2^28.
   static uint32_t TimesOutAt(const FlowEntry& entry) { return ExpiryOf(entry) & kFlowTimeMask; }
-  // Enters a flow or, where it is known, gives it this backend. A known flow gets this state, with
-  // two exceptions: another packet of it confirms kPickedUp and kUdpFirst as kEstablished (unless
-  // it is closing) and kUdp; and kHalfOpen leaves an established flow of the same backend alone,
-  // so that a forged SYN cannot make it one that may be evicted.
+  // Enters a flow or, where it is known, gives it this backend. A state in which packets enter
+  // unknown flows makes of a known flow what kNextStates says of such a packet, so that a forged
+  // SYN cannot make an established flow one that may be evicted; but a SYN with another backend
+  // begins a flow anew. Any other state is what the flow gets.
   FlowInsert Insert(uint64_t flow_hash, BackendId backend, FlowState state, uint32_t now_s,
                     const FlowTimeouts& timeouts);
+
+  // Enters a flow that another worker's table knows, and logs that.
+  FlowInsert TakeOver(uint64_t flow_hash, BackendId backend, FlowState state, uint32_t now_s,
+                      const FlowTimeouts& timeouts);
+  // Gives up what the owner of `peer` has taken over since *place, kMostGivenUp entries at most;
+  // moves *place on, which begins as 0. True if there is more.
+  static constexpr uint32_t kMostGivenUp = 32;
+  bool FollowTakeovers(const FlowTable& peer, uint32_t now_s, uint64_t* place);
 
   // Whose half-open flow, timed out, the last Insert() overwrote; kNoBackendId: nobody's.
   BackendId unanswered() const { return unanswered_; }
 
-  // How many entries belong to the backend that has this index, or had it before: exactly those
-  // that ForEach visits, once counts_all().
+  // How many entries belong to the backend that has this index, or had it before, and are not given
+  // up: exactly those that ForEach visits, once counts_all().
   uint32_t CountOf(uint16_t backend_index) const {
     return counts_[backend_index].load(std::memory_order_relaxed);
   }
@@ -125,10 +162,14 @@ class FlowTable {
   }
 
   // Any thread: calls visit(flow hash, BackendId, FlowState, when it times out in seconds modulo
-  // 2^28) for every entry in use, timed out or not. Entries that change or
+  // 2^28) for every entry in use, timed out or not, but given up. Entries that change or
   // move meanwhile may be left out, and those that move may be visited twice.
   template <typename Visitor>
   void ForEach(Visitor visit) const;
+  // While nobody writes: calls visit(flow hash, BackendId, FlowState, seconds left) for every live
+  // entry, also those that were given up. Skips what is no state.
+  template <typename Visitor>
+  void ForEachLive(uint32_t now_s, Visitor visit) const;
 
   uint64_t capacity() const { return bucket_count_ * kFlowsPerBucket; }
   uint64_t bucket_count() const { return bucket_count_; }
@@ -154,10 +195,9 @@ class FlowTable {
   // Writes the entry and counts whose it was and is.
   void Overwrite(FlowEntry& entry, uint64_t tag, BackendId backend, uint32_t expiry,
                  uint32_t now_s);
-  static bool IsInUse(const FlowEntry& entry) {
-    return entry.expiry.load(std::memory_order_relaxed) >> 28 != 0 &&
-           entry.tag.load(std::memory_order_relaxed) != 0;
-  }
+  static bool IsNewer(uint32_t expiry, uint32_t than, uint32_t now_s);
+  static bool Counts(const FlowEntry& entry) { return IsOwn(ExpiryOf(entry)) && TagOf(entry) != 0; }
+  void GiveUp(uint64_t flow_hash, uint32_t now_s);
   void AddToCount(BackendId backend, uint32_t change) {
     std::atomic<uint32_t>& count = counts_[BackendIndex(backend)];
     count.store(count.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);
@@ -171,6 +211,7 @@ class FlowTable {
   // Written by the worker, not in the shared memory: by backend index, one for every uint16_t, as a
   // table that another process wrote may name any.
   std::unique_ptr<std::atomic<uint32_t>[]> counts_;
+  std::unique_ptr<TakeoverLog> takeovers_;  // by the owner of this table, from others
   std::atomic<uint32_t> moves_{0};  // how many entries were moved, modulo 2^32; see Inspect()
 
   // The worker's own.

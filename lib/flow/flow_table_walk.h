@@ -1,4 +1,5 @@
-// The parts of the flow table that go over all entries: Sweep() and ForEach(). For flow_table.h.
+// The parts of the flow table that go over all entries: Sweep(), ForEach() and ForEachLive(). For
+// flow_table.h.
 #ifndef GUIDEWAY_LIB_FLOW_FLOW_TABLE_WALK_H_
 #define GUIDEWAY_LIB_FLOW_FLOW_TABLE_WALK_H_
 
@@ -13,10 +14,15 @@ void FlowTable::Sweep(uint64_t buckets, uint32_t now_s, IsGone is_gone,
     FlowBucket& bucket = buckets_[next_swept_];
     const bool counted = bucket.entries < counted_end_;
     for (FlowEntry& entry : bucket.entries) {
-      if (!IsInUse(entry)) continue;
+      const uint32_t expiry = ExpiryOf(entry);
+      if (expiry == 0 || TagOf(entry) == 0) continue;
       const BackendId backend = entry.backend.load(std::memory_order_relaxed);
       const bool gone = is_gone(backend);
-      const bool forget = gone || !IsLive(ExpiryOf(entry), now_s);
+      const bool forget = gone || !IsLive(expiry, now_s);
+      if (!IsOwn(expiry)) {
+        if (forget) entry.expiry.store(0, std::memory_order_relaxed);
+        continue;
+      }
       if (counted && forget) {
         if (!gone && State(entry) == FlowState::kHalfOpen) on_unanswered(backend);
         AddToCount(backend, -1u);
@@ -38,9 +44,21 @@ void FlowTable::ForEach(Visitor visit) const {
       const BackendId backend = entry.backend.load(std::memory_order_relaxed);
       std::atomic_thread_fence(std::memory_order_acquire);
       // A change in between shows: it sets `expiry` to 0 first and another tag or time afterwards.
-      if (expiry >> 28 == 0 || entry.expiry.load(std::memory_order_relaxed) >> 28 == 0) continue;
+      if (!IsOwn(expiry) || entry.expiry.load(std::memory_order_relaxed) >> 28 == 0) continue;
       if (tag == 0 || entry.tag.load(std::memory_order_relaxed) != tag) continue;
       visit(tag, backend, static_cast<FlowState>(expiry >> 28), expiry & 0x0fffffff);
+    }
+  }
+}
+
+template <typename Visitor>
+void FlowTable::ForEachLive(uint32_t now_s, Visitor visit) const {
+  for (uint64_t i = 0; i < bucket_count_; ++i) {
+    for (const FlowEntry& entry : buckets_[i].entries) {
+      const uint32_t expiry = ExpiryOf(entry);
+      if (TagOf(entry) == 0 || !IsLive(expiry, now_s) || expiry >> 28 >= kFlowStates) continue;
+      visit(TagOf(entry), entry.backend.load(std::memory_order_relaxed), StateOf(expiry),
+            SecondsLeft(expiry, now_s));
     }
   }
 }

@@ -25,6 +25,7 @@ class Bench {
     config.mutable_flow_timeouts()->mutable_half_open()->set_seconds(30);
     config.mutable_flow_timeouts()->mutable_established()->set_seconds(3600);
     config.mutable_flow_timeouts()->mutable_closing()->set_seconds(30);
+    config.mutable_flow_timeouts()->mutable_half_closed()->set_seconds(120);
     config.mutable_flow_timeouts()->mutable_udp()->set_seconds(120);
     v1::Pool* pool = config.add_pools();
     pool->set_name("web");

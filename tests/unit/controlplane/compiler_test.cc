@@ -260,10 +260,13 @@ TEST_CASE("a VIP's flow timeouts go with it; what it leaves out is 0") {
   CHECK(before.vips.at(0).established_s == 0);
   vip->mutable_flow_timeouts()->mutable_established()->set_seconds(7 * 3600);
   vip->mutable_flow_timeouts()->mutable_closing()->set_nanos(500000000);
+  vip->mutable_flow_timeouts()->mutable_half_closed()->set_seconds(90);
   const Tables after = bench.Compile().tables;
   CHECK(after.vips.at(0).established_s == 7 * 3600);
   CHECK(after.vips.at(0).closing_s == 1);
   CHECK(after.vips.at(0).half_open_s == 0);
+  CHECK(after.vips.at(0).half_closed_s == 90);
+  CHECK(after.globals.half_closed_s == 120);
   CHECK(Difference(&before, after).size() == 1);
 }
 

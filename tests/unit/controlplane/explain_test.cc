@@ -327,5 +327,22 @@ TEST_CASE("bad flows name the field") {
         "source and destination are of different address families");
 }
 
+TEST_CASE("what a worker has given up decides only if nobody else knows the flow") {
+  const World world;
+  const FlowKey flow = *ParseFlow(Request("198.51.100.7", 4242));
+  auto lookup =
+      world.Known(flow, 0, world.IndexOf(1), world.IncarnationOf(1), FlowState::kTakenOver, 3599);
+  auto found = world.Explain(flow, lookup);
+  CHECK(found.entries(0).state() == "taken-over");
+  CHECK(found.decided_by() == "the flow table of worker 0");
+  lookup.worker_count = 2;
+  lookup.workers[1] =
+      world.Known(flow, 0, world.IndexOf(2), world.IncarnationOf(2), FlowState::kHalfClosed, 1)
+          .workers[0];
+  found = world.Explain(flow, lookup);
+  CHECK(found.entries(1).state() == "half-closed");
+  CHECK(found.decided_by() == "the flow table of worker 1");
+}
+
 }  // namespace
 }  // namespace guideway

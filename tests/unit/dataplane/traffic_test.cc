@@ -27,7 +27,8 @@ TEST_CASE("an index that gets another owner counts from zero") {
                              .half_open_s = 0,
                              .established_s = 0,
                              .closing_s = 0,
-                             .udp_s = 0}};
+                             .udp_s = 0,
+                             .half_closed_s = 0}};
   tables.backends.resize(4);
   tables.backends[3].exists = true;
   tables.backends[3].body.incarnation = 1;

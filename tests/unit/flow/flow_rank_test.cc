@@ -20,9 +20,10 @@ Rank PlainRank(const FlowEntry& entry, uint32_t number, uint32_t now_s) {
   if (entry.tag.load() == 0) return {EntryClass::kUnused, 0, number};
   if (state == FlowState::kFree || left == 0 || left > 2 * FlowTimeouts::kMaxSeconds)
     return {EntryClass::kTimedOut, 0, number};
-  if (state == FlowState::kEstablished || state == FlowState::kUdp)
-    return {EntryClass::kMustStay, 0, number};
-  return {EntryClass::kEvictable, left, number};
+  if (MustStay(state)) return {EntryClass::kMustStay, 0, number};
+  // Half-closed flows after all others that may go.
+  const uint32_t last = state == FlowState::kHalfClosed ? 1 << 22 : 0;
+  return {EntryClass::kEvictable, left + last, number};
 }
 
 // Of entries that say something, that are at the edges, or that are garbage.

@@ -58,7 +58,10 @@ TEST_CASE("each state times out after its own idle time") {
       {FlowState::kClosing, kTimeouts.closing_s},
       {FlowState::kUdp, kTimeouts.udp_s},
       {FlowState::kPickedUp, kTimeouts.established_s},
-      {FlowState::kUdpFirst, kTimeouts.udp_s}};
+      {FlowState::kUdpFirst, kTimeouts.udp_s},
+      {FlowState::kHalfClosed, kTimeouts.half_closed_s},
+      {FlowState::kHalfClosedEnding, kTimeouts.closing_s},
+      {FlowState::kRevived, kTimeouts.established_s}};
   for (const auto& [state, timeout_s] : cases) {
     Table t(8);
     t.Insert(5, state);
@@ -107,7 +110,8 @@ TEST_CASE("another packet confirms a flow; a SYN unmakes no established one, but
     CHECK(state_after(kUdp, kUdpFirst, backend) == kUdp);
     CHECK(state_after(kPickedUp, kPickedUp, backend) == kEstablished);
     CHECK(state_after(kHalfOpen, kPickedUp, backend) == kEstablished);
-    CHECK(state_after(kClosing, kPickedUp, backend) == kClosing);
+    CHECK(state_after(kClosing, kPickedUp, backend) == kRevived);
+    CHECK(state_after(kHalfClosed, kPickedUp, backend) == kHalfClosed);
     CHECK(state_after(kEstablished, kClosing, backend) == kClosing);
     CHECK(state_after(kClosing, kHalfOpen, backend) == kHalfOpen);
     CHECK(state_after(kPickedUp, kHalfOpen, backend) == kHalfOpen);

@@ -60,6 +60,13 @@ TEST_CASE("a flow that only another worker knows has its backend there") {
   CHECK(f.Counted(Counter::flow_hits) == 1);
   CHECK(f.Counted(Counter::flow_misses) == 0);
   CHECK(f.Counted(Counter::flow_inserts) == 0);
+  CHECK(f.Counted(Counter::flow_takeovers) == 0);  // its whole packets go there
+  // They have not come for long: perhaps there are none.
+  f.state.now_s += f.tables.timeouts.udp_s / 2 + 1;
+  CHECK(PortOf(f.driver.Send(First(kVip4, 2))) == 2);
+  CHECK(f.Counted(Counter::flow_takeovers) == 1);
+  f.state.now_s += f.tables.timeouts.udp_s - 1;
+  CHECK(PortOf(f.driver.Send(First(kVip4, 5))) == 2);
   // A SYN starts anew.
   FragmentSpec syn = First(kVip4, 3);
   syn.whole.protocol = IpProtocol::kTcp;

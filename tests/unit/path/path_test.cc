@@ -109,12 +109,14 @@ TEST_CASE("states follow the flags") {
   CHECK(f.StateOfLast() == FlowState::kHalfOpen);
   f.Tcp(kAck);
   CHECK(f.StateOfLast() == FlowState::kEstablished);
-  SECTION("FIN") { f.Tcp(kFin); }
-  SECTION("RST") { f.Tcp(kRst); }
-  CHECK(f.StateOfLast() == FlowState::kClosing);
+  f.Tcp(kFin);
+  CHECK(f.StateOfLast() == FlowState::kHalfClosed);
   f.state.now_s += 10;
-  f.Tcp(kAck);
-  CHECK(f.StateOfLast() == FlowState::kClosing);
+  f.Send({.tcp_flags = kAck, .payload_bytes = 0});
+  CHECK(f.StateOfLast() == FlowState::kHalfClosed);
+  CHECK(FlowTable::TimesOutAt(*f.Entry()) == f.state.now_s + f.tables.timeouts.half_closed_s);
+  f.Tcp(kRst);
+  CHECK(f.StateOfLast() == FlowState::kHalfClosedEnding);
   CHECK(FlowTable::TimesOutAt(*f.Entry()) == f.state.now_s + f.tables.timeouts.closing_s);
   f.Tcp(kSyn);
   CHECK(f.StateOfLast() == FlowState::kHalfOpen);
@@ -137,15 +139,16 @@ TEST_CASE("a closing flow stays with its backend until a SYN uses its ports agai
   f.Tcp(kSyn);
   f.Tcp(kFin);
   f.SetPool(0, 1);
-  CHECK(f.Tcp(kAck).transmit_port == 0);
-  CHECK(f.StateOfLast() == FlowState::kClosing);
+  CHECK(f.Tcp(kRst).transmit_port == 0);
+  CHECK(f.StateOfLast() == FlowState::kHalfClosedEnding);
   CHECK(f.Tcp(kSyn).transmit_port == 1);
   CHECK(f.StateOfLast() == FlowState::kHalfOpen);
 }
 
 TEST_CASE("every VIP's flows have its own timeouts, those without theirs the common ones") {
   Fixture f;
-  const FlowTimeouts own[] = {{.half_open_s = 5, .established_s = 50, .closing_s = 3}};
+  const FlowTimeouts own[] = {
+      {.half_open_s = 5, .established_s = 50, .closing_s = 3, .half_closed_s = 7}};
   f.tables.vip_timeouts = own;  // of VIP 0; VIP 1 is beyond them
   const auto left = [&] { return FlowTable::TimesOutAt(*f.Entry()) - f.state.now_s; };
   f.Tcp(kSyn);
@@ -153,6 +156,8 @@ TEST_CASE("every VIP's flows have its own timeouts, those without theirs the com
   f.Tcp(kAck);
   CHECK(left() == 50);
   f.Tcp(kFin);
+  CHECK(left() == 7);
+  f.Tcp(kRst);
   CHECK(left() == 3);
   f.Udp();
   CHECK(left() == f.tables.timeouts.udp_s);
@@ -160,14 +165,14 @@ TEST_CASE("every VIP's flows have its own timeouts, those without theirs the com
   CHECK(left() == 50);
 }
 
-TEST_CASE("flows met in the middle: data is picked up, FIN closing, RST not entered at all") {
+TEST_CASE("flows met in the middle: data is picked up, FIN ending, RST not entered at all") {
   Fixture f;
   f.Tcp(kAck);
   CHECK(f.StateOfLast() == FlowState::kPickedUp);
   f.Tcp(kAck);
   CHECK(f.StateOfLast() == FlowState::kEstablished);
   f.Send({.source_port = 2, .tcp_flags = kFin});
-  CHECK(f.StateOfLast() == FlowState::kClosing);
+  CHECK(f.StateOfLast() == FlowState::kHalfClosedEnding);
   const Packet& reset = f.Send({.source_port = 3, .tcp_flags = kRst});
   CHECK(reset.verdict == Verdict::kForward);
   CHECK_FALSE(reset.new_flow);

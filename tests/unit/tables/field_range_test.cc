@@ -62,6 +62,8 @@ const Case kCases[] = {
      [](auto* b) { b->globals.established_s = (1 << 20) + 1; }, false, (1 << 20) + 1},
     {"globals.closing_s", SetGlobals(), [](auto* b) { b->globals.closing_s = ~0u; }, false, ~0u},
     {"globals.udp_s", SetGlobals(), [](auto* b) { b->globals.udp_s = 0; }, false, 0},
+    {"globals.half_closed_s", SetGlobals(), [](auto* b) { b->globals.half_closed_s = 0; }, false,
+     0},
     {"globals.fragments", SetGlobals(),
      [](auto* b) { b->globals.fragments = FragmentPolicy::kDrop; }, true},
     {"globals.fragments", SetGlobals(),
@@ -103,6 +105,8 @@ const Case kCases[] = {
      false, (1 << 20) + 1},
     {"vip[1].closing_s", SetVip(1, 0), [](auto* b) { b->vip.closing_s = 0; }, true},
     {"vip[1].closing_s", SetVip(1, 0), [](auto* b) { b->vip.closing_s = ~0u; }, false, ~0u},
+    {"vip[1].half_closed_s", SetVip(1, 0), [](auto* b) { b->vip.half_closed_s = 1 << 20; }, true},
+    {"vip[1].half_closed_s", SetVip(1, 0), [](auto* b) { b->vip.half_closed_s = ~0u; }, false, ~0u},
     {"vip[1].udp_s", SetVip(1, 0), [](auto* b) { b->vip.udp_s = ~0u; }, false, ~0u},
 
     {"pool[2047]", SetPool(kMaxPools - 1, 3, 0), [](auto*) {}, true},

@@ -72,6 +72,7 @@ Request SetGlobals() {
                           .established_s = 3600,
                           .closing_s = 31,
                           .udp_s = 120,
+                          .half_closed_s = 121,
                           .fragments = FragmentPolicy::kTrack};
   return request;
 }
@@ -87,7 +88,8 @@ Request SetVip(uint32_t index, uint32_t pool) {
                       .half_open_s = 0,
                       .established_s = 0,
                       .closing_s = 0,
-                      .udp_s = 0};
+                      .udp_s = 0,
+                      .half_closed_s = 0};
   return request;
 }
 
@@ -162,6 +164,7 @@ uint64_t DigestOf(const Snapshot& snapshot) {
   digest.Add(snapshot.flow_key_digest);
   digest.Add(uint64_t{snapshot.timeouts.half_open_s} << 32 | snapshot.timeouts.established_s);
   digest.Add(uint64_t{snapshot.timeouts.closing_s} << 32 | snapshot.timeouts.udp_s);
+  digest.Add(snapshot.timeouts.half_closed_s);
   for (const Pool& pool : snapshot.pools) {
     digest.Add(uint64_t{pool.slot_count} << 32 | static_cast<uint64_t>(pool.scheduler) << 16 |
                uint64_t{pool.source_bits_ipv4} << 8 | pool.source_bits_ipv6);
@@ -197,6 +200,7 @@ uint64_t DigestOf(const Snapshot& snapshot) {
     digest.Add(uint64_t{cell->vip} << 32 | uint64_t{cell->pool} << 16 | i);
     const FlowTimeouts& timeouts = snapshot.TimeoutsOf(cell->vip);
     digest.Add(uint64_t{timeouts.half_open_s} << 32 | timeouts.established_s);
+    digest.Add(timeouts.half_closed_s);
   }
   AddQuic(snapshot, &digest);
   return digest.value();

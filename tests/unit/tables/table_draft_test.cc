@@ -105,14 +105,17 @@ TEST_CASE("a VIP's timeouts that are 0 are those for all") {
   Fixture f;
   Request vip = SetVip(1, 3);
   vip.body.vip.established_s = 77;
+  vip.body.vip.half_closed_s = 78;
   f.Good({Begin(true), SetGlobals(), vip, SetPool(3, kSlots, 0), SetBackend(1, 2), SetNextHop(2)});
   CHECK(f.Apply(Commit(5)).code == ResponseCode::kOk);
   const Snapshot& s = *f.snapshot->get();
   CHECK(s.TimeoutsOf(1).established_s == 77);
   CHECK(s.TimeoutsOf(1).closing_s == 31);
+  CHECK(s.TimeoutsOf(1).half_closed_s == 78);
   for (const uint32_t other : {0u, 2u, ~0u}) {
     CHECK(s.TimeoutsOf(other).established_s == s.timeouts.established_s);
     CHECK(s.TimeoutsOf(other).closing_s == 31);
+    CHECK(s.TimeoutsOf(other).half_closed_s == 121);
   }
 }
 
