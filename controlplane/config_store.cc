@@ -1,9 +1,7 @@
 // See config_store.h.
 #include "controlplane/config_store.h"
 
-#include <fcntl.h>
 #include <glog/logging.h>
-#include <sys/file.h>
 
 #include <algorithm>
 
@@ -47,27 +45,11 @@ std::string Summary(const std::vector<std::string>& changes, const std::string& 
 absl::StatusOr<std::unique_ptr<ConfigStore>> ConfigStore::Open(const Options& options) {
   std::unique_ptr<ConfigStore> store(new ConfigStore(options));
   GW_RETURN_IF_ERROR(Annotate(MakeDirectories(options.state_directory), "state directory"));
-  GW_RETURN_IF_ERROR(store->LockDirectory());
+  GW_RETURN_IF_ERROR(store->lock_.Take(options.state_directory, options.holder_hangs));
   GW_RETURN_IF_ERROR(Annotate(store->versions_.Open(), "state directory"));
   GW_RETURN_IF_ERROR(store->Load());
   store->RollBackIfOverdue();
   return store;
-}
-
-absl::Status ConfigStore::LockDirectory() {
-  const std::string path = absl::StrCat(options_.state_directory, "/lock");
-  lock_.reset(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
-  // A full or read-only disk: what is there can be locked without writing to it.
-  if (!lock_.valid()) lock_.reset(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!lock_.valid()) {
-    lock_.reset(open(options_.state_directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  }
-  if (!lock_.valid()) return ErrnoStatus(errno, "state directory: open " + path);
-  if (flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
-    return absl::FailedPreconditionError(absl::StrCat("state directory ", options_.state_directory,
-                                                      ": is in use by another control plane"));
-  }
-  return absl::OkStatus();
 }
 
 absl::Status ConfigStore::Load() {

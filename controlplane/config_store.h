@@ -26,8 +26,8 @@
 #include "absl/time/time.h"
 #include "controlplane/report/problem_kind.h"
 #include "controlplane/state_file.h"
+#include "controlplane/state_lock.h"
 #include "controlplane/version_store.h"
-#include "lib/base/unique_fd.h"
 #include "lib/config/guideway.pb.h"
 
 namespace guideway {
@@ -39,6 +39,8 @@ class ConfigStore {
     std::string state_directory;  // created if it does not exist; used by one process at a time
     bool force = false;           // a FILE that shrinks wildly is taken at the start, too
     FileOperations* operations = FileOperations::System();
+    // Whether the process hangs that uses the directory; null: it does not. See StateLock.
+    std::function<bool()> holder_hangs = {};
   };
 
   // What a change did, or would do.
@@ -107,12 +109,13 @@ class ConfigStore {
   // Why the copy on disk is not what is in force, after another try to write it, which kept
   // versions could not be used at the start, and why FILE was not taken. Empty: all is well.
   std::vector<ProblemNote> Problems();
+  // False: another process has taken the directory from this one, which had hung and must end.
+  bool HoldsDirectory() const { return lock_.IsHeld(); }
 
  private:
   explicit ConfigStore(const Options& options)
       : options_(options), versions_(options.state_directory, options.operations) {}
 
-  absl::Status LockDirectory();
   absl::Status Load();
   // Whether the kept version stays, because FILE shrinks wildly against it.
   bool HoldBack(const KeptVersion& kept, v1::Config* from_file);
@@ -136,7 +139,7 @@ class ConfigStore {
   bool IsEditOf(const VersionInfo& info) const;
 
   const Options options_;
-  UniqueFd lock_;
+  StateLock lock_;
   VersionStore versions_;
   KeptVersion current_;
   std::string who_ = "the control plane";

@@ -2,10 +2,8 @@
 #include <gflags/gflags.h>
 #include <glog/logging.h>
 #include <malloc.h>
-#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 
 #include <iostream>
 
@@ -21,6 +19,9 @@
 #include "controlplane/report/problem_watch.h"
 #include "controlplane/rollback_timer.h"
 #include "controlplane/server/server.h"
+#include "controlplane/server/socket_path.h"
+#include "lib/base/log_relay.h"
+#include "lib/base/signals.h"
 #include "lib/base/status.h"
 #include "lib/base/unique_fd.h"
 
@@ -56,18 +57,6 @@ DEFINE_string(state_directory, "/var/lib/guideway", "what must outlast a restart
 namespace guideway {
 namespace {
 
-// Must run before the first thread starts, so that every thread inherits the mask.
-UniqueFd BlockSignals() {
-  sigset_t set;
-  sigemptyset(&set);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, signal);
-  CHECK_EQ(pthread_sigmask(SIG_BLOCK, &set, nullptr), 0);
-  signal(SIGPIPE, SIG_IGN);
-  UniqueFd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-  CHECK(fd.valid());
-  return fd;
-}
-
 void Reload(ConfigChanger* changer) {
   changer->Run(
       {PeerIdentity::System(), "reload"}, [](ConfigStore* store) { return store->Reload(); },
@@ -82,13 +71,14 @@ void Reload(ConfigChanger* changer) {
 }
 
 void HandleSignals(int fd, EventLoop* loop, ConfigChanger* changer) {
-  signalfd_siginfo info;
-  while (read(fd, &info, sizeof(info)) == sizeof(info)) {
-    if (info.ssi_signo == SIGHUP) {
+  while (const std::optional<TakenSignal> taken = TakeSignal(fd, Daemon::kControlplane)) {
+    if (taken->action == SignalAction::kReload) {
       Reload(changer);
-    } else {
-      LOG(INFO) << "stopping: " << strsignal(static_cast<int>(info.ssi_signo));
+    } else if (taken->action == SignalAction::kStop) {
+      LOG(INFO) << "stopping: " << strsignal(taken->number);
       loop->Stop();
+    } else {
+      LOG(INFO) << "SIG" << sigabbrev_np(taken->number) << ": there is nothing to do";
     }
   }
 }
@@ -128,12 +118,17 @@ struct Components {
   Controller* controller;
   const AuditLog* audit;
   const std::unique_ptr<WatchServer>* watch;  // null behind it: switched off, or not started yet
+  const LogRelay* log;
 };
 
 void FillStatus(const Components& components, v1::GetStatusResponse* status) {
   components.controller->FillStatus(status);
   if (const std::string& problem = components.audit->problem(); !problem.empty()) {
     AddProblem(ProblemKind::kAuditLog, "audit.log", problem, status);
+  }
+  if (components.log->LostWithin(absl::Minutes(1))) {
+    AddProblem(ProblemKind::kLogLinesLost, "control plane",
+               "lines of the control plane's log were lost", status);
   }
   const WatchServer* watch = components.watch->get();
   if (watch != nullptr && !watch->problem().empty()) {
@@ -152,7 +147,10 @@ WatchHooks MakeWatchHooks(ConfigStore* store, const Components& components) {
     FillStoreStatus(store, start, status);
     FillStatus(components, status);
   };
-  hooks.fill_observations = [controller](Observations* o) { controller->FillObservations(o); };
+  hooks.fill_observations = [controller, log = components.log](Observations* o) {
+    controller->FillObservations(o);
+    o->lost_log_lines = log->lost_lines();
+  };
   return hooks;
 }
 
@@ -190,14 +188,15 @@ void RaiseDescriptorLimit() {
   if (setrlimit(RLIMIT_NOFILE, &limit) != 0) PLOG(WARNING) << "setrlimit of descriptors";
 }
 
-absl::Status Run() {
+absl::Status Run(const UniqueFd& signals, const LogRelay* log) {
   if (FLAGS_config.empty()) return absl::InvalidArgumentError("--config: FILE is missing");
-  const UniqueFd signals = BlockSignals();
   RaiseDescriptorLimit();
-  GW_ASSIGN_OR_RETURN(const std::unique_ptr<ConfigStore> store,
-                      ConfigStore::Open({.config_file = FLAGS_config,
-                                         .state_directory = FLAGS_state_directory,
-                                         .force = FLAGS_force_config}));
+  GW_ASSIGN_OR_RETURN(
+      const std::unique_ptr<ConfigStore> store,
+      ConfigStore::Open({.config_file = FLAGS_config,
+                         .state_directory = FLAGS_state_directory,
+                         .force = FLAGS_force_config,
+                         .holder_hangs = [] { return ListenerHangs(FLAGS_socket); }}));
   EventLoop loop;
   if (FLAGS_probe_mark == 0) return absl::InvalidArgumentError("--probe_mark: must not be 0");
   if (FLAGS_probe_table == 0 || (FLAGS_probe_table >= 253 && FLAGS_probe_table <= 255)) {
@@ -227,13 +226,26 @@ absl::Status Run() {
       &audit);
   RollbackTimer rollback_timer(&loop, store.get(), &changer);
   std::unique_ptr<WatchServer> watch;
-  const Components components = {&controller, &audit, &watch};
+  const Components components = {&controller, &audit, &watch, log};
   const WatchHooks watch_hooks = MakeWatchHooks(store.get(), components);
   GW_ASSIGN_OR_RETURN(watch, StartWatchServer(&loop, watch_hooks));
   ServiceHooks hooks = MakeHooks(&loop, &changer, &controller);
   hooks.fill_status = [&](v1::GetStatusResponse* status) { FillStatus(components, status); };
   GW_ASSIGN_OR_RETURN(
       server, ApiServer::Start(FLAGS_socket, store.get(), std::move(hooks), MakeApiOptions()));
+  absl::Status outcome;
+  const auto end = [&](const std::string& why) {
+    outcome = absl::AbortedError(why);
+    loop.Stop();
+  };
+  controller.set_on_replaced(end);
+  // As long as there is no data plane to say so.
+  const std::function<void()> check_place = [&] {
+    if (!store->HoldsDirectory())
+      end("another control plane has taken the place of this one, which had hung");
+    loop.After(absl::Seconds(1), check_place);
+  };
+  check_place();
   controller.set_on_event([&](v1::WatchEvent event) { server->Publish(std::move(event)); });
   loop.Watch(signals.get(), EPOLLIN,
              [&](uint32_t) { HandleSignals(signals.get(), &loop, &changer); });
@@ -247,7 +259,7 @@ absl::Status Run() {
   watch.reset();
   controller.set_on_event(nullptr);
   server.reset();
-  return absl::OkStatus();
+  return outcome;
 }
 
 }  // namespace
@@ -274,7 +286,10 @@ int main(int argc, char** argv) {
     std::cerr << "guideway-controlplane: unexpected argument " << argv[1] << "\n";
     return 1;
   }
-  const absl::Status status = guideway::Run();
+  const auto signals = guideway::SettleSignals(guideway::Daemon::kControlplane);
+  const auto log = guideway::LogRelay::Start();
+  absl::Status status = signals.ok() ? log.status() : signals.status();
+  if (status.ok()) status = guideway::Run(*signals, log->get());
   if (status.ok()) return 0;
   std::cerr << "guideway-controlplane: " << status.message() << "\n";
   return 1;

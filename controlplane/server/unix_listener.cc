@@ -43,6 +43,7 @@ absl::StatusOr<std::unique_ptr<UnixListener>> UnixListener::Start(
   const int error = errno;
   umask(old_umask);
   if (bound != 0) return ErrnoStatus(error, place);
+  if (lstat(path.c_str(), &self->file_) != 0) return ErrnoStatus(errno, place);
   if (listen(self->listener_.get(), kBacklog) != 0) return ErrnoStatus(errno, place);
   self->thread_ = std::thread([raw = self.get()] { raw->Run(); });
   return self;
@@ -52,6 +53,11 @@ UnixListener::~UnixListener() {
   if (!thread_.joinable()) return;
   const uint64_t one = 1;
   if (write(stop_.get(), &one, sizeof(one)) == sizeof(one)) thread_.join();
+  // Unless another control plane has taken the place meanwhile.
+  struct stat now = {};
+  if (lstat(path_.c_str(), &now) != 0 || now.st_dev != file_.st_dev || now.st_ino != file_.st_ino) {
+    return;
+  }
   unlink(path_.c_str());
 }
 

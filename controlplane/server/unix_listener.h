@@ -5,6 +5,8 @@
 #ifndef GUIDEWAY_CONTROLPLANE_SERVER_UNIX_LISTENER_H_
 #define GUIDEWAY_CONTROLPLANE_SERVER_UNIX_LISTENER_H_
 
+#include <sys/stat.h>
+
 #include <functional>
 #include <memory>
 #include <string>
@@ -32,7 +34,8 @@ class UnixListener {
   const std::string path_;
   const std::function<void(UniqueFd)> handler_;
   UniqueFd listener_;
-  UniqueFd stop_;  // an eventfd: readable when the thread is to end
+  UniqueFd stop_;          // an eventfd: readable when the thread is to end
+  struct stat file_ = {};  // the socket's, to tell it from a successor's
   std::thread thread_;
 };
 

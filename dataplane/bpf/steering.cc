@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 #include <iterator>
+#include <numeric>
 #include <vector>
 
 #include "dataplane/bpf/placeholder.skel.h"
@@ -100,6 +101,16 @@ absl::Status Steering::Detach() {
     return ErrnoStatus(-error, absl::StrCat("detaching the XDP program from ", interface_name_));
   }
   return absl::OkStatus();
+}
+
+uint64_t Steering::UnservedPackets() const {
+  const int cpus = libbpf_num_possible_cpus();
+  std::vector<uint64_t> counts(static_cast<size_t>(std::max(cpus, 1)));
+  const uint32_t first = 0;
+  if (bpf_map_lookup_elem(bpf_map__fd(program_->maps.unserved), &first, counts.data()) != 0) {
+    return 0;
+  }
+  return std::accumulate(counts.begin(), counts.end(), uint64_t{0});
 }
 
 absl::Status Steering::SetVips(absl::Span<const SteeredVip> vips) {

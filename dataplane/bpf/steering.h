@@ -44,6 +44,8 @@ class Steering {
   // Whether our program is still the one on the interface.
   bool IsAttached() const;
   absl::Status Detach();
+  // Packets for VIPs that went to the kernel because their queue has no socket.
+  uint64_t UnservedPackets() const;
   // Makes exactly these VIPs redirected.
   absl::Status SetVips(absl::Span<const SteeredVip> vips);
 
