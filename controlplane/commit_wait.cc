@@ -30,9 +30,10 @@ void CommitWait::Begin(CommitDone done, uint64_t first_ticket, uint64_t last_tic
     Stop();
     return;
   }
-  timer_ = loop_->After(wait, [this, unless] {
+  timer_ = loop_->After(wait, [this, unless, sent = sent.ok()] {
     timer_ = 0;
-    Finish(unless);
+    const std::string why = sent && why_late_ ? why_late_() : "";
+    Finish(why.empty() ? unless : CommitOutcome{CommitOutcome::kNotYet, why});
   });
 }
 

@@ -6,6 +6,9 @@
 #define GUIDEWAY_CONTROLPLANE_COMMIT_WAIT_H_
 
 #include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "controlplane/config_changer.h"
@@ -15,7 +18,9 @@ namespace guideway {
 
 class CommitWait {
  public:
-  explicit CommitWait(EventLoop* loop) : loop_(loop) {}
+  // `why_late` says what holds up the data plane, if that is known; may be null.
+  explicit CommitWait(EventLoop* loop, std::function<std::string()> why_late = nullptr)
+      : loop_(loop), why_late_(std::move(why_late)) {}
   ~CommitWait() { loop_->Cancel(timer_); }
   CommitWait(const CommitWait&) = delete;
   CommitWait& operator=(const CommitWait&) = delete;
@@ -35,6 +40,7 @@ class CommitWait {
   void Finish(const CommitOutcome& outcome);
 
   EventLoop* const loop_;
+  const std::function<std::string()> why_late_;
   CommitDone done_;
   uint64_t first_ticket_ = 0;
   uint64_t last_ticket_ = 0;

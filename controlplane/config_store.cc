@@ -86,7 +86,7 @@ std::vector<ProblemNote> ConfigStore::Problems() {
   if (!versions_.copy_problem().empty()) {
     problems.push_back({ProblemKind::kStateNotKept, "", versions_.copy_problem()});
   }
-  for (const std::string& damaged : {lock_problem_, attempts_.problem()}) {
+  for (const std::string& damaged : {lock_.problem(), attempts_.problem()}) {
     if (!damaged.empty()) problems.push_back({ProblemKind::kStateDamaged, "", damaged});
   }
   if (held_file_.has_value()) {

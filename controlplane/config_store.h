@@ -28,8 +28,8 @@
 #include "controlplane/report/problem_kind.h"
 #include "controlplane/start_attempts.h"
 #include "controlplane/state_file.h"
+#include "controlplane/state_lock.h"
 #include "controlplane/version_store.h"
-#include "lib/base/unique_fd.h"
 #include "lib/config/guideway.pb.h"
 
 namespace guideway {
@@ -41,6 +41,8 @@ class ConfigStore {
     std::string state_directory;  // created if it does not exist; used by one process at a time
     bool force = false;           // a FILE that shrinks wildly is taken at the start, too
     FileOperations* operations = FileOperations::System();
+    // Whether the process hangs that uses the directory; null: it does not. See StateLock.
+    std::function<bool()> holder_hangs = {};
   };
 
   // What a change did, or would do.
@@ -117,6 +119,8 @@ class ConfigStore {
   // Why the copy on disk is not what is in force, after another try to write it, which kept
   // versions could not be used at the start, and why FILE was not taken. Empty: all is well.
   std::vector<ProblemNote> Problems();
+  // False: another process has taken the directory from this one, which had hung and must end.
+  bool HoldsDirectory() const { return lock_.IsHeld(); }
 
  private:
   explicit ConfigStore(const Options& options)
@@ -125,7 +129,6 @@ class ConfigStore {
         attempts_(options.state_directory) {}
 
   // What happens at the start is in config_store_start.cc.
-  absl::Status LockDirectory();
   absl::Status Load();
   absl::Status LoadFile(const absl::StatusOr<std::string>& text, const std::string& digest,
                         absl::StatusOr<KeptVersion> kept);
@@ -157,8 +160,7 @@ class ConfigStore {
   bool IsEditOf(const VersionInfo& info) const;
 
   const Options options_;
-  UniqueFd lock_;
-  std::string lock_problem_;
+  StateLock lock_;
   VersionStore versions_;
   StartAttempts attempts_;
   KeptVersion current_;

@@ -15,6 +15,9 @@ void Controller::SetConfig(const v1::Config& config, CommitDone done) {
 void Controller::set_on_event(std::function<void(v1::WatchEvent)> on_event) {
   impl_->events().set_sink(std::move(on_event));
 }
+void Controller::set_on_replaced(std::function<void(const std::string&)> on_replaced) {
+  impl_->set_on_replaced(std::move(on_replaced));
+}
 void Controller::StopWaiting() { impl_->StopWaiting(); }
 absl::StatusOr<PoolImpact> Controller::Compare(const v1::Config& before,
                                                const v1::Config& after) const {

@@ -45,6 +45,9 @@ class Controller {
   void SetConfig(const v1::Config& config, CommitDone done = nullptr);
   // Told of changes of health, tables in force and the data plane's connection. Not to call back.
   void set_on_event(std::function<void(v1::WatchEvent)> on_event);
+  // Told why when another control plane has taken the place of this one, which had hung: it must
+  // end.
+  void set_on_replaced(std::function<void(const std::string&)> on_replaced);
   // No outcome is awaited any more; whoever awaits one is told so. Before the API's server ends.
   void StopWaiting();
 

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "controlplane/compiler/egress.h"
+#include "controlplane/dataplane_problems.h"
 #include "controlplane/state_file.h"
 #include "glog/logging.h"
 #include "lib/base/status.h"
@@ -47,7 +48,7 @@ Controller::Impl::Impl(EventLoop* loop, Options options)
       guards_(&prober_, options_.state_directory),
       resolver_(loop, [this] { RecompileSoon(); }),
       session_(loop, options_.dataplane_socket, [this] { OnDataplane(); }),
-      commit_(loop),
+      commit_(loop, [this] { return WhyLate(session_); }),
       retry_backoff_(kFirstMemoryRetry) {
   session_.set_on_outcome(
       [this](uint64_t ticket, const absl::Status& outcome, absl::Duration in_force_at) {
@@ -59,6 +60,12 @@ Controller::Impl::Impl(EventLoop* loop, Options options)
   guards_.set_is_unreachable([this](const std::string& key) {
     const auto found = tables_.compiled().backends.find(key);
     return found != tables_.compiled().backends.end() && found->second.unreachable;
+  });
+  session_.set_on_ports([this] {
+    // Not within the session's own doings.
+    loop_->Post([this, alive = alive_] {
+      if (*alive) Recompile().IgnoreError();
+    });
   });
   session_.set_on_lost([this] { events_.OnDataplane(false, session_.problem()); });
 }

@@ -48,6 +48,9 @@ class Controller::Impl {
   StateReport Report() const;
   Events& events() { return events_; }
   void FillProblems(v1::GetStatusResponse* status) const;
+  void set_on_replaced(std::function<void(const std::string&)> on_replaced) {
+    session_.set_on_replaced(std::move(on_replaced));
+  }
   absl::StatusOr<PoolImpact> Compare(const v1::Config& before, const v1::Config& after) const {
     return ComparePool(MakeInput(), before, after,
                        [this](const auto& key) { return FlowsOf(key); });

@@ -2,10 +2,8 @@
 #include <gflags/gflags.h>
 #include <glog/logging.h>
 #include <malloc.h>
-#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 
 #include <iostream>
 
@@ -22,6 +20,9 @@
 #include "controlplane/report/problem_watch.h"
 #include "controlplane/rollback_timer.h"
 #include "controlplane/server/server.h"
+#include "controlplane/server/socket_path.h"
+#include "lib/base/log_relay.h"
+#include "lib/base/signals.h"
 #include "lib/base/status.h"
 #include "lib/base/unique_fd.h"
 
@@ -57,18 +58,6 @@ DEFINE_string(state_directory, "/var/lib/guideway", "what must outlast a restart
 namespace guideway {
 namespace {
 
-// Must run before the first thread starts, so that every thread inherits the mask.
-UniqueFd BlockSignals() {
-  sigset_t set;
-  sigemptyset(&set);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, signal);
-  CHECK_EQ(pthread_sigmask(SIG_BLOCK, &set, nullptr), 0);
-  signal(SIGPIPE, SIG_IGN);
-  UniqueFd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-  CHECK(fd.valid());
-  return fd;
-}
-
 void Reload(ConfigStore* store, ConfigChanger* changer) {
   changer->Run(
       {PeerIdentity::System(), "reload"},
@@ -85,13 +74,14 @@ void Reload(ConfigStore* store, ConfigChanger* changer) {
 }
 
 void HandleSignals(int fd, EventLoop* loop, ConfigStore* store, ConfigChanger* changer) {
-  signalfd_siginfo info;
-  while (read(fd, &info, sizeof(info)) == sizeof(info)) {
-    if (info.ssi_signo == SIGHUP) {
+  while (const std::optional<TakenSignal> taken = TakeSignal(fd, Daemon::kControlplane)) {
+    if (taken->action == SignalAction::kReload) {
       Reload(store, changer);
-    } else {
-      LOG(INFO) << "stopping: " << strsignal(static_cast<int>(info.ssi_signo));
+    } else if (taken->action == SignalAction::kStop) {
+      LOG(INFO) << "stopping: " << strsignal(taken->number);
       loop->Stop();
+    } else {
+      LOG(INFO) << "SIG" << sigabbrev_np(taken->number) << ": there is nothing to do";
     }
   }
 }
@@ -133,12 +123,17 @@ struct Components {
   const std::unique_ptr<WatchServer>* watch;  // null behind it: switched off, or not started yet
   const std::unique_ptr<ApiServer>* server;   // likewise: not started yet
   const std::vector<std::string>* flag_problems;
+  const LogRelay* log;
 };
 
 void FillStatus(const Components& components, v1::GetStatusResponse* status) {
   components.controller->FillStatus(status);
   if (const std::string& problem = components.audit->problem(); !problem.empty()) {
     AddProblem(ProblemKind::kAuditLog, "audit.log", problem, status);
+  }
+  if (components.log->LostWithin(absl::Minutes(1))) {
+    AddProblem(ProblemKind::kLogLinesLost, "control plane",
+               "lines of the control plane's log were lost", status);
   }
   const WatchServer* watch = components.watch->get();
   if (watch != nullptr && !watch->problem().empty()) {
@@ -165,7 +160,10 @@ WatchHooks MakeWatchHooks(ConfigStore* store, const Components& components) {
     FillStoreStatus(store, start, status);
     FillStatus(components, status);
   };
-  hooks.fill_observations = [controller](Observations* o) { controller->FillObservations(o); };
+  hooks.fill_observations = [controller, log = components.log](Observations* o) {
+    controller->FillObservations(o);
+    o->lost_log_lines = log->lost_lines();
+  };
   return hooks;
 }
 
@@ -239,15 +237,17 @@ void RaiseDescriptorLimit() {
 // A start that nothing is known of after so long has succeeded, also without a data plane.
 constexpr absl::Duration kStableAfter = absl::Seconds(10);
 
-absl::Status Run(std::vector<std::string> flag_problems) {
+absl::Status Run(std::vector<std::string> flag_problems, const UniqueFd& signals,
+                 const LogRelay* log) {
   CheckFlagValues(&flag_problems);
   GW_RETURN_IF_ERROR(JudgeFlags(flag_problems));
-  const UniqueFd signals = BlockSignals();
   RaiseDescriptorLimit();
-  GW_ASSIGN_OR_RETURN(const std::unique_ptr<ConfigStore> store,
-                      ConfigStore::Open({.config_file = FLAGS_config,
-                                         .state_directory = FLAGS_state_directory,
-                                         .force = FLAGS_force_config}));
+  GW_ASSIGN_OR_RETURN(
+      const std::unique_ptr<ConfigStore> store,
+      ConfigStore::Open({.config_file = FLAGS_config,
+                         .state_directory = FLAGS_state_directory,
+                         .force = FLAGS_force_config,
+                         .holder_hangs = [] { return ListenerHangs(FLAGS_socket); }}));
   EventLoop loop;
   Controller controller(
       &loop, {FLAGS_dataplane_socket, FLAGS_state_directory, FLAGS_probe_mark, FLAGS_probe_table});
@@ -276,7 +276,7 @@ absl::Status Run(std::vector<std::string> flag_problems) {
       &audit);
   RollbackTimer rollback_timer(&loop, store.get(), &changer);
   std::unique_ptr<WatchServer> watch;
-  const Components components = {&controller, &audit, &watch, &server, &flag_problems};
+  const Components components = {&controller, &audit, &watch, &server, &flag_problems, log};
   const WatchHooks watch_hooks = MakeWatchHooks(store.get(), components);
   watch = StartWatchServer(&loop, watch_hooks);
   ServiceHooks hooks = MakeHooks(&loop, &changer, &controller);
@@ -284,6 +284,19 @@ absl::Status Run(std::vector<std::string> flag_problems) {
   GW_ASSIGN_OR_RETURN(
       server, ApiServer::Start(FLAGS_socket, store.get(), std::move(hooks), MakeApiOptions()));
   KeepListening(&loop, server.get());
+  absl::Status outcome;
+  const auto end = [&](const std::string& why) {
+    outcome = absl::AbortedError(why);
+    loop.Stop();
+  };
+  controller.set_on_replaced(end);
+  // As long as there is no data plane to say so.
+  const std::function<void()> check_place = [&] {
+    if (!store->HoldsDirectory())
+      end("another control plane has taken the place of this one, which had hung");
+    loop.After(absl::Seconds(1), check_place);
+  };
+  check_place();
   controller.set_on_event([&](v1::WatchEvent event) { server->Publish(std::move(event)); });
   loop.Watch(signals.get(), EPOLLIN,
              [&](uint32_t) { HandleSignals(signals.get(), &loop, store.get(), &changer); });
@@ -297,7 +310,7 @@ absl::Status Run(std::vector<std::string> flag_problems) {
   watch.reset();
   controller.set_on_event(nullptr);
   server.reset();
-  return absl::OkStatus();
+  return outcome;
 }
 
 }  // namespace
@@ -321,7 +334,10 @@ int main(int argc, char** argv) {
   gflags::SetVersionString(GUIDEWAY_VERSION);
   std::vector<std::string> problems = guideway::TakeOutBadFlags(&argc, argv);
   gflags::ParseCommandLineFlags(&argc, &argv, true);
-  const absl::Status status = guideway::Run(std::move(problems));
+  const auto signals = guideway::SettleSignals(guideway::Daemon::kControlplane);
+  const auto log = guideway::LogRelay::Start();
+  absl::Status status = signals.ok() ? log.status() : signals.status();
+  if (status.ok()) status = guideway::Run(std::move(problems), *signals, log->get());
   if (status.ok()) return 0;
   std::cerr << "guideway-controlplane: " << status.message() << "\n";
   return 1;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "controlplane/dataplane_problems.h"
 #include "controlplane/events.h"
 #include "controlplane/report/problem.h"
 #include "google/protobuf/util/field_mask_util.h"
@@ -310,6 +311,7 @@ void StateReport::FillStatus(v1::GetStatusResponse* status) const {
   }
   guards.FillStatus(status);
   guards.FillCommonFailures(now, status);
+  AddDataplaneProblems(session, status);
   status->set_settling(settling.AnySettling());
   status->set_wanted_generation(session.wanted_generation());
   status->set_dataplane_generation(session.generation());

@@ -6,6 +6,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "controlplane/metrics/catalog.h"
 #include "controlplane/report/problem_kind.h"
@@ -118,6 +119,7 @@ void AddStatus(const WatchSnapshot& snapshot, Families* families) {
     families->Add(Metric::kDataplaneGeneration, status.dataplane_generation());
     families->Add(Metric::kWorkers, status.workers());
   }
+  families->Add(Metric::kLostLogLines, snapshot.observations.lost_log_lines);
   families->AddFraction(Metric::kLongestTurn, absl::ToDoubleSeconds(snapshot.longest_turn));
 }
 
@@ -260,8 +262,8 @@ std::string MetricsText(const WatchSnapshot& snapshot) {
 std::string MetricsPage() {
   std::string page =
       "# Metrics\n\n"
-      "<!-- Made from controlplane/metrics/metrics.def and lib/stats/counters.def; do not edit: "
-      "ninja -C build update_docs. -->\n\n"
+      "<!-- Made from controlplane/metrics/metrics.def, lib/stats/counters.def and "
+      "lib/stats/dataplane_metrics.def; do not edit: ninja -C build update_docs. -->\n\n"
       "Served at `/metrics`, see [monitoring.md](monitoring.md#metrics-and-status-page).\n\n"
       "| name | type | labels | meaning |\n|---|---|---|---|\n";
   for (const MetricInfo& info : Infos()) {
@@ -273,6 +275,28 @@ std::string MetricsPage() {
       absl::StrAppend(&labels, labels.empty() ? "`" : ", `", label, "`");
     }
     absl::StrAppend(&page, "| `", info.name, "` | ", type, " | ", labels, " | ", info.help, " |\n");
+  }
+  absl::StrAppend(&page,
+                  "\n## The data plane's own file\n\nWritten to `--metrics_file`, see "
+                  "[monitoring.md](monitoring.md#when-the-control-plane-hangs).\n\n"
+                  "| name | type | labels | meaning |\n|---|---|---|---|\n");
+  constexpr struct {
+    const char* type;
+    const char* name;
+    const char* labels;
+    const char* help;
+  } kDataplane[] = {
+#define GW_DATAPLANE_METRIC(id, type, name, labels, help) {#type, name, labels, help},
+#include "lib/stats/dataplane_metrics.def"
+#undef GW_DATAPLANE_METRIC
+  };
+  for (const auto& info : kDataplane) {
+    const std::string labels =
+        *info.labels == 0
+            ? ""
+            : absl::StrCat("`", absl::StrReplaceAll(info.labels, {{",", "`, `"}}), "`");
+    absl::StrAppend(&page, "| `", info.name, "` | ", info.type, " | ", labels, " | ", info.help,
+                    " |\n");
   }
   return page;
 }

@@ -20,6 +20,7 @@ namespace guideway {
 struct Observations {
   std::map<std::string, ProbeStatistics::Pool> probes;  // by pool
   std::map<std::string, DurationHistogram> channel;     // response times, by request
+  uint64_t lost_log_lines = 0;
 };
 
 inline google::protobuf::ArenaOptions SnapshotBlocks() {

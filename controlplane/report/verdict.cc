@@ -41,6 +41,12 @@ Standing StandingOf(const v1::BackendState& backend) {
   }
 }
 
+// Whether a component has said so already, and better.
+bool Names(const v1::GetStatusResponse& status, ProblemKind kind) {
+  return std::any_of(status.problems().begin(), status.problems().end(),
+                     [&](const auto& problem) { return problem.kind() == InfoOf(kind).name; });
+}
+
 void AddDataplaneProblems(v1::GetStatusResponse* status) {
   const std::string& text = status->dataplane_problem();
   if (!status->dataplane_connected()) {
@@ -50,7 +56,8 @@ void AddDataplaneProblems(v1::GetStatusResponse* status) {
   } else if (!text.empty()) {
     AddProblem(ProblemKind::kTablesRefused, "data plane", absl::StrCat("data plane: ", text),
                status);
-  } else if (status->tables_behind_ms() >= kTablesBehindMs) {
+  } else if (status->tables_behind_ms() >= kTablesBehindMs &&
+             !Names(*status, ProblemKind::kTablesBehind)) {
     AddProblem(ProblemKind::kTablesBehind, "data plane",
                absl::StrCat("the data plane has generation ", status->dataplane_generation(),
                             ", not yet ", status->wanted_generation()),

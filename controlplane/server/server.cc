@@ -5,9 +5,7 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/server_posix.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include <chrono>
 #include <cstring>
@@ -17,8 +15,8 @@
 #include "absl/time/clock.h"
 #include "controlplane/descriptor_shares.h"
 #include "controlplane/report/problem.h"
+#include "controlplane/server/socket_path.h"
 #include "controlplane/server/tcp_listener.h"
-#include "controlplane/state_file.h"
 #include "lib/base/regular_file.h"
 #include "lib/base/status.h"
 #include "lib/base/unique_fd.h"
@@ -33,45 +31,6 @@ constexpr int kHandshakeMs = 10'000;
 constexpr int kIdleMs = 600'000;
 // So long after a connection was refused the problem is named.
 constexpr absl::Duration kRefusalsShown = absl::Minutes(1);
-
-// Clears the way for a socket at `path`. gRPC would replace any socket, also one in use.
-absl::Status ClearSocketPath(const std::string& path) {
-  const std::string place = "socket " + path;
-  sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof(address.sun_path)) {
-    return absl::InvalidArgumentError(absl::StrCat(place, ": the path must have from 1 to ",
-                                                   sizeof(address.sun_path) - 1, " bytes"));
-  }
-  memcpy(address.sun_path, path.c_str(), path.size());
-  if (const size_t slash = path.rfind('/'); slash != std::string::npos && slash > 0) {
-    GW_RETURN_IF_ERROR(Annotate(MakeDirectories(path.substr(0, slash)), place));
-  }
-  struct stat info;
-  if (lstat(path.c_str(), &info) != 0) {
-    return errno == ENOENT ? absl::OkStatus() : ErrnoStatus(errno, place);
-  }
-  if (!S_ISSOCK(info.st_mode)) {
-    return absl::FailedPreconditionError(place + ": something that is not a socket is there");
-  }
-  UniqueFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!probe.valid()) return ErrnoStatus(errno, place);
-  const int result =
-      connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
-  if (result == 0 || errno == EAGAIN) {  // EAGAIN: alive, with a full backlog
-    ucred peer = {};
-    socklen_t size = sizeof(peer);
-    if (result != 0 || getsockopt(probe.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
-      peer.pid = 0;
-    }
-    return absl::AlreadyExistsError(
-        peer.pid > 0 ? absl::StrCat(place, ": process ", peer.pid, " is listening on it")
-                     : absl::StrCat(place, ": another process is listening on it"));
-  }
-  if (errno != ECONNREFUSED) return ErrnoStatus(errno, place);
-  if (unlink(path.c_str()) != 0 && errno != ENOENT) return ErrnoStatus(errno, place);
-  return absl::OkStatus();
-}
 
 absl::StatusOr<std::string> ReadPem(const std::string& path, const char* flag) {
   if (path.empty()) return absl::InvalidArgumentError(absl::StrCat("--listen needs ", flag));

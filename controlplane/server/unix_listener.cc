@@ -37,8 +37,9 @@ absl::StatusOr<std::unique_ptr<UnixListener>> UnixListener::Start(const std::str
   const int error = errno;
   umask(old_umask);
   if (bound != 0) return ErrnoStatus(error, place);
-  if (listen(listener.get(), kBacklog) != 0) return ErrnoStatus(errno, place);
   std::unique_ptr<UnixListener> self(new UnixListener(path));
+  if (lstat(path.c_str(), &self->file_) != 0) return ErrnoStatus(errno, place);
+  if (listen(listener.get(), kBacklog) != 0) return ErrnoStatus(errno, place);
   self->loop_ =
       std::make_unique<AcceptLoop>(std::move(listener), most_connections, std::move(handler));
   GW_RETURN_IF_ERROR(Annotate(self->loop_->Start(), place));
@@ -47,6 +48,11 @@ absl::StatusOr<std::unique_ptr<UnixListener>> UnixListener::Start(const std::str
 
 UnixListener::~UnixListener() {
   loop_.reset();
+  // Unless another control plane has taken the place meanwhile.
+  struct stat now = {};
+  if (lstat(path_.c_str(), &now) != 0 || now.st_dev != file_.st_dev || now.st_ino != file_.st_ino) {
+    return;
+  }
   unlink(path_.c_str());
 }
 

@@ -2,6 +2,8 @@
 #ifndef GUIDEWAY_CONTROLPLANE_SERVER_UNIX_LISTENER_H_
 #define GUIDEWAY_CONTROLPLANE_SERVER_UNIX_LISTENER_H_
 
+#include <sys/stat.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -29,6 +31,7 @@ class UnixListener {
 
   const std::string path_;
   std::unique_ptr<AcceptLoop> loop_;
+  struct stat file_ = {};  // the socket's, to tell it from a successor's
 };
 
 }  // namespace guideway

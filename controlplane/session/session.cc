@@ -15,10 +15,8 @@ namespace {
 
 constexpr absl::Duration kFirstRetry = absl::Milliseconds(100);
 constexpr absl::Duration kLongestRetry = absl::Seconds(1);
-constexpr absl::Duration kCountersPatience = absl::Seconds(1);
-// A manager that answers nothing for this long hangs; a new connection will tell.
+// A manager that owes an answer for this long hangs; a new connection will tell.
 constexpr absl::Duration kAnswerPatience = absl::Seconds(10);
-
 }  // namespace
 
 Session::Session(EventLoop* loop, std::string socket_path, std::function<void()> on_ready)
@@ -26,12 +24,14 @@ Session::Session(EventLoop* loop, std::string socket_path, std::function<void()>
       path_(std::move(socket_path)),
       on_ready_(std::move(on_ready)),
       backoff_(kFirstRetry),
+      pulse_(loop, [this] { OnLook(); }),
       problem_("not connected yet"),
       flow_lookups_(loop) {}
 
 Session::~Session() {
   loop_->Cancel(retry_timer_);
   loop_->Cancel(answer_timer_);
+  loop_->Cancel(ask_timer_);
   for (CountersWaiter& waiter : counters_waiting_) loop_->Cancel(waiter.timer);
   if (end_ == nullptr) return;
   loop_->Unwatch(end_->socket_fd());
@@ -48,6 +48,8 @@ void Session::Connect() {
     return;
   }
   end_ = std::move(end).value();
+  connected_at_ = loop_->Now();
+  pulse_.OnConnected();
   loop_->Watch(end_->socket_fd(), EPOLLIN, [this](uint32_t) { OnSocket(); });
   ExpectAnswers();  // the handshake's
 }
@@ -55,6 +57,7 @@ void Session::Connect() {
 void Session::OnSocket() {
   if (end_->ready()) {
     const absl::Status peer = end_->CheckPeer();
+    if (absl::IsAborted(peer) && on_replaced_) on_replaced_(std::string(peer.message()));
     if (!peer.ok()) Lose(peer);
     return;
   }
@@ -91,6 +94,9 @@ void Session::OnReady() {
             << ", generation " << welcome_.generation
             << (force_full_ ? "; sending everything" : "; in step with it");
   loop_->Watch(end_->doorbell_fd(), EPOLLIN, [this](uint32_t) { OnDoorbell(); });
+  pulse_.OnReady(end_.get());
+  // Tables that it has may not be in force yet.
+  if (welcome_.generation != 0) Await(nullptr);
   on_ready_();
   Pump();
 }
@@ -108,36 +114,16 @@ void Session::SetWanted(std::shared_ptr<const Tables> tables, uint64_t ticket) {
 
 void Session::ClearWanted() { wanted_ = nullptr; }
 
-void Session::ReadCounters(CountersDone done) {
-  if (!ready()) {
-    done(absl::UnavailableError(absl::StrCat("data plane: ", problem_)));
-    return;
-  }
-  const uint64_t id = next_waiter_id_++;
-  const auto timer = loop_->After(kCountersPatience, [this, id] {
-    const auto found = std::find_if(counters_waiting_.begin(), counters_waiting_.end(),
-                                    [id](const CountersWaiter& w) { return w.id == id; });
-    if (found == counters_waiting_.end()) return;
-    const CountersDone late = std::move(found->done);
-    counters_waiting_.erase(found);
-    late(absl::DeadlineExceededError("data plane: no counters within 1 s"));
-  });
-  counters_waiting_.push_back({std::move(done), timer, id});
-  Pump();
-}
-
-void Session::LookupFlow(const FlowKey& flow, FlowLookups::Done done) {
-  if (!ready()) {
-    done(absl::UnavailableError(absl::StrCat("data plane: ", problem_)));
-    return;
-  }
-  flow_lookups_.Add(flow, std::move(done));
-  Pump();
-}
-
 void Session::Pump() {
   if (!ready()) return;
   absl::Status status;
+  if (ask_now_) {
+    channel::Request request;
+    request.type = channel::MessageType::kAwaitCommit;
+    const auto put = Put(request, nullptr);
+    status = put.status();
+    ask_now_ = !(put.ok() && *put);
+  }
   if (!transaction_ && !counters_asked_ && !counters_waiting_.empty()) {
     channel::Request request;
     request.type = channel::MessageType::kReadCounters;
@@ -161,7 +147,7 @@ void Session::Pump() {
 }
 
 void Session::StartTransaction() {
-  if (wanted_ == nullptr) return;
+  if (wanted_ == nullptr || awaited_) return;
   const Tables* from = force_full_ ? nullptr : in_force_.tables.get();
   auto transaction = std::make_unique<Transaction>(from, std::move(wanted_), reported_generation_,
                                                    last_generation_ + 1);
@@ -209,15 +195,24 @@ absl::StatusOr<bool> Session::Put(channel::Request request, const PoolSlots& slo
   return true;
 }
 
-// Starts the timer if answers are owed, stops it if not.
+// A timer that runs is left alone: that more is asked must not give the oldest question more time.
 void Session::ExpectAnswers() {
-  loop_->Cancel(answer_timer_);
-  answer_timer_ = 0;
-  if (end_->ready() && outstanding_.empty()) return;
-  answer_timer_ = loop_->After(kAnswerPatience, [this] {
+  if (answer_timer_ != 0 || (end_->ready() && outstanding_.empty())) return;
+  const absl::Duration since = end_->ready() ? outstanding_.front().sent : connected_at_;
+  answer_timer_ = loop_->After(since + kAnswerPatience - loop_->Now(), [this] {
     answer_timer_ = 0;
-    Lose(absl::DeadlineExceededError("the data plane does not answer"));
+    CheckAnswers();
   });
+}
+
+void Session::CheckAnswers() {
+  const bool owed = !end_->ready() || !outstanding_.empty();
+  const absl::Duration since = end_->ready() && owed ? outstanding_.front().sent : connected_at_;
+  if (owed && loop_->Now() >= since + kAnswerPatience) {
+    Lose(absl::DeadlineExceededError("the data plane does not answer"));
+    return;
+  }
+  ExpectAnswers();
 }
 
 void Session::OnDoorbell() {
@@ -252,6 +247,10 @@ void Session::OnResponse(const channel::Response& response) {
     FinishCounters();
     return;
   }
+  if (request.type == channel::MessageType::kAwaitCommit) {
+    OnAwaited(response);
+    return;
+  }
   if (request.type == channel::MessageType::kLookupFlow) {
     flow_lookups_.Answered(response, end_->ReadFlowLookup());
     return;
@@ -265,16 +264,32 @@ void Session::OnResponse(const channel::Response& response) {
   if (transaction_->finished()) FinishTransaction();
 }
 
+void Session::OnCommitted(const Transaction& transaction, uint64_t ticket) {
+  in_force_ = {transaction.tables(), welcome_.instance, transaction.generation()};
+  reported_generation_ = transaction.generation();
+  force_full_ = false;
+  problem_.clear();
+  VLOG(1) << "generation " << transaction.generation() << " in force, "
+          << transaction.message_count() << " messages";
+  Report(ticket, absl::OkStatus(), in_force_at_);
+}
+
 void Session::FinishTransaction() {
-  const std::unique_ptr<Transaction> finished = std::move(transaction_);
+  std::unique_ptr<Transaction> finished = std::move(transaction_);
+  if (finished->committed() && finished->not_taken()) {
+    Await(std::move(finished));
+    return;
+  }
   if (finished->committed()) {
-    in_force_ = {finished->tables(), welcome_.instance, finished->generation()};
-    reported_generation_ = finished->generation();
-    force_full_ = false;
-    problem_.clear();
-    VLOG(1) << "generation " << finished->generation() << " in force, " << finished->message_count()
-            << " messages";
-    Report(transaction_ticket_, absl::OkStatus(), in_force_at_);
+    OnCommitted(*finished, transaction_ticket_);
+    return;
+  }
+  if (finished->refusal_code() == channel::ResponseCode::kNotTaken) {
+    if (wanted_ == nullptr) {
+      wanted_ = finished->tables();
+      wanted_ticket_ = transaction_ticket_;
+    }
+    Await(nullptr);
     return;
   }
   problem_ = absl::StrCat("tables refused: ", finished->refusal());
@@ -299,26 +314,6 @@ void Session::Report(uint64_t ticket, const absl::Status& outcome, absl::Duratio
   if (on_outcome_) on_outcome_(ticket, outcome, in_force_at);
 }
 
-void Session::FinishCounters() {
-  counters_asked_ = false;
-  const std::shared_ptr<const channel::CountersRegion> counters = end_->ReadCounters();
-  std::vector<CountersWaiter> waiting;
-  waiting.swap(counters_waiting_);
-  for (CountersWaiter& waiter : waiting) {
-    loop_->Cancel(waiter.timer);
-    waiter.done(counters);
-  }
-}
-
-void Session::FailCounters(const absl::Status& why) {
-  std::vector<CountersWaiter> waiting;
-  waiting.swap(counters_waiting_);
-  for (CountersWaiter& waiter : waiting) {
-    loop_->Cancel(waiter.timer);
-    waiter.done(why);
-  }
-}
-
 void Session::Lose(const absl::Status& why) {
   const std::string text(why.message());
   if (problem_ != text) LOG(WARNING) << "data plane: " << text;
@@ -331,8 +326,17 @@ void Session::Lose(const absl::Status& why) {
   end_.reset();
   loop_->Cancel(answer_timer_);
   answer_timer_ = 0;
+  loop_->Cancel(ask_timer_);
+  ask_timer_ = 0;
+  ask_now_ = false;
+  pulse_.OnLost(absl::IsDeadlineExceeded(why));
   outstanding_.clear();
   counters_asked_ = false;
+  if (awaited_ && awaited_->transaction) {
+    transaction_ = std::move(awaited_->transaction);
+    transaction_ticket_ = awaited_->ticket;
+  }
+  awaited_.reset();
   if (transaction_) {
     if (transaction_->commit_sent()) {
       attempted_ = {transaction_->tables(), welcome_.instance, transaction_->generation()};

@@ -3,8 +3,9 @@
 // Reconnects by itself (100 ms .. 1 s). One transaction at most is in flight; while it is, newer
 // tables replace what waits. After a reconnect it goes on from the tables that the data plane
 // reports to have if this object sent them, else it sends everything. Tables that the data plane
-// refuses are not sent again until SetWanted() is called again. What became of tables is told to
-// the outcome handler. Thread safety: loop thread only.
+// refuses are not sent again until SetWanted() is called again. Tables are in force when all
+// workers use them: while one does not, newer ones wait. What became of tables is told to the
+// outcome handler. Thread safety: loop thread only.
 #ifndef GUIDEWAY_CONTROLPLANE_SESSION_SESSION_H_
 #define GUIDEWAY_CONTROLPLANE_SESSION_SESSION_H_
 
@@ -13,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +22,7 @@
 #include "absl/status/statusor.h"
 #include "controlplane/compiler/tables.h"
 #include "controlplane/event_loop.h"
+#include "controlplane/session/dataplane_pulse.h"
 #include "controlplane/session/flow_lookups.h"
 #include "controlplane/session/transaction.h"
 #include "lib/channel/controlplane_end.h"
@@ -50,6 +53,12 @@ class Session {
   void set_on_outcome(OnOutcome on_outcome) { on_outcome_ = std::move(on_outcome); }
   // Called when the connection breaks that was ready, after problem() says why.
   void set_on_lost(std::function<void()> on_lost) { on_lost_ = std::move(on_lost); }
+  // Called with the reason when another control plane has taken the place of this one.
+  void set_on_replaced(std::function<void(const std::string&)> on_replaced) {
+    on_replaced_ = std::move(on_replaced);
+  }
+  // Called when welcome().ports differ from what they were.
+  void set_on_ports(std::function<void()> on_ports) { on_ports_ = std::move(on_ports); }
   // The tables that should be in force. Sent at once if nothing is in flight. `ticket` is what the
   // outcome handler is told.
   void SetWanted(std::shared_ptr<const Tables> tables, uint64_t ticket = 0);
@@ -61,7 +70,8 @@ class Session {
   void LookupFlow(const FlowKey& flow, FlowLookups::Done done);
 
   bool ready() const { return end_ != nullptr && end_->ready(); }
-  // What the data plane said at the last handshake; zeros before the first.
+  // What the data plane said at the last handshake, with its ports as they are now; zeros before
+  // the first.
   const channel::Welcome& welcome() const { return welcome_; }
   // What the data plane counts for now; null: nothing, or a former control plane's tables.
   std::shared_ptr<const Tables> in_force() const {
@@ -72,8 +82,16 @@ class Session {
   // True if the data plane has tables, but not from this object: a former control plane's.
   bool dataplane_has_foreign_tables() const;
   const std::string& problem() const { return problem_; }  // empty: connected and in step
-  uint64_t generation() const { return ready() ? reported_generation_ : 0; }  // in force
-  uint64_t wanted_generation() const { return wanted_generation_; }           // newest sent
+  uint64_t generation() const;                             // in force
+  // For how long the data plane has not moved; zero unless that is worth to be said.
+  absl::Duration DataplaneSilence() const { return pulse_.Silence(); }
+  // What the data plane says of its workers and ports; zeros while none is connected.
+  const channel::DataplaneVitals& vitals() const { return pulse_.vitals(); }
+  // Why tables that were sent are not in force: which worker does not take them. Empty: no such
+  // reason.
+  std::string DelayReason() const;
+  absl::Duration DelayTime() const;  // for how long; zero without a reason
+  uint64_t wanted_generation() const { return wanted_generation_; }  // newest sent
   // From a request into the ring to its response, by "counters" and "commit".
   const std::map<std::string, DurationHistogram>& response_times() const { return response_times_; }
 
@@ -88,6 +106,13 @@ class Session {
     uint64_t instance = 0;
     uint64_t generation = 0;
   };
+  struct Awaited {                             // what some worker may not have taken yet
+    std::unique_ptr<Transaction> transaction;  // its tables; null: the data plane's as they were
+    uint64_t ticket = 0;
+    absl::Duration since;
+    absl::Duration pause;            // until it is asked again
+    std::optional<uint64_t> worker;  // which; none: it was not asked yet
+  };
   struct CountersWaiter {
     CountersDone done;
     EventLoop::TimerId timer;
@@ -100,6 +125,11 @@ class Session {
   void OnDoorbell();
   void OnResponse(const channel::Response& response);
   void FinishTransaction();
+  void OnCommitted(const Transaction& transaction, uint64_t ticket);
+  void Await(std::unique_ptr<Transaction> transaction);
+  void OnAwaited(const channel::Response& response);
+  void AskSoon();
+  void OnLook();
   void Report(uint64_t ticket, const absl::Status& outcome,
               absl::Duration in_force_at = absl::ZeroDuration());
   void FinishCounters();
@@ -110,7 +140,9 @@ class Session {
   absl::StatusOr<bool> Put(channel::Request request, const PoolSlots& slots);
   void StartTransaction();
   void FailCounters(const absl::Status& why);
+  // Sees to it that somebody notices if the oldest answer that is owed does not come.
   void ExpectAnswers();
+  void CheckAnswers();
 
   EventLoop* loop_;
   const std::string path_;
@@ -120,6 +152,8 @@ class Session {
   absl::Duration backoff_;
   EventLoop::TimerId retry_timer_ = 0;
   EventLoop::TimerId answer_timer_ = 0;
+  absl::Duration connected_at_;
+  DataplanePulse pulse_;
   std::string problem_;
 
   std::shared_ptr<const Tables> wanted_;  // null: nothing, or already in force or in flight
@@ -129,6 +163,11 @@ class Session {
   OnOutcome on_outcome_;
   absl::Duration in_force_at_;  // of the newest commit, see OnOutcome
   std::function<void()> on_lost_;
+  std::function<void(const std::string&)> on_replaced_;
+  std::function<void()> on_ports_;
+  std::optional<Awaited> awaited_;
+  EventLoop::TimerId ask_timer_ = 0;
+  bool ask_now_ = false;
   InForce in_force_;
   InForce attempted_;  // whose commit was sent and not answered when the connection broke
   uint64_t reported_generation_ = 0;

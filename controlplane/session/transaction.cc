@@ -40,7 +40,8 @@ void Transaction::Answered(const channel::Response& response) {
     return;
   }
   const MessageType type = messages_[which].request.type;
-  if (response.code != ResponseCode::kOk) {
+  not_taken_ = type == MessageType::kCommit && response.code == ResponseCode::kNotTaken;
+  if (response.code != ResponseCode::kOk && !not_taken_) {
     refusal_ = absl::StrCat(NameOf(type), " refused: ", Describe(response));
     refusal_code_ = response.code;
     sent_at_refusal_ = sent_;
@@ -92,6 +93,8 @@ std::string NameOf(MessageType type) {
       return "kDeleteQuicLb";
     case MessageType::kLookupFlow:
       return "kLookupFlow";
+    case MessageType::kAwaitCommit:
+      return "kAwaitCommit";
   }
   return absl::StrCat("message type ", static_cast<uint32_t>(type));
 }
@@ -121,6 +124,8 @@ std::string Describe(const channel::Response& response) {
         return "out of memory";
       case ResponseCode::kTransactionBroken:
         return "an earlier message was refused";
+      case ResponseCode::kNotTaken:
+        return "has not taken the tables before";
     }
     return absl::StrCat("response code ", static_cast<uint32_t>(response.code));
   }();

@@ -31,6 +31,8 @@ class Transaction {
 
   bool finished() const;  // everything is answered
   bool committed() const { return committed_; }
+  // Committed, but some worker still uses the tables before.
+  bool not_taken() const { return not_taken_; }
   bool commit_sent() const;  // its outcome may be unknown if the connection breaks
   bool full() const { return full_; }
   // Empty unless refused: "kSetVip refused: port = 7 is out of range".
@@ -51,6 +53,7 @@ class Transaction {
   // After a refusal: how many messages were out by then; the next one is kAbort.
   size_t sent_at_refusal_ = 0;
   bool committed_ = false;
+  bool not_taken_ = false;
   std::string refusal_;
   channel::ResponseCode refusal_code_ = channel::ResponseCode::kOk;
 };

@@ -33,6 +33,14 @@ struct {
   __type(value, __u8);
 } vips SEC(".maps");
 
+// Packets that no socket takes although they are for a VIP: their queue has no worker. By CPU.
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, __u64);
+} unserved SEC(".maps");
+
 // Types of RFC 792 and RFC 4443; the kernel's own headers for them need a libc's.
 enum { ICMP_UNREACHABLE = 3, ICMP_ECHO = 8, ICMP_TIME_EXCEEDED = 11, ICMP_PARAMETER_PROBLEM = 12 };
 enum { ICMPV6_FIRST_ERROR = 1, ICMPV6_LAST_ERROR = 4, ICMPV6_ECHO = 128 };
@@ -48,7 +56,13 @@ struct ports {
 };
 
 static __always_inline int to_socket(struct xdp_md *ctx) {
-  return bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_PASS);
+  const int action = bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_PASS);
+  if (action == XDP_PASS) {
+    const __u32 first = 0;
+    __u64 *count = bpf_map_lookup_elem(&unserved, &first);
+    if (count) ++*count;
+  }
+  return action;
 }
 
 // The VIP lookup of a whole TCP or UDP packet whose address is known to be a VIP's.

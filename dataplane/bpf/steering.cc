@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstring>
 #include <iterator>
+#include <numeric>
 #include <vector>
 
 #include "dataplane/bpf/attachment.h"
@@ -125,6 +126,16 @@ absl::Status Steering::Detach() {
         absl::StrCat("the XDP program is not on ", interface_name_, " any more"));
   }
   return DetachXdp({interface_name_, interface_index_}, attachment);
+}
+
+uint64_t Steering::UnservedPackets() const {
+  const int cpus = libbpf_num_possible_cpus();
+  std::vector<uint64_t> counts(static_cast<size_t>(std::max(cpus, 1)));
+  const uint32_t first = 0;
+  if (bpf_map_lookup_elem(bpf_map__fd(program_->maps.unserved), &first, counts.data()) != 0) {
+    return 0;
+  }
+  return std::accumulate(counts.begin(), counts.end(), uint64_t{0});
 }
 
 absl::Status Steering::SetVips(absl::Span<const SteeredVip> vips) {

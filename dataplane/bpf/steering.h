@@ -47,6 +47,8 @@ class Steering {
   bool IsAttached() const;
   // NotFound if it is not; another program stays.
   absl::Status Detach();
+  // Packets for VIPs that went to the kernel because their queue has no socket.
+  uint64_t UnservedPackets() const;
   // Makes exactly these VIPs redirected.
   absl::Status SetVips(absl::Span<const SteeredVip> vips);
 

@@ -2,10 +2,12 @@
 
 #include <glog/logging.h>
 #include <linux/magic.h>
+#include <rte_cycles.h>
 #include <rte_launch.h>
 #include <sys/vfs.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <ctime>
 
 #include "dataplane/ports/interface_lock.h"
@@ -67,7 +69,9 @@ absl::StatusOr<std::unique_ptr<Dataplane>> Dataplane::Create(const DataplaneOpti
       CreateMempool(static_cast<uint32_t>(options.ports.size()), workers, largest_mtu_bytes));
   GW_RETURN_IF_ERROR(dataplane->OpenPorts(options, device_names));
 
-  dataplane->publisher_ = std::make_unique<Publisher>(workers);
+  dataplane->publisher_ = std::make_unique<Publisher>(
+      workers,
+      [raw = dataplane.get()](uint32_t worker) { return raw->workers_[worker]->beat_ns(); });
   for (uint32_t i = 0; i < workers; ++i) {
     Worker::Options worker{.index = i,
                            .idle = options.idle,
@@ -124,8 +128,8 @@ absl::Status Dataplane::StartWorkers() {
   return absl::OkStatus();
 }
 
-void Dataplane::Stop() {
-  if (!running_) return;
+bool Dataplane::Stop() {
+  if (!running_) return true;
   running_ = false;
   for (const std::unique_ptr<Port>& port : ports_) {
     if (port->steering() == nullptr) continue;
@@ -133,12 +137,30 @@ void Dataplane::Stop() {
     if (!status.ok()) LOG(WARNING) << status;
   }
   for (const std::unique_ptr<Worker>& worker : workers_) worker->RequestStop();
-  for (uint32_t i = 0; i < workers_.size(); ++i) rte_eal_wait_lcore(WorkerLcore(i));
+  if (!AwaitWorkers()) return false;
   for (const std::unique_ptr<Port>& port : ports_) {
     // What the workers have counted as handed to the kernel shall get there.
     while (port->twin() != nullptr && port->twin()->MoveToKernel()) {
     }
   }
+  return true;
+}
+
+bool Dataplane::AwaitWorkers() {
+  constexpr uint64_t kPatienceMs = 5000;
+  constexpr uint32_t kPauseMs = 1;
+  const uint64_t end = rte_get_timer_cycles() + rte_get_timer_hz() / 1000 * kPatienceMs;
+  for (uint32_t i = 0; i < workers_.size(); ++i) {
+    while (rte_eal_get_lcore_state(WorkerLcore(i)) == RUNNING) {
+      if (rte_get_timer_cycles() >= end) {
+        LOG(ERROR) << "worker " << i << " does not stop: ending without it";
+        return false;
+      }
+      rte_delay_us_sleep(kPauseMs * 1000);
+    }
+    rte_eal_wait_lcore(WorkerLcore(i));
+  }
+  return true;
 }
 
 uint64_t Dataplane::flow_capacity() const {
@@ -148,7 +170,7 @@ uint64_t Dataplane::flow_capacity() const {
 }
 
 Dataplane::~Dataplane() {
-  Stop();
+  if (!Stop()) std::_Exit(1);
   if (foreign_programs_ == nullptr) return;
   for (const std::string& interface : afxdp_interfaces_) foreign_programs_->Remember(interface);
 }

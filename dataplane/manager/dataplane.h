@@ -30,8 +30,9 @@ class Dataplane {
   Dataplane& operator=(const Dataplane&) = delete;
 
   absl::Status StartWorkers();
-  // The kernel gets its packets back, workers empty their queues and return. Idempotent.
-  void Stop();
+  // The kernel gets its packets back, workers empty their queues and return. Idempotent. False: a
+  // worker hangs, and what it uses must not be taken apart: the process has to end at once.
+  bool Stop();
 
   Publisher& publisher() { return *publisher_; }
   // Where tables and snapshots live; outlives both.
@@ -45,6 +46,7 @@ class Dataplane {
 
  private:
   Dataplane() = default;
+  bool AwaitWorkers();  // false: one does not end
   absl::Status OpenPorts(const DataplaneOptions& options,
                          const std::vector<std::vector<std::string>>& device_names);
   absl::Status MapFlowTables(const DataplaneOptions& options);

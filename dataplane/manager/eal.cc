@@ -73,6 +73,8 @@ absl::StatusOr<Eal> Eal::Start(const DataplaneOptions& options,
   std::vector<char*> argv;
   argv.reserve(arguments.size());
   for (std::string& argument : arguments) argv.push_back(argument.data());
+  // Not to syslog as well, which workers might have to wait for.
+  rte_openlog_stream(stderr);
   if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) < 0) {
     eal.started_ = false;
     const std::string hint =
@@ -95,9 +97,7 @@ Eal::~Eal() {
 absl::StatusOr<rte_mempool*> CreateMempool(uint32_t ports, uint32_t workers,
                                            uint16_t largest_mtu_bytes) {
   constexpr uint32_t kCachePerLcore = 256;
-  // AF_XDP receives behind 256 bytes of its own and DPDK's headroom.
-  constexpr uint32_t kAfXdpReserve = 256 + RTE_PKTMBUF_HEADROOM;
-  constexpr uint32_t kFrameOverhead = 14 + 2 * 4;             // Ethernet and two VLAN tags
+  constexpr uint32_t kAfXdpReserve = Port::kAfXdpReserve, kFrameOverhead = Port::kFrameOverhead;
   constexpr uint32_t kLargestRoom = 3840;                     // an XDP frame is one page
   constexpr uint32_t kUsualRoom = RTE_MBUF_DEFAULT_BUF_SIZE;  // 2 KiB and headroom
   const uint32_t needed = kAfXdpReserve + kFrameOverhead + largest_mtu_bytes;

@@ -2,18 +2,18 @@
 
 #include <glog/logging.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <sys/timerfd.h>
 
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <cstring>
 #include <ctime>
 #include <utility>
 
+#include "absl/time/clock.h"
 #include "dataplane/manager/counters_region.h"
 #include "dataplane/manager/flow_lookup.h"
+#include "lib/base/signals.h"
 #include "lib/base/status.h"
 
 namespace guideway {
@@ -22,6 +22,19 @@ namespace {
 constexpr size_t kRequestsPerRead = 256;
 // With kernel twins the manager polls: TAPs and rings have no common event.
 constexpr int kTwinPauseMs = 1;
+// How long a commit waits for workers that are busy or out of processor time. It is told so if one
+// takes longer.
+constexpr absl::Duration kCommitPatience = absl::Milliseconds(20);
+constexpr absl::Duration kTick = absl::Milliseconds(100);
+// How long lost lines of the log are a problem.
+constexpr absl::Duration kRecently = absl::Minutes(1);
+constexpr absl::Duration kSecond = absl::Seconds(1);
+
+absl::Duration MonotonicNow() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return absl::DurationFromTimespec(now);
+}
 
 channel::PortInfo Describe(const Port& port) {
   channel::PortInfo info;
@@ -33,10 +46,10 @@ channel::PortInfo Describe(const Port& port) {
   return info;
 }
 
-absl::StatusOr<UniqueFd> EverySecond() {
+absl::StatusOr<UniqueFd> EveryTick() {
   UniqueFd fd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-  const itimerspec period{.it_interval = {.tv_sec = 1, .tv_nsec = 0},
-                          .it_value = {.tv_sec = 1, .tv_nsec = 0}};
+  const timespec tick = absl::ToTimespec(kTick);
+  const itimerspec period{.it_interval = tick, .it_value = tick};
   if (!fd.valid() || timerfd_settime(fd.get(), 0, &period, nullptr) != 0) {
     return ErrnoStatus(errno, "timerfd");
   }
@@ -45,21 +58,11 @@ absl::StatusOr<UniqueFd> EverySecond() {
 
 }  // namespace
 
-absl::StatusOr<UniqueFd> BlockStopSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  if (sigprocmask(SIG_BLOCK, &signals, nullptr) != 0) return ErrnoStatus(errno, "sigprocmask");
-  UniqueFd fd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!fd.valid()) return ErrnoStatus(errno, "signalfd");
-  return fd;
-}
-
 absl::StatusOr<std::unique_ptr<Manager>> Manager::Create(Dataplane* dataplane,
                                                          const std::string& channel_socket,
-                                                         UniqueFd stop_signals) {
-  std::unique_ptr<Manager> manager(new Manager(dataplane));
+                                                         const std::string& metrics_file,
+                                                         UniqueFd signals, const LogRelay* log) {
+  std::unique_ptr<Manager> manager(new Manager(dataplane, metrics_file));
   channel::DataplaneEnd::Options options{
       .socket_path = channel_socket,
       .capacities = {},
@@ -68,24 +71,31 @@ absl::StatusOr<std::unique_ptr<Manager>> Manager::Create(Dataplane* dataplane,
       .log = [](const std::string& line) { LOG(INFO) << "channel: " << line; }};
   for (const std::unique_ptr<Port>& port : dataplane->ports()) {
     options.ports.push_back(Describe(*port));
+    manager->port_watches_.emplace_back(port.get(), options.worker_count);
     manager->has_twins_ = manager->has_twins_ || port->twin() != nullptr;
   }
   manager->draft_ = std::make_unique<TableDraft>(
       dataplane->table_memory(), static_cast<uint32_t>(options.ports.size()),
       [raw = manager.get()](const TableState& tables) { return raw->Publish(tables); });
   GW_ASSIGN_OR_RETURN(manager->channel_, channel::DataplaneEnd::Listen(std::move(options)));
-  manager->signals_ = std::move(stop_signals);
-  GW_ASSIGN_OR_RETURN(manager->second_timer_, EverySecond());
+  manager->signals_ = std::move(signals);
+  manager->log_ = log;
+  GW_ASSIGN_OR_RETURN(manager->tick_timer_, EveryTick());
   manager->epoll_ = UniqueFd(epoll_create1(EPOLL_CLOEXEC));
   if (!manager->epoll_.valid()) return ErrnoStatus(errno, "epoll_create1");
   for (const int fd :
-       {manager->channel_->fd(), manager->signals_.get(), manager->second_timer_.get()}) {
+       {manager->channel_->fd(), manager->signals_.get(), manager->tick_timer_.get()}) {
     GW_RETURN_IF_ERROR(manager->Watch(fd));
   }
   return manager;
 }
 
 Manager::~Manager() = default;
+
+void Manager::RemoveFiles() {
+  channel_.reset();
+  metrics_file_.Remove();
+}
 
 absl::Status Manager::Watch(int fd) {
   epoll_event event{};
@@ -112,14 +122,98 @@ absl::StatusOr<bool> Manager::RunOnce() {
   if (count < 0 && errno != EINTR) return ErrnoStatus(errno, "epoll_wait");
   for (int i = 0; i < count; ++i) {
     const int fd = events[static_cast<size_t>(i)].data.fd;
-    if (fd == signals_.get()) return false;
+    if (fd == signals_.get() && !HandleSignals()) return false;
     if (fd == channel_->fd()) HandleChannel();
-    if (fd == second_timer_.get()) {
+    if (fd == tick_timer_.get()) {
       uint64_t expirations = 0;
-      if (read(fd, &expirations, sizeof(expirations)) > 0) CheckSteering();
+      if (read(fd, &expirations, sizeof(expirations)) > 0) GW_RETURN_IF_ERROR(HandleTick());
     }
   }
   return true;
+}
+
+bool Manager::HandleSignals() {
+  while (const std::optional<TakenSignal> taken = TakeSignal(signals_.get(), Daemon::kForwarder)) {
+    LOG(INFO) << "SIG" << sigabbrev_np(taken->number)
+              << (taken->action == SignalAction::kStop ? ": stopping" : ": there is nothing to do");
+    if (taken->action == SignalAction::kStop) return false;
+  }
+  return true;
+}
+
+absl::Status Manager::HandleTick() {
+  const absl::Duration now = MonotonicNow();
+  Settle();
+  const bool changed = vital_signs_.Look(now, channel_.get());
+  const bool second = now - last_second_ >= kSecond;
+  if (second) {
+    last_second_ = now;
+    CheckSteering();
+    GW_RETURN_IF_ERROR(LookAtPorts(now));
+  }
+  Beat();
+  if (second || changed) WriteMetrics();
+  return absl::OkStatus();
+}
+
+absl::Status Manager::LookAtPorts(absl::Duration now) {
+  for (size_t i = 0; i < port_watches_.size(); ++i) {
+    GW_RETURN_IF_ERROR(port_watches_[i].Look(now));
+    const channel::PortVitals& port = port_watches_[i].vitals();
+    channel_->SetPort(i, port.kernel_interface, port.mac, port.mtu_bytes);
+  }
+  return absl::OkStatus();
+}
+
+void Manager::Beat() {
+  channel::DataplaneVitals vitals;
+  if (const std::optional<uint32_t> worker = dataplane_->publisher().Awaited()) {
+    vitals.awaited_generation = draft_->committed().generation;
+    vitals.awaited_worker = *worker;
+  }
+  vital_signs_.Fill(&vitals);
+  if (log_ != nullptr) {
+    vitals.lost_log_lines = log_->lost_lines();
+    vitals.log_loses_lines = log_->LostWithin(kRecently) ? 1 : 0;
+  }
+  for (size_t i = 0; i < port_watches_.size(); ++i) vitals.ports[i] = port_watches_[i].vitals();
+  channel_->Beat(vitals);
+  last_beat_ = MonotonicNow();
+}
+
+void Manager::WriteMetrics() {
+  DataplaneMetrics metrics;
+  metrics.now = absl::Now();
+  metrics.controlplane_connected = channel_->connected();
+  metrics.controlplane_silence = vital_signs_.ControlplaneSilence();
+  metrics.generation = draft_->committed().generation;
+  metrics.generation_taken = !dataplane_->publisher().Awaited();
+  for (uint32_t i = 0; i < dataplane_->workers().size(); ++i) {
+    metrics.worker_silences.push_back(vital_signs_.WorkerSilence(i));
+  }
+  for (size_t i = 0; i < port_watches_.size(); ++i) {
+    for (const std::string& fault : port_watches_[i].Faults()) {
+      metrics.port_faults.emplace_back(dataplane_->ports()[i]->name(), fault);
+    }
+  }
+  metrics.lost_log_lines = log_ == nullptr ? 0 : log_->lost_lines();
+  metrics_file_.Write(metrics);
+}
+
+void Manager::Settle() {
+  const std::optional<uint32_t> worker = dataplane_->publisher().Awaited();
+  if (worker) {
+    if (late_generation_ != 0 || MonotonicNow() - published_at_ < channel::kSilenceLimit) return;
+    late_generation_ = draft_->committed().generation;
+    LOG(ERROR) << "generation " << late_generation_ << " is not in force: worker " << *worker
+               << " has not taken it; later changes wait";
+    return;
+  }
+  draft_->Settle();
+  if (late_generation_ != 0) {
+    LOG(WARNING) << "generation " << late_generation_ << " is in force: all workers use it";
+  }
+  late_generation_ = 0;
 }
 
 void Manager::HandleChannel() {
@@ -130,7 +224,11 @@ void Manager::HandleChannel() {
   if (!count.ok()) return draft_->Abort();  // logged by the channel; tables in force stay
   std::vector<channel::Response> responses;
   responses.reserve(*count);
-  for (size_t i = 0; i < *count; ++i) responses.push_back(Handle(requests[i]));
+  for (size_t i = 0; i < *count; ++i) {
+    responses.push_back(Handle(requests[i]));
+    // Large tables take time.
+    if (MonotonicNow() - last_beat_ >= channel::kBeatInterval) Beat();
+  }
   if (!responses.empty() && !channel_->SendResponses(responses).ok()) draft_->Abort();
   // What has time until now.
   dataplane_->publisher().FreeFormer();
@@ -138,6 +236,7 @@ void Manager::HandleChannel() {
 }
 
 channel::Response Manager::Handle(const channel::Request& request) {
+  if (draft_->awaits_worker()) Settle();
   if (request.type == channel::MessageType::kReadCounters && !draft_->in_transaction()) {
     WriteCounters();
   }
@@ -154,10 +253,15 @@ absl::Status Manager::Publish(const TableState& tables) {
   GW_ASSIGN_OR_RETURN(std::unique_ptr<OwnedSnapshot> snapshot,
                       OwnedSnapshot::Build(tables, dataplane_->table_memory()));
   traffic_.Follow(tables);
-  dataplane_->publisher().Publish(std::move(snapshot));
+  published_at_ = MonotonicNow();
+  dataplane_->publisher().Publish(std::move(snapshot), kCommitPatience);
+  if (const std::optional<uint32_t> worker = dataplane_->publisher().Awaited()) {
+    draft_->AwaitWorker(*worker);
+  }
   channel_->SetGeneration(tables.generation);
+  // Also if a worker is late: the others serve what is new.
   UpdateSteering(tables);
-  VLOG(1) << "generation " << tables.generation << " in force";
+  VLOG(1) << "generation " << tables.generation << " published";
   return absl::OkStatus();
 }
 
@@ -181,16 +285,8 @@ void Manager::UpdateSteering(const TableState& tables) {
   }
 }
 
-// Somebody else may have taken the program off (ip link set dev X xdp off): packets for VIPs would
-// silently go to the kernel.
 void Manager::CheckSteering() {
   if (!steering_complete_) UpdateSteering(draft_->committed());
-  for (const std::unique_ptr<Port>& port : dataplane_->ports()) {
-    if (port->steering() == nullptr || port->steering()->IsAttached()) continue;
-    const absl::Status status = port->steering()->Attach();
-    LOG(WARNING) << "port " << port->name() << " had lost its XDP program: "
-                 << (status.ok() ? "attached again" : status.ToString());
-  }
 }
 
 void Manager::WriteCounters() {

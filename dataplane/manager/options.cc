@@ -9,6 +9,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "lib/base/status.h"
 #include "lib/channel/layout.h"
 
@@ -22,6 +23,10 @@ DEFINE_string(idle, "auto",
               "what a worker without packets does: busy (polls), adaptive (sleeps up to 100 us), "
               "auto (adaptive if a port is a kernel interface)");
 DEFINE_string(channel, "/run/guideway/dataplane.sock", "Unix socket for the control plane");
+DEFINE_string(
+    metrics_file, "auto",
+    "text file with the data plane's own metrics, for the textfile collector of "
+    "Prometheus' node exporter; auto: beside --channel, with .prom for .sock; empty: none");
 DEFINE_string(
     flow_table_directory, "",
     "where flow tables live over a restart; default: /dev/hugepages/guideway if that is a "
@@ -161,6 +166,11 @@ absl::Status ParseCpus(DataplaneOptions* options) {
   return absl::OkStatus();
 }
 
+std::string MetricsFilePath() {
+  if (FLAGS_metrics_file != "auto") return FLAGS_metrics_file;
+  return absl::StrCat(absl::StripSuffix(FLAGS_channel, ".sock"), ".prom");
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<uint32_t>> ParseCpuList(const std::string& flag,
@@ -221,6 +231,7 @@ absl::StatusOr<DataplaneOptions> ParseOptions(int* argc, char*** argv) {
   }
   options.flows_per_worker = FLAGS_flows;
   options.channel_socket = FLAGS_channel;
+  options.metrics_file = MetricsFilePath();
   options.flow_table_directory = FLAGS_flow_table_directory;
   options.hugepages = FLAGS_hugepages;
   options.forget_flows = FLAGS_forget_flows;

@@ -23,6 +23,7 @@ struct DataplaneOptions {
   uint32_t manager_cpu = 0;
   IdleMode idle = IdleMode::kAdaptive;
   std::string channel_socket;
+  std::string metrics_file;  // empty: none
   ReplyLimits limits;
   std::string flow_table_directory;
   uint64_t flows_per_worker = 0;

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include <cstring>
+#include <utility>
 
 #include "lib/base/status.h"
 
@@ -58,15 +59,9 @@ absl::StatusOr<std::unique_ptr<KernelTwin>> KernelTwin::Create(const std::string
   std::unique_ptr<KernelTwin> twin(new KernelTwin());
   twin->interface_name_ = interface_name;
   twin->mempool_ = mempool;
-  twin->tap_ = UniqueFd(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
-  if (!twin->tap_.valid()) return ErrnoStatus(errno, "open /dev/net/tun");
-  ifreq request{};
-  request.ifr_flags = static_cast<int16_t>(IFF_TAP | IFF_NO_PI | IFF_TUN_EXCL);
-  std::strncpy(request.ifr_name, interface_name.c_str(), IFNAMSIZ - 1);
-  if (ioctl(twin->tap_.get(), TUNSETIFF, &request) != 0) {
-    return ErrnoStatus(errno, absl::StrCat("creating the kernel twin ", interface_name));
-  }
-  GW_RETURN_IF_ERROR(ConfigureInterface(interface_name, mac, mtu_bytes));
+  twin->mac_ = mac;
+  twin->mtu_bytes_ = mtu_bytes;
+  GW_RETURN_IF_ERROR(twin->OpenTap());
   twin->to_kernel_ = rte_ring_create(absl::StrCat(interface_name, "_to").c_str(), kRingEntries,
                                      SOCKET_ID_ANY, RING_F_SC_DEQ);
   twin->from_kernel_ = rte_ring_create(absl::StrCat(interface_name, "_from").c_str(), kRingEntries,
@@ -77,6 +72,27 @@ absl::StatusOr<std::unique_ptr<KernelTwin>> KernelTwin::Create(const std::string
   }
   return twin;
 }
+
+absl::Status KernelTwin::OpenTap() {
+  UniqueFd tap(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
+  if (!tap.valid()) return ErrnoStatus(errno, "open /dev/net/tun");
+  ifreq request{};
+  request.ifr_flags = static_cast<int16_t>(IFF_TAP | IFF_NO_PI | IFF_TUN_EXCL);
+  std::strncpy(request.ifr_name, interface_name_.c_str(), IFNAMSIZ - 1);
+  if (ioctl(tap.get(), TUNSETIFF, &request) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("creating the kernel twin ", interface_name_));
+  }
+  GW_RETURN_IF_ERROR(ConfigureInterface(interface_name_, mac_, mtu_bytes_));
+  tap_ = std::move(tap);
+  return absl::OkStatus();
+}
+
+bool KernelTwin::IsAttached() const {
+  ifreq request{};
+  return ioctl(tap_.get(), TUNGETIFF, &request) == 0;
+}
+
+absl::Status KernelTwin::Renew() { return OpenTap(); }
 
 KernelTwin::~KernelTwin() {
   if (to_kernel_ != nullptr) FreeAll(to_kernel_);

@@ -32,6 +32,10 @@ class KernelTwin {
   KernelTwin(const KernelTwin&) = delete;
   KernelTwin& operator=(const KernelTwin&) = delete;
 
+  // Whether the TAP is still there (ip link del takes it away), and makes it anew. Manager.
+  bool IsAttached() const;
+  absl::Status Renew();
+
   // Any worker. Returns how many were taken; the caller keeps the rest.
   uint32_t EnqueueToKernel(rte_mbuf** packets, uint32_t count) {
     return rte_ring_enqueue_burst(to_kernel_, reinterpret_cast<void**>(packets), count, nullptr);
@@ -54,14 +58,17 @@ class KernelTwin {
  private:
   KernelTwin() = default;
   bool MoveFromKernel();
+  absl::Status OpenTap();
 
   // Constant after Create().
   std::string interface_name_;
-  UniqueFd tap_;
+  MacAddress mac_;
+  uint16_t mtu_bytes_ = 0;
   rte_mempool* mempool_ = nullptr;
   rte_ring* to_kernel_ = nullptr;
   rte_ring* from_kernel_ = nullptr;
   // Manager only.
+  UniqueFd tap_;
   uint64_t from_kernel_packets_ = 0;
   uint64_t lost_packets_ = 0;
 };

@@ -8,8 +8,8 @@
 
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
 
+#include "dataplane/ports/interface_state.h"
 #include "dataplane/ports/xsk_sockets.h"
 #include "lib/base/status.h"
 
@@ -18,17 +18,6 @@ namespace {
 
 absl::Status DeviceError(int error, const std::string& device, const std::string& what) {
   return ErrnoStatus(error < 0 ? -error : error, absl::StrCat("port ", device, ": ", what));
-}
-
-// Receive queues the kernel spreads the interface's packets over.
-uint32_t KernelReceiveQueues(const std::string& interface_name) {
-  uint32_t count = 0;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(
-           absl::StrCat("/sys/class/net/", interface_name, "/queues"), error)) {
-    if (entry.path().filename().string().rfind("rx-", 0) == 0) ++count;
-  }
-  return count;
 }
 
 absl::StatusOr<uint16_t> KernelMtu(const std::string& interface_name) {
@@ -137,7 +126,9 @@ absl::StatusOr<std::unique_ptr<Port>> Port::Open(const PortSpec& spec,
                                                  uint32_t workers, rte_mempool* mempool) {
   std::unique_ptr<Port> port(new Port());
   port->name_ = spec.name;
+  port->is_pci_ = spec.kind == PortKind::kPci;
   port->device_names_ = std::move(device_names);
+  port->largest_mtu_bytes_ = rte_pktmbuf_data_room_size(mempool) - kAfXdpReserve - kFrameOverhead;
   GW_RETURN_IF_ERROR(spec.kind == PortKind::kAfXdp ? port->OpenAfXdp(workers, mempool)
                                                    : port->OpenShared(workers, mempool));
   for (const uint16_t device : port->devices_) {
@@ -154,6 +145,7 @@ absl::StatusOr<std::unique_ptr<Port>> Port::Open(const PortSpec& spec,
 
 absl::Status Port::OpenAfXdp(uint32_t workers, rte_mempool* mempool) {
   kernel_interface_ = name_;
+  interface_index_ = if_nametoindex(name_.c_str());
   GW_ASSIGN_OR_RETURN(mtu_bytes_, KernelMtu(name_));
   GW_ASSIGN_OR_RETURN(steering_, Steering::Load(name_));
   for (uint32_t worker = 0; worker < workers; ++worker) {
@@ -171,10 +163,20 @@ absl::Status Port::OpenAfXdp(uint32_t workers, rte_mempool* mempool) {
       return absl::InternalError(absl::StrCat("port ", name_, ": the AF_XDP driver opened ",
                                               opened.size(), " sockets for a queue, not one"));
     }
+    xsk_sockets_.push_back(*opened.begin());
     GW_RETURN_IF_ERROR(steering_->AddSocket(worker, *opened.begin()));
     queues_.push_back({.device = device, .queue = 0});
   }
   return steering_->Attach();
+}
+
+// An empty message asks the kernel to send what is in the ring: it looks first whether the socket
+// has its interface still.
+bool Port::SocketsAreBound() const {
+  for (const int xsk : xsk_sockets_) {
+    if (sendto(xsk, nullptr, 0, MSG_DONTWAIT, nullptr, 0) != 0 && errno == ENXIO) return false;
+  }
+  return true;
 }
 
 absl::Status Port::OpenShared(uint32_t workers, rte_mempool* mempool) {
@@ -215,6 +217,7 @@ PortStatistics Port::ReadStatistics() const {
     sum.receive_missed += stats.imissed;
     sum.receive_errors += stats.ierrors + stats.rx_nombuf;
   }
+  if (steering_ != nullptr) sum.receive_missed += steering_->UnservedPackets();
   return sum;
 }
 

@@ -31,7 +31,7 @@ struct PortQueue {
 struct PortStatistics {
   uint64_t received_packets = 0;
   uint64_t sent_packets = 0;
-  uint64_t receive_missed = 0;
+  uint64_t receive_missed = 0;  // also for VIPs on a queue that no worker has
   uint64_t receive_errors = 0;
 };
 
@@ -45,6 +45,11 @@ class Port {
                                                std::vector<std::string>* device_names);
   // Descriptors of each receive and each transmit queue that Open() asks for.
   static constexpr uint16_t kDescriptors = 2048;
+
+  // What a buffer holds beside the packet: AF_XDP receives behind 256 bytes of its own and DPDK's
+  // headroom; Ethernet and two VLAN tags.
+  static constexpr uint32_t kAfXdpReserve = 256 + RTE_PKTMBUF_HEADROOM;
+  static constexpr uint32_t kFrameOverhead = 14 + 2 * 4;
 
   // The MTU the port will have: the kernel interface's, or Ethernet's 1500.
   static absl::StatusOr<uint16_t> ExpectedMtu(const PortSpec& spec);
@@ -68,6 +73,14 @@ class Port {
   MacAddress mac() const { return mac_; }
   uint16_t mtu_bytes() const { return mtu_bytes_; }
   PortQueue queue(uint32_t worker) const { return queues_[worker]; }
+  // The largest that the buffers hold.
+  uint32_t largest_mtu_bytes() const { return largest_mtu_bytes_; }
+  bool is_pci() const { return is_pci_; }
+  // AF_XDP: of the interface that was opened, whatever it is called now; else 0.
+  uint32_t interface_index() const { return interface_index_; }
+  // AF_XDP: false once the interface has been removed or moved to another network namespace, even
+  // if one of the same index is there again.
+  bool SocketsAreBound() const;
   // nullptr where the kernel interface itself is the twin (AF_XDP) or there is none.
   KernelTwin* twin() const { return twin_.get(); }
   // nullptr for ports that are not AF_XDP.
@@ -87,6 +100,10 @@ class Port {
   std::string kernel_interface_;
   MacAddress mac_;
   uint16_t mtu_bytes_ = 0;
+  uint32_t largest_mtu_bytes_ = 0;
+  bool is_pci_ = false;
+  uint32_t interface_index_ = 0;
+  std::vector<int> xsk_sockets_;  // the driver's
   std::vector<std::string> device_names_;
   std::vector<uint16_t> devices_;
   std::vector<PortQueue> queues_;

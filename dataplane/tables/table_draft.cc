@@ -79,7 +79,8 @@ Refusal TableDraft::Dispatch(const Request& request, const ArenaView& arena) {
     return {};
   }
   const bool table_change = IsTableChange(type);
-  const bool question = type == MessageType::kReadCounters || type == MessageType::kLookupFlow;
+  const bool question = type == MessageType::kReadCounters || type == MessageType::kLookupFlow ||
+                        type == MessageType::kAwaitCommit;
   if (!table_change && type != MessageType::kBegin && type != MessageType::kCommit && !question) {
     return refuse(ResponseCode::kUnknownType);
   }
@@ -90,7 +91,9 @@ Refusal TableDraft::Dispatch(const Request& request, const ArenaView& arena) {
   if (phase_ == Phase::kBroken) return refuse(ResponseCode::kTransactionBroken);
   if (question) {
     if (phase_ == Phase::kOpen) return refuse(ResponseCode::kInsideTransaction);
-    return type == MessageType::kLookupFlow ? CheckLookupFlow(request.body.lookup_flow) : Refusal{};
+    if (type == MessageType::kLookupFlow) return CheckLookupFlow(request.body.lookup_flow);
+    if (type == MessageType::kAwaitCommit) return Taken();
+    return {};
   }
   if (phase_ == Phase::kIdle) return refuse(ResponseCode::kOutsideTransaction);
   if (type == MessageType::kCommit) return Commit(request.body.commit.generation);
@@ -113,7 +116,19 @@ void TableDraft::Prepare() {
   prepared_ = true;
 }
 
+void TableDraft::Settle() {
+  if (!awaited_worker_) return;
+  awaited_worker_.reset();
+  in_force_ns_ = MonotonicNs();
+}
+
+Refusal TableDraft::Taken() const {
+  if (awaited_worker_) return {ResponseCode::kNotTaken, "worker", *awaited_worker_};
+  return {.code = ResponseCode::kOk, .field = "", .value = in_force_ns_};
+}
+
 Refusal TableDraft::Begin(const BeginBody& body) {
+  if (awaited_worker_) return Taken();
   if (body.full > 1) return {ResponseCode::kOutOfRange, "begin.full", body.full};
   if (body.full == 0 && body.base_generation != committed_.generation) {
     return {ResponseCode::kStaleBase, "begin.base_generation", body.base_generation};
@@ -211,11 +226,11 @@ Refusal TableDraft::Commit(uint64_t generation) {
   }
   draft_.generation = generation;
   if (!publish_(draft_).ok()) return {ResponseCode::kNoMemory, "snapshot", generation};
-  const uint64_t in_force_ns = MonotonicNs();
+  in_force_ns_ = MonotonicNs();
   std::swap(committed_, draft_);
   phase_ = Phase::kIdle;
   ClearDraft();
-  return {.code = ResponseCode::kOk, .field = "", .value = in_force_ns};
+  return Taken();
 }
 
 }  // namespace guideway

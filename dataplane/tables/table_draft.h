@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "dataplane/tables/request_check.h"
@@ -45,6 +46,13 @@ class TableDraft {
   // depend on it, so that it is answered sooner.
   void Prepare();
 
+  // A worker still uses the tables before those committed last: until Settle() kBegin and
+  // kAwaitCommit are answered with kNotTaken and its number, and so is the kCommit itself if this
+  // is called within Publish.
+  void AwaitWorker(uint32_t worker) { awaited_worker_ = worker; }
+  void Settle();
+  bool awaits_worker() const { return awaited_worker_.has_value(); }
+
   // The tables in force.
   const TableState& committed() const { return committed_; }
   bool in_transaction() const { return phase_ != Phase::kIdle; }
@@ -60,13 +68,18 @@ class TableDraft {
   Refusal Commit(uint64_t generation);
   void ClearDraft();
 
+  // Ok with the time, or who has not taken the tables committed last.
+  Refusal Taken() const;
+
   TableMemory* const memory_;
   const uint32_t port_count_;
   const Publish publish_;
   Phase phase_ = Phase::kIdle;
   TableState committed_;
   TableState draft_;
-  bool prepared_ = false;  // draft_ is a copy of committed_
+  std::optional<uint32_t> awaited_worker_;
+  uint64_t in_force_ns_ = 0;  // when the last worker took committed_, CLOCK_MONOTONIC
+  bool prepared_ = false;     // draft_ is a copy of committed_
   // Pools of the draft whose references must be checked at commit: the changed ones, or all once a
   // backend was deleted.
   PoolSet unchecked_pools_;

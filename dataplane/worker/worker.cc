@@ -104,6 +104,8 @@ void Worker::FollowTime(uint64_t now_tsc) {
   const timespec now = BootTime();
   state_.now_s = static_cast<uint32_t>(now.tv_sec);
   state_.now_ms = static_cast<uint64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000;
+  beat_ns_.store(static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec,
+                 std::memory_order_relaxed);
 }
 
 uint64_t Worker::busy_ns() const {

@@ -45,6 +45,10 @@ class Worker {
 
   const WorkerCounters& counters() const { return counters_; }
   const Traffic& traffic() const { return *traffic_; }
+  // CLOCK_BOOTTIME in ns when the worker last read it, which is at least every kBeatPause while it
+  // runs; 0: it has not begun.
+  static constexpr uint64_t kBeatPauseNs = 1'000'000;
+  uint64_t beat_ns() const { return beat_ns_.load(std::memory_order_relaxed); }
   // Time of rounds in which there were packets.
   uint64_t busy_ns() const;
   // For what any thread may ask of it.
@@ -127,6 +131,7 @@ class Worker {
   std::unique_ptr<Traffic> traffic_;
   std::array<std::atomic<uint64_t>, channel::kMaxPorts> from_kernel_lost_{};
   std::atomic<uint64_t> busy_tsc_{0};
+  std::atomic<uint64_t> beat_ns_{0};
 
   const uint64_t clock_interval_tsc_;
 

@@ -129,9 +129,15 @@ absl::Status ControlplaneEnd::WaitForHandshake(absl::Duration timeout) {
 }
 
 absl::Status ControlplaneEnd::CheckPeer() const {
-  uint8_t byte;
-  const ssize_t received = recv(socket_.get(), &byte, 1, MSG_DONTWAIT | MSG_PEEK);
+  Farewell farewell;
+  const ssize_t received =
+      recv(socket_.get(), &farewell, sizeof(farewell), MSG_DONTWAIT | MSG_PEEK);
   if (received < 0 && (errno == EAGAIN || errno == EINTR)) return absl::OkStatus();
+  if (received == sizeof(farewell) && farewell.magic == kMagic) {
+    return absl::AbortedError(absl::StrCat("the control plane of process ",
+                                           farewell.successor_process_id,
+                                           " has taken the place of this one, which had hung"));
+  }
   return absl::UnavailableError(absl::StrCat(path_, ": ", kPeer, " hung up"));
 }
 
@@ -174,6 +180,26 @@ absl::StatusOr<size_t> ControlplaneEnd::PollResponses(absl::Span<Response> into)
     ++next_response_;
   }
   return count;
+}
+
+void ControlplaneEnd::Beat() {
+  if (!ready_) return;
+  ++turn_;
+  memory_.vitals()->controlplane.Write(turn_, {.turns = turn_});
+}
+
+bool ControlplaneEnd::ReadVitals(DataplaneVitals* vitals) const {
+  DataplaneVitals read;
+  if (!ready_ || !memory_.vitals()->dataplane.Read(&read)) return false;
+  for (const PortVitals& port : read.ports) {
+    if (!Terminated(port.kernel_interface)) return false;
+  }
+  *vitals = read;
+  return true;
+}
+
+uint64_t ControlplaneEnd::vitals_turn() const {
+  return ready_ ? memory_.vitals()->dataplane.turn() : 0;
 }
 
 std::unique_ptr<CountersRegion> ControlplaneEnd::ReadCounters() const {

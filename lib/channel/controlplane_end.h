@@ -18,6 +18,7 @@
 #include "lib/channel/layout.h"
 #include "lib/channel/ring.h"
 #include "lib/channel/shared_memory.h"
+#include "lib/channel/vitals.h"
 
 namespace guideway::channel {
 
@@ -42,8 +43,17 @@ class ControlplaneEnd {
   // handshake only. Not updated later: responses carry the current generation.
   const Welcome& welcome() const { return welcome_; }
 
-  // Unavailable if the data plane has hung up.
+  // Unavailable if the data plane has hung up; Aborted if it has done so because another control
+  // plane, which the message names, has taken the place of this one.
   absl::Status CheckPeer() const;
+
+  // Writes the board that the data plane sees. Call it every kBeatInterval, after the handshake.
+  void Beat();
+  // What the data plane says of itself. False: nothing new can be read just now. After the
+  // handshake only; text is checked to end.
+  bool ReadVitals(DataplaneVitals* vitals) const;
+  // Changes with each turn of the data plane's manager.
+  uint64_t vitals_turn() const;
 
   // Puts a request into the ring and returns its sequence number (request.sequence is overwritten).
   // ResourceExhausted: poll responses first (the ring is full, or so many responses are owed that
@@ -87,6 +97,7 @@ class ControlplaneEnd {
   SharedMemory memory_;
   RingProducer<Request> requests_;
   RingConsumer<Response> responses_;
+  uint64_t turn_ = 0;           // of the board
   uint32_t next_sequence_ = 0;  // of the next request
   uint32_t next_response_ = 0;  // of the oldest open request
 };

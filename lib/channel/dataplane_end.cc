@@ -146,6 +146,10 @@ void DataplaneEnd::HandlePending(int socket, Events* events) {
   pending_.erase(found);
   if (!packet.ok() || packet->bytes == 0) return;  // hung up
   absl::Status status = CheckHello(hello, packet->bytes);
+  if (status.ok() && peer_.valid() && peer_hangs()) {
+    Replace(pending.process_id);
+    events->disconnected = true;
+  }
   if (status.ok() && peer_.valid()) {
     status = absl::AlreadyExistsError(
         absl::StrCat("a control plane is connected already: process ", peer_process_id_));
@@ -158,6 +162,33 @@ void DataplaneEnd::HandlePending(int socket, Events* events) {
     return;
   }
   events->connected = true;
+}
+
+// It may wake up: then it must know that it is not the master any more.
+void DataplaneEnd::Replace(uint32_t successor_process_id) {
+  Farewell farewell;
+  farewell.successor_process_id = successor_process_id;
+  SendPacket(peer_.get(), BytesOf(farewell), {}).IgnoreError();
+  Disconnect(absl::StrCat("has not moved for ", absl::FormatDuration(peer_watch_.silence()),
+                          ", replaced by process ", successor_process_id));
+}
+
+void DataplaneEnd::Beat(const DataplaneVitals& vitals) {
+  if (memory_.vitals() != nullptr) memory_.vitals()->dataplane.Write(++turn_, vitals);
+}
+
+void DataplaneEnd::SetPort(size_t index, const char (&kernel_interface)[16], const MacAddress& mac,
+                           uint16_t mtu_bytes) {
+  PortInfo& port = options_.ports[index];
+  std::memcpy(port.kernel_interface, kernel_interface, sizeof(port.kernel_interface));
+  port.mac = mac;
+  port.mtu_bytes = mtu_bytes;
+}
+
+absl::Duration DataplaneEnd::LookAtPeer(absl::Duration now) {
+  if (memory_.vitals() == nullptr) return absl::ZeroDuration();
+  peer_watch_.Look(memory_.vitals()->controlplane.turn(), now);
+  return peer_watch_.silence();
 }
 
 absl::Status DataplaneEnd::HandlePeer() {
@@ -257,6 +288,7 @@ void DataplaneEnd::Disconnect(const std::string& why) {
   request_doorbell_.reset();
   response_doorbell_.reset();
   memory_ = SharedMemory();
+  peer_watch_ = BeatWatch();
   requests_ = {};
   responses_ = {};
   eventfd_t ignored;

@@ -1,10 +1,11 @@
 // The data plane's end of the channel: listens, shakes hands, takes requests, sends responses.
 //
-// One control plane at a time. Event driven and never blocking: watch fd() (level-triggered
-// EPOLLIN; it is an epoll set that holds the sockets and the doorbell) and call HandleEvents() when
-// it is readable. Every connection gets new shared memory, so nothing of a former peer is left.
-// A peer that misbehaves (an impossible ring index, responses never taken) is disconnected; the
-// tables in force are not the channel's business and stay. Thread safety: one thread (the manager).
+// One control plane at a time, but one that hangs gives way to the next one that connects. Event
+// driven and never blocking: watch fd() (level-triggered EPOLLIN; it is an epoll set that holds the
+// sockets and the doorbell) and call HandleEvents() when it is readable. Every connection gets new
+// shared memory, so nothing of a former peer is left. A peer that misbehaves (an impossible ring
+// index, responses never taken) is disconnected; the tables in force are not the channel's business
+// and stay. Thread safety: one thread (the manager).
 //
 //   epoll_wait -> HandleEvents() -> while ReadRequests(): apply each -> SendResponses()
 #ifndef GUIDEWAY_LIB_CHANNEL_DATAPLANE_END_H_
@@ -18,11 +19,14 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "lib/base/unique_fd.h"
+#include "lib/channel/beat_watch.h"
 #include "lib/channel/layout.h"
 #include "lib/channel/ring.h"
 #include "lib/channel/shared_memory.h"
+#include "lib/channel/vitals.h"
 
 namespace guideway::channel {
 
@@ -64,8 +68,19 @@ class DataplaneEnd {
   // has broken the protocol and is disconnected as well (DataLoss).
   absl::Status SendResponses(absl::Span<const Response> responses);
 
+  // Writes the board that the peer sees; without one nothing. Call it every kBeatInterval at least.
+  void Beat(const DataplaneVitals& vitals);
+  // For how long looks have seen the peer not move; zero without one. Call it as often; `now`
+  // monotonic. From kControlplaneSilenceLimit on it counts as hung.
+  absl::Duration LookAtPeer(absl::Duration now);
+  bool peer_hangs() const { return peer_watch_.silence() >= kControlplaneSilenceLimit; }
+
   // The generation that the next handshake reports. Call it whenever tables come into force.
   void SetGeneration(uint64_t generation) { generation_ = generation; }
+
+  // As a later handshake tells the port with this index.
+  void SetPort(size_t index, const char (&kernel_interface)[16], const MacAddress& mac,
+               uint16_t mtu_bytes);
 
   bool connected() const { return peer_.valid(); }
   uint32_t peer_process_id() const { return peer_process_id_; }  // from the kernel; 0 if none
@@ -90,9 +105,10 @@ class DataplaneEnd {
   Welcome MakeWelcome() const;
   absl::Status Lose(const absl::Status& why);  // disconnects; returns `why`
   void Disconnect(const std::string& why);
+  void Replace(uint32_t successor_process_id);
   void Log(const std::string& line) const;
 
-  const Options options_;
+  Options options_;
   uint64_t instance_ = 0;
   uint64_t generation_ = 0;
   UniqueFd epoll_;
@@ -106,6 +122,8 @@ class DataplaneEnd {
   UniqueFd request_doorbell_;   // listener
   UniqueFd response_doorbell_;  // ringer
   SharedMemory memory_;
+  uint64_t turn_ = 0;  // of the board
+  BeatWatch peer_watch_;
   RingConsumer<Request> requests_;
   RingProducer<Response> responses_;
 };

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_format.h"
 #include "lib/base/status.h"
+#include "lib/channel/vitals.h"
 
 namespace guideway::channel {
 namespace {
@@ -18,6 +19,7 @@ constexpr size_t kMaxDescriptors = 3;
 Sizes OwnSizes() {
   Sizes sizes;
   sizes.counters_bytes = sizeof(CountersRegion);
+  sizes.vitals_bytes = sizeof(Vitals);
   return sizes;
 }
 
@@ -38,10 +40,11 @@ absl::Status CheckIdentity(const std::string& peer, uint64_t magic, uint32_t ver
       {"response_bytes", sizes.response_bytes, own.response_bytes},
       {"slot_bytes", sizes.slot_bytes, own.slot_bytes},
       {"counters_bytes", sizes.counters_bytes, own.counters_bytes},
+      {"vitals_bytes", sizes.vitals_bytes, own.vitals_bytes},
       {"counter_count", sizes.counter_count, own.counter_count},
       {"drop_reason_count", sizes.drop_reason_count, own.drop_reason_count},
   };
-  static_assert(sizeof(Sizes) == 6 * sizeof(uint32_t), "a new size must be compared here");
+  static_assert(sizeof(Sizes) == 7 * sizeof(uint32_t), "a new size must be compared here");
   for (const auto& field : fields) {
     if (field.theirs == field.ours) continue;
     return absl::FailedPreconditionError(

@@ -2,7 +2,7 @@
 // connection and handed to the control plane over a Unix SOCK_SEQPACKET with SCM_RIGHTS, together
 // with one doorbell (a datagram socket pair) for each direction.
 //
-//   header | request ring | response ring | counters region | arena slots
+//   header | request ring | response ring | vitals | counters region | arena slots
 //
 // Each end computes this geometry from the handshake's capacities and keeps it privately; after the
 // handshake nothing in the memory is ever trusted as an index, a size or an offset.
@@ -35,6 +35,7 @@ struct Sizes {
   uint32_t response_bytes = sizeof(Response);
   uint32_t slot_bytes = sizeof(MaglevSlot);
   uint32_t counters_bytes = 0;  // sizeof(CountersRegion)
+  uint32_t vitals_bytes = 0;    // sizeof(Vitals)
   uint32_t counter_count = kCounterCount;
   uint32_t drop_reason_count = kDropReasonCount;
 };
@@ -64,6 +65,14 @@ struct Welcome {
   uint32_t arena_slot_count = 0;
   uint32_t arena_slot_bytes = 0;
   PortInfo ports[kMaxPorts];
+};
+
+// Data plane -> control plane, the last packet on the socket: another control plane has taken the
+// place of this one, which was not seen to move.
+struct Farewell {
+  uint64_t magic = kMagic;
+  uint32_t successor_process_id = 0;
+  uint32_t reserved = 0;
 };
 
 // Per-VIP and per-backend totals over all workers.

@@ -94,7 +94,8 @@ enum class MessageType : uint32_t {
   kReadCounters = 13,  // outside transactions: copy the counters into the counters region
   kSetQuicLb = 14,
   kDeleteQuicLb = 15,
-  kLookupFlow = 16,  // outside transactions: write what the flow tables know of it into the region
+  kLookupFlow = 16,   // outside transactions: write what the flow tables know of it into the region
+  kAwaitCommit = 17,  // outside transactions: have all workers taken the tables of the last commit?
 };
 
 struct BeginBody {
@@ -213,7 +214,7 @@ enum class ResponseCode : uint32_t {
   kOk = 0,
   kUnknownType = 1,
   kOutsideTransaction = 2,   // kSet*/kCommit without kBegin
-  kInsideTransaction = 3,    // kBegin, kReadCounters or kLookupFlow within a transaction
+  kInsideTransaction = 3,    // a question or kBegin within a transaction
   kStaleBase = 4,            // base_generation is not the current generation
   kStaleGeneration = 5,      // kCommit's generation is not above the current one
   kOutOfRange = 6,           // a field is outside its range
@@ -221,6 +222,7 @@ enum class ResponseCode : uint32_t {
   kDuplicate = 8,            // at commit: two VIPs with the same address, port and protocol
   kNoMemory = 9,
   kTransactionBroken = 10,  // an earlier message of this transaction was refused
+  kNotTaken = 11,           // a worker, whose number is the value, still uses the tables before
 };
 
 struct Response {
@@ -228,7 +230,7 @@ struct Response {
   ResponseCode code = ResponseCode::kOk;
   uint64_t generation = 0;  // the data plane's current generation
   char field[40] = {};      // the refused field's name, zero-terminated
-  // And its value. Of a commit that is accepted: when the last worker came to use the tables, ns of
+  // And its value. Of a commit that is in force: when the last worker came to use the tables, ns of
   // CLOCK_MONOTONIC.
   uint64_t value = 0;
 };

@@ -55,6 +55,8 @@ absl::StatusOr<Geometry> Geometry::Compute(const Capacities& capacities) {
   at += RoundUpToPage(RingBytes<Request>(capacities.request_capacity));
   geometry.response_ring = at;
   at += RoundUpToPage(RingBytes<Response>(capacities.response_capacity));
+  geometry.vitals = at;
+  at += RoundUpToPage(sizeof(Vitals));
   geometry.counters = at;
   at += RoundUpToPage(sizeof(CountersRegion));
   geometry.arena = at;
@@ -126,6 +128,10 @@ SharedMemory::~SharedMemory() {
 
 CountersRegion* SharedMemory::counters() const {
   return base_ == nullptr ? nullptr : reinterpret_cast<CountersRegion*>(base_ + geometry_.counters);
+}
+
+Vitals* SharedMemory::vitals() const {
+  return base_ == nullptr ? nullptr : reinterpret_cast<Vitals*>(base_ + geometry_.vitals);
 }
 
 ArenaView SharedMemory::arena() const {

@@ -17,6 +17,7 @@
 #include "absl/types/span.h"
 #include "lib/base/unique_fd.h"
 #include "lib/channel/layout.h"
+#include "lib/channel/vitals.h"
 
 namespace guideway::channel {
 
@@ -33,6 +34,7 @@ struct Geometry {
   Capacities capacities;
   size_t request_ring = 0;
   size_t response_ring = 0;
+  size_t vitals = 0;
   size_t counters = 0;
   size_t arena = 0;
   size_t arena_slot_stride = 0;  // arena_slot_bytes rounded up to pages
@@ -75,6 +77,7 @@ class SharedMemory {
   uint8_t* request_ring() const { return base_ + geometry_.request_ring; }
   uint8_t* response_ring() const { return base_ + geometry_.response_ring; }
   CountersRegion* counters() const;
+  Vitals* vitals() const;
   ArenaView arena() const;
   // Control plane: arena slot `slot` to write into; empty if there is no such slot.
   absl::Span<MaglevSlot> arena_slot(uint32_t slot) const;

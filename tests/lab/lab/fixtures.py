@@ -1,5 +1,7 @@
 """The usual fixture of a test file: a lab with backends, a running Guideway and its bookkeeping."""
 
+import json
+
 from lab import configuration
 from lab.backends import Backends, L3DSR_DSCP
 from lab.guideway import Guideway
@@ -9,6 +11,14 @@ from lab.topology import BACKENDS, VIP
 SEGMENT = ("segment", {})
 TWO_PORT = ("two-port", {"two_port": True})
 TWO_QUEUES = ("two-queues", {"queues": 2})
+
+
+def problem_lines(guideway):
+    """What is wrong, from `guideway -o json status`."""
+    status = json.loads(guideway.cli("-o", "json", "status", check=False).stdout)
+    lines = [problem["text"] for problem in status.get("problems", [])]
+    return lines + [text for text in [*status.get("state_problems", []),
+                                      status.get("dataplane_problem", "")] if text]
 
 
 class Running:

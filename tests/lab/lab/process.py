@@ -42,7 +42,7 @@ class Process:
 
     def __init__(self, name, namespace, arguments, log_path):
         self.name = name
-        self._arguments = [str(a) for a in arguments]
+        self._arguments = self.command = [str(a) for a in arguments]
         if namespace:
             self._arguments = ["ip", "netns", "exec", namespace] + self._arguments
         self.log_path = log_path

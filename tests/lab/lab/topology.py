@@ -85,12 +85,25 @@ class Lab:
         self._number(GUIDEWAY, "eth0", _FRONT, _GUIDEWAY_NUMBER)
         for index, backend in enumerate(BACKENDS):
             self._add_backend(backend, _FIRST_BACKEND_NUMBER + index)
+        self._route_guideway()
         for family in FAMILIES:
-            gateway = f"{_FRONT[family]}{_ROUTER_NUMBER}"
-            net.route(GUIDEWAY, "default", "via", gateway)
             net.route(CLIENT, "default", "via", CLIENT_GATEWAY[family])
             for vip in (VIP, TUNNEL_VIP):
                 net.route(ROUTER, vip[family], "via", self.guideway_address(family))
+
+    def _route_guideway(self):
+        for family in FAMILIES:
+            self.network.route(GUIDEWAY, "default", "via", f"{_FRONT[family]}{_ROUTER_NUMBER}")
+
+    def number_guideway(self):
+        """Addresses and routes of the Guideway host's eth0, which was made anew."""
+        self._number(GUIDEWAY, "eth0", _FRONT, _GUIDEWAY_NUMBER)
+        self._route_guideway()
+
+    def rejoin_guideway(self):
+        """The Guideway host's eth0, made anew in place of one that is gone."""
+        self._join_segment(GUIDEWAY, "eth0", self.queues)
+        self.number_guideway()
 
     def _with_length(self, addresses):
         return [f"{addresses[family]}/{_LENGTH[family]}" for family in FAMILIES]

@@ -110,6 +110,7 @@ TEST_CASE("a hello that differs in any field is refused by the field's name and 
       {"response_bytes", [](Hello* h) { h->sizes.response_bytes += 99; }},
       {"slot_bytes", [](Hello* h) { h->sizes.slot_bytes += 99; }},
       {"counters_bytes", [](Hello* h) { h->sizes.counters_bytes += 99; }},
+      {"vitals_bytes", [](Hello* h) { h->sizes.vitals_bytes += 99; }},
       {"counter_count", [](Hello* h) { h->sizes.counter_count += 99; }},
       {"drop_reason_count", [](Hello* h) { h->sizes.drop_reason_count += 99; }},
   };

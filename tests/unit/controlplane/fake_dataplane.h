@@ -9,6 +9,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,7 +23,10 @@ namespace guideway {
 class FakeDataplane {
  public:
   FakeDataplane(EventLoop* loop, const std::string& path, channel::Capacities capacities = {})
-      : loop_(loop), draft_(&memory_, 1, [](const TableState&) { return absl::OkStatus(); }) {
+      : loop_(loop), draft_(&memory_, 1, [this](const TableState&) {
+          if (late_worker) draft_.AwaitWorker(*late_worker);
+          return absl::OkStatus();
+        }) {
     channel::DataplaneEnd::Options options;
     options.socket_path = path;
     options.capacities = capacities;
@@ -36,14 +40,30 @@ class FakeDataplane {
     auto end = channel::DataplaneEnd::Listen(options);
     end_ = std::move(end).value();
     loop_->Watch(end_->fd(), EPOLLIN, [this](uint32_t) { Work(); });
+    BeatOn();
   }
-  ~FakeDataplane() { loop_->Unwatch(end_->fd()); }
+  ~FakeDataplane() {
+    loop_->Unwatch(end_->fd());
+    loop_->Cancel(beat_timer_);
+  }
 
-  // Leaves requests where they are until Resume().
-  void Pause() { loop_->Unwatch(end_->fd()); }
+  // Leaves requests where they are until Resume(), and does not move unless `beats`.
+  void Pause(bool beats = true) {
+    loop_->Unwatch(end_->fd());
+    if (!beats) loop_->Cancel(beat_timer_);
+  }
   void Resume() {
+    BeatOn();
     loop_->Watch(end_->fd(), EPOLLIN, [this](uint32_t) { Work(); });
   }
+
+  // From the next commit on this worker takes no tables; Settle() says that it has.
+  std::optional<uint32_t> late_worker;
+  void Settle() {
+    late_worker.reset();
+    draft_.Settle();
+  }
+  channel::DataplaneVitals vitals;  // what its board says
 
   uint64_t generation() const { return draft_.committed().generation; }
   const TableState& tables() const { return draft_.committed(); }
@@ -62,6 +82,11 @@ class FakeDataplane {
   channel::FlowLookup flow_lookup;  // the answer, but for the hash: that is the flow's source port
 
  private:
+  void BeatOn() {
+    loop_->Cancel(beat_timer_);
+    end_->Beat(vitals);
+    beat_timer_ = loop_->After(channel::kBeatInterval, [this] { BeatOn(); });
+  }
   void Work() {
     const auto events = end_->HandleEvents();
     if (events.disconnected) draft_.Abort();
@@ -104,6 +129,7 @@ class FakeDataplane {
   }
 
   EventLoop* loop_;
+  EventLoop::TimerId beat_timer_ = 0;
   HeapTableMemory memory_{256 << 20};
   TableDraft draft_;
   std::unique_ptr<channel::DataplaneEnd> end_;

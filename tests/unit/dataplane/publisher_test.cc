@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <ctime>
 #include <future>
 #include <memory>
 #include <utility>
@@ -25,8 +26,9 @@ struct Fixture {
     publisher = std::make_unique<Publisher>(1);
   }
   std::future<void> PublishLater(uint64_t generation) {
-    return std::async(std::launch::async,
-                      [this, generation] { publisher->Publish(Build(generation, &memory)); });
+    return std::async(std::launch::async, [this, generation] {
+      publisher->Publish(Build(generation, &memory), absl::Seconds(30));
+    });
   }
   HeapTableMemory memory{1 << 20};
   std::unique_ptr<Publisher> publisher;
@@ -36,7 +38,7 @@ TEST_CASE("a worker that may still read the former snapshot is waited for") {
   Fixture f;
   rte_rcu_qsbr* quiescence = f.publisher->quiescence();
   rte_rcu_qsbr_thread_register(quiescence, 0);
-  f.publisher->Publish(Build(1, &f.memory));
+  f.publisher->Publish(Build(1, &f.memory), absl::Seconds(1));
   const size_t of_one = f.memory.used_bytes();
   rte_rcu_qsbr_thread_online(quiescence, 0);
   const Snapshot* reading = f.publisher->pointer()->load();
@@ -63,12 +65,51 @@ TEST_CASE("a worker that sleeps is not waited for") {
   rte_rcu_qsbr_thread_register(quiescence, 0);
   rte_rcu_qsbr_thread_online(quiescence, 0);
   rte_rcu_qsbr_thread_offline(quiescence, 0);
-  f.publisher->Publish(Build(1, &f.memory));
-  f.publisher->Publish(Build(2, &f.memory));
+  f.publisher->Publish(Build(1, &f.memory), absl::Seconds(1));
+  f.publisher->Publish(Build(2, &f.memory), absl::Seconds(1));
+  CHECK_FALSE(f.publisher->Awaited());
   rte_rcu_qsbr_thread_online(quiescence, 0);
   CHECK(f.publisher->pointer()->load()->generation == 2);
   rte_rcu_qsbr_thread_offline(quiescence, 0);
   rte_rcu_qsbr_thread_unregister(quiescence, 0);
+}
+
+TEST_CASE("a worker that does not move is not waited for without end, and named") {
+  Fixture f;
+  rte_rcu_qsbr* quiescence = f.publisher->quiescence();
+  rte_rcu_qsbr_thread_register(quiescence, 0);
+  f.publisher->Publish(Build(1, &f.memory), absl::Seconds(1));
+  const size_t of_one = f.memory.used_bytes();
+  rte_rcu_qsbr_thread_online(quiescence, 0);
+  f.publisher->Publish(Build(2, &f.memory), absl::Milliseconds(20));
+  CHECK(f.publisher->Awaited() == 0u);
+  // It may still read them.
+  f.publisher->FreeFormer();
+  CHECK(f.memory.used_bytes() == 2 * of_one);
+  rte_rcu_qsbr_quiescent(quiescence, 0);
+  CHECK_FALSE(f.publisher->Awaited());
+  f.publisher->FreeFormer();
+  CHECK(f.memory.used_bytes() == of_one);
+  rte_rcu_qsbr_thread_offline(quiescence, 0);
+  rte_rcu_qsbr_thread_unregister(quiescence, 0);
+}
+
+TEST_CASE("a worker that was stopped in its sleep has not taken anything") {
+  StartEal();
+  uint64_t beat_ns = 0;
+  HeapTableMemory memory{1 << 20};
+  Publisher publisher(1, [&](uint32_t) { return beat_ns; });
+  rte_rcu_qsbr_thread_register(publisher.quiescence(), 0);
+  publisher.Publish(Build(1, &memory), absl::Milliseconds(20));
+  CHECK_FALSE(publisher.Awaited());  // it has not begun
+  beat_ns = 1;
+  publisher.Publish(Build(2, &memory), absl::Milliseconds(20));
+  CHECK(publisher.Awaited() == 0u);
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  beat_ns = static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+  CHECK_FALSE(publisher.Awaited());
+  rte_rcu_qsbr_thread_unregister(publisher.quiescence(), 0);
 }
 
 }  // namespace

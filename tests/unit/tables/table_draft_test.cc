@@ -44,11 +44,13 @@ struct Fixture {
   HeapArena arena{kSlots};
   std::unique_ptr<OwnedSnapshot> snapshot;
   absl::Status publish_status;
+  std::optional<uint32_t> late_worker;
   TableDraft draft{&memory, 1, [this](const TableState& tables) {
                      if (!publish_status.ok()) return publish_status;
                      auto built = OwnedSnapshot::Build(tables, &memory);
                      if (!built.ok()) return built.status();
                      snapshot = *std::move(built);
+                     if (late_worker) draft.AwaitWorker(*late_worker);
                      return absl::OkStatus();
                    }};
 };
@@ -117,6 +119,34 @@ TEST_CASE("a VIP's timeouts that are 0 are those for all") {
     CHECK(s.TimeoutsOf(other).closing_s == 31);
     CHECK(s.TimeoutsOf(other).half_closed_s == 121);
   }
+}
+
+TEST_CASE("tables that a worker has not taken: the commit says so, and nothing new begins") {
+  Fixture f;
+  f.First();
+  Request ask;
+  ask.type = MessageType::kAwaitCommit;
+  f.Good({ask});
+  f.late_worker = 7;
+  f.Good({Begin(false, 1), SetVip(1, 0)});
+  f.Bad(Commit(2), ResponseCode::kNotTaken, "worker", 7);
+  CHECK(f.draft.committed().generation == 2);
+  CHECK_FALSE(f.draft.in_transaction());
+  f.Bad(ask, ResponseCode::kNotTaken, "worker", 7);
+  f.Bad(Begin(false, 2), ResponseCode::kNotTaken, "worker", 7);
+  f.Bad(SetVip(2, 0), ResponseCode::kTransactionBroken, "type",
+        static_cast<uint64_t>(MessageType::kSetVip));
+  Request abort;
+  abort.type = MessageType::kAbort;
+  f.Good({abort});
+  f.late_worker.reset();
+  f.draft.Settle();
+  const Response taken = f.Apply(ask);
+  CHECK(taken.code == ResponseCode::kOk);
+  CHECK(taken.generation == 2);
+  CHECK(taken.value > 0);
+  f.Good({Begin(false, 2), SetVip(2, 0)});
+  f.Bad(ask, ResponseCode::kInsideTransaction, "type", static_cast<uint64_t>(ask.type));
 }
 
 TEST_CASE("a full transaction puts everything in force, at commit and not before") {

@@ -1,0 +1,52 @@
+// See state_lock.h.
+#include "controlplane/state_lock.h"
+
+#include <fcntl.h>
+#include <glog/logging.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "lib/base/status.h"
+
+namespace guideway {
+
+absl::Status StateLock::Open(const std::string& directory) {
+  path_ = absl::StrCat(directory, "/lock");
+  lock_.reset(open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640));
+  // A full or read-only disk: what is there can be locked without writing to it.
+  if (!lock_.valid()) lock_.reset(open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (lock_.valid()) return absl::OkStatus();
+  lock_.reset(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!lock_.valid()) return ErrnoStatus(errno, "state directory: open " + path_);
+  path_.clear();
+  return absl::OkStatus();
+}
+
+absl::Status StateLock::Take(const std::string& directory,
+                             const std::function<bool()>& holder_hangs) {
+  GW_RETURN_IF_ERROR(Open(directory));
+  if (flock(lock_.get(), LOCK_EX | LOCK_NB) == 0) return absl::OkStatus();
+  // A file of the same name takes its place: the one that hangs sees that when it wakes up.
+  if (!path_.empty() && holder_hangs && holder_hangs() && IsHeld() && unlink(path_.c_str()) == 0) {
+    LOG(WARNING) << "state directory " << directory
+                 << ": the control plane that uses it hangs; its place is taken";
+    GW_RETURN_IF_ERROR(Open(directory));
+    if (flock(lock_.get(), LOCK_EX | LOCK_NB) == 0) return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat("state directory ", directory, ": is in use by another control plane"));
+}
+
+bool StateLock::IsHeld() const {
+  if (path_.empty()) return true;
+  struct stat own = {};
+  struct stat there = {};
+  // What cannot be looked at, or was removed by hand, is nobody else's.
+  if (fstat(lock_.get(), &own) != 0 || lstat(path_.c_str(), &there) != 0) return true;
+  return own.st_dev == there.st_dev && own.st_ino == there.st_ino;
+}
+
+}  // namespace guideway

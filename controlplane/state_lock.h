@@ -1,0 +1,33 @@
+// One control plane at a time uses a state directory. The kernel frees the lock when its process
+// ends, however it ends; one that hangs loses it to the next.
+//
+// Thread safety: none.
+#ifndef GUIDEWAY_CONTROLPLANE_STATE_LOCK_H_
+#define GUIDEWAY_CONTROLPLANE_STATE_LOCK_H_
+
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "lib/base/unique_fd.h"
+
+namespace guideway {
+
+class StateLock {
+ public:
+  // FailedPrecondition if another process has it, unless `holder_hangs` (null: never) says that it
+  // does: then it is taken from it.
+  absl::Status Take(const std::string& directory, const std::function<bool()>& holder_hangs);
+  // False: another process has taken it from this one, which must end.
+  bool IsHeld() const;
+
+ private:
+  absl::Status Open(const std::string& directory);
+
+  std::string path_;  // empty: the directory itself is locked, and cannot be taken away
+  UniqueFd lock_;
+};
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_CONTROLPLANE_STATE_LOCK_H_

@@ -1,0 +1,52 @@
+// Compares a port with what was opened, once a second: adopts what can be adopted, names the rest.
+//
+// Logs what changes, once. Manager thread only.
+#ifndef GUIDEWAY_DATAPLANE_PORTS_PORT_WATCH_H_
+#define GUIDEWAY_DATAPLANE_PORTS_PORT_WATCH_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "dataplane/ports/interface_state.h"
+#include "dataplane/ports/port.h"
+#include "lib/channel/vitals.h"
+
+namespace guideway {
+
+class PortWatch {
+ public:
+  // `port` is borrowed, and has a queue for each of `workers`.
+  PortWatch(Port* port, uint32_t workers);
+
+  // `now` monotonic. FailedPrecondition: the interface was made anew and can be opened; only a new
+  // process can do that.
+  absl::Status Look(absl::Duration now);
+
+  // What is so now, for the control plane.
+  const channel::PortVitals& vitals() const { return vitals_; }
+  // Names of the faults: "gone", "queues" ...
+  std::vector<std::string> Faults() const;
+
+ private:
+  absl::Status LookAtInterface(absl::Duration now);
+  absl::Status LookForSuccessor();
+  void Adopt(const InterfaceState& state);
+  void LookAtProgram(absl::Duration now);
+  void LookAtTwin();
+  void LookAtDevice();
+  // Sets or clears a fault; `why` is logged when it comes.
+  void Set(channel::PortFault fault, bool present, const std::string& why);
+
+  Port* const port_;
+  const uint32_t workers_;
+  channel::PortVitals vitals_;
+  std::string successor_problem_;                                 // logged
+  absl::Duration attached_again_at_ = -absl::InfiniteDuration();  // logged
+};
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_DATAPLANE_PORTS_PORT_WATCH_H_

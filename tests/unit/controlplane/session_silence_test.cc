@@ -1,0 +1,194 @@
+// A data plane that hangs, as a whole or with one worker, and a control plane that has lost its
+// place.
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "controlplane/session/session.h"
+#include "tests/unit/controlplane/fake_dataplane.h"
+#include "tests/unit/controlplane/loop_thread.h"
+
+namespace guideway {
+namespace {
+
+using channel::MessageType;
+
+std::shared_ptr<Tables> MakeTables(uint8_t last_mac_byte) {
+  auto tables = std::make_shared<Tables>();
+  tables->globals = {{1, 2, 3, 4, 5, 6}, 30, 3600, 30, 120, channel::FragmentPolicy::kTrack};
+  channel::NextHopBody next_hop = {};
+  next_hop.mtu_bytes = 1500;
+  next_hop.source_mac = *MacAddress::Parse("02:00:00:00:00:01");
+  next_hop.destination_mac = *MacAddress::Parse("02:00:00:00:00:02");
+  next_hop.destination_mac.bytes[5] = last_mac_byte;
+  tables->next_hops.Set(0, next_hop);
+  return tables;
+}
+
+class Bench {
+ public:
+  Bench() {
+    REQUIRE(mkdtemp(directory_) != nullptr);
+    path = absl::StrCat(directory_, "/dataplane.sock");
+    thread.On([&] { dataplane = std::make_unique<FakeDataplane>(thread.loop(), path); });
+    StartSession();
+    REQUIRE(thread.Await([&] { return session->ready(); }));
+  }
+  ~Bench() {
+    thread.On([&] {
+      session.reset();
+      dataplane.reset();
+    });
+    rmdir(directory_);
+  }
+  void StartSession() {
+    thread.On([&] {
+      session = std::make_unique<Session>(thread.loop(), path, [this] {
+        if (wanted) session->SetWanted(wanted);
+      });
+      session->Start();
+    });
+  }
+  void Want(uint8_t last_mac_byte) {
+    thread.On([&] {
+      wanted = MakeTables(last_mac_byte);
+      session->SetWanted(wanted);
+    });
+  }
+  // The session, with its tables in force.
+  bool AwaitMac(uint8_t last_mac_byte) {
+    return thread.Await([this, last_mac_byte] {
+      const auto& hops = dataplane->tables().next_hops;
+      return !hops.empty() && hops.at(0).body.destination_mac.bytes[5] == last_mac_byte &&
+             session->generation() == dataplane->generation() && session->DelayReason().empty();
+    });
+  }
+  uint64_t Generation() {
+    uint64_t generation = 0;
+    thread.On([&] { generation = session->generation(); });
+    return generation;
+  }
+
+  LoopThread thread;
+  std::string path;
+  std::shared_ptr<const Tables> wanted;
+  std::unique_ptr<FakeDataplane> dataplane;
+  std::unique_ptr<Session> session;
+
+ private:
+  char directory_[40] = "/tmp/guideway_silence_XXXXXX";
+};
+
+TEST_CASE("a data plane that does not move is known within 2 s, and so is that it does again") {
+  Bench bench;
+  bench.thread.On([&] { bench.dataplane->Pause(/*beats=*/false); });
+  const auto silent = [&] { return bench.session->DataplaneSilence() > absl::ZeroDuration(); };
+  CHECK(bench.thread.Await(silent, absl::Seconds(2)));
+  bench.thread.On([&] { CHECK(bench.session->ready()); });
+  bench.thread.On([&] { bench.dataplane->Resume(); });
+  CHECK(bench.thread.Await([&] { return !silent(); }));
+}
+
+TEST_CASE("a data plane that accepts connections and never answers them is silent") {
+  Bench bench;
+  bench.thread.On([&] {
+    bench.dataplane->Pause(/*beats=*/false);
+    bench.session.reset();
+  });
+  bench.StartSession();
+  const auto silent = [&] { return bench.session->DataplaneSilence() > absl::ZeroDuration(); };
+  CHECK(bench.thread.Await(silent, absl::Seconds(2)));
+  bench.thread.On([&] { bench.dataplane->Resume(); });
+  CHECK(bench.thread.Await([&] { return bench.session->ready() && !silent(); }));
+}
+
+TEST_CASE("an answer that does not come ends the connection, however much else is asked") {
+  Bench bench;
+  bench.thread.On([&] { bench.dataplane->Pause(/*beats=*/true); });
+  // Asked twice a second, for longer than any answer may take.
+  std::function<void()> ask = [&] {
+    bench.session->LookupFlow({}, [](const auto&) {});
+    bench.thread.loop()->After(absl::Milliseconds(500), ask);
+  };
+  bench.thread.On(ask);
+  CHECK(bench.thread.Await([&] { return !bench.session->ready(); }, absl::Seconds(13)));
+  bench.thread.On([&] {
+    CHECK(bench.session->problem() == "the data plane does not answer");
+    ask = [] {};
+  });
+}
+
+TEST_CASE("tables that a worker has not taken are not in force; all waits and then goes on") {
+  Bench bench;
+  bench.Want(1);
+  REQUIRE(bench.AwaitMac(1));
+  const uint64_t before = bench.Generation();
+  uint64_t outcomes = 0;
+  bench.thread.On([&] {
+    bench.session->set_on_outcome([&](uint64_t, const absl::Status& outcome, absl::Duration) {
+      CHECK(outcome.ok());
+      ++outcomes;
+    });
+    bench.dataplane->late_worker = 1;
+  });
+  bench.Want(2);
+  REQUIRE(bench.thread.Await([&] {
+    return bench.session->DelayReason() ==
+           absl::StrCat("worker 1 of the data plane has not taken generation ", before + 1);
+  }));
+  CHECK(bench.Generation() == before);
+  bench.Want(3);  // waits
+  // What does not change tables goes on.
+  bool counted = false;
+  bench.thread.On(
+      [&] { bench.session->ReadCounters([&](const auto& counters) { counted = counters.ok(); }); });
+  CHECK(bench.thread.Await([&] { return counted; }));
+  bench.thread.On([&] {
+    CHECK(bench.dataplane->tables().next_hops.at(0).body.destination_mac.bytes[5] == 2);
+    CHECK(outcomes == 0);
+    CHECK(bench.session->DelayTime() > absl::ZeroDuration());
+    bench.dataplane->Settle();
+  });
+  REQUIRE(bench.AwaitMac(3));
+  CHECK(bench.thread.Await([&] { return outcomes == 2; }));
+  CHECK(bench.Generation() == before + 2);
+}
+
+TEST_CASE("a new control plane does not take tables for tables in force") {
+  Bench bench;
+  bench.thread.On([&] { bench.dataplane->late_worker = 0; });
+  bench.Want(1);
+  REQUIRE(bench.thread.Await([&] { return !bench.session->DelayReason().empty(); }));
+  bench.thread.On([&] { bench.session.reset(); });
+  bench.wanted = MakeTables(2);
+  bench.StartSession();
+  REQUIRE(bench.thread.Await([&] { return !bench.session->DelayReason().empty(); }));
+  CHECK(bench.Generation() == 0);
+  bench.thread.On([&] { bench.dataplane->Settle(); });
+  CHECK(bench.AwaitMac(2));
+}
+
+TEST_CASE("ports are as the data plane's board says") {
+  Bench bench;
+  bool told = false;
+  bench.thread.On([&] {
+    bench.session->set_on_ports([&] { told = true; });
+    channel::PortVitals& port = bench.dataplane->vitals.ports[0];
+    strcpy(port.kernel_interface, "lan0");
+    port.mtu_bytes = 1400;
+    port.mac = *MacAddress::Parse("02:00:00:00:00:09");
+  });
+  REQUIRE(bench.thread.Await([&] { return told; }));
+  bench.thread.On([&] {
+    const channel::PortInfo& port = bench.session->welcome().ports[0];
+    CHECK(port.name == std::string("eth1"));
+    CHECK(port.kernel_interface == std::string("lan0"));
+    CHECK(port.mtu_bytes == 1400);
+    CHECK(port.mac == *MacAddress::Parse("02:00:00:00:00:09"));
+  });
+}
+
+}  // namespace
+}  // namespace guideway
