@@ -22,7 +22,7 @@ absl::StatusOr<std::unique_ptr<ConfigStore>> ConfigStore::Open(const Options& op
   std::unique_ptr<ConfigStore> store(new ConfigStore(options));
   const absl::Status made = MakeDirectories(options.state_directory);
   if (made.ok()) {
-    GW_RETURN_IF_ERROR(store->LockDirectory());
+    GW_RETURN_IF_ERROR(store->lock_.Take(options.state_directory, options.holder_hangs));
   } else {
     // Nothing can be kept, which is said once a version cannot; FILE is served all the same.
     LOG(ERROR) << "state directory: " << made.message();
@@ -31,35 +31,6 @@ absl::StatusOr<std::unique_ptr<ConfigStore>> ConfigStore::Open(const Options& op
   store->RollBackIfOverdue();
   store->attempts_.SetVersion(store->version());
   return store;
-}
-
-absl::Status ConfigStore::LockDirectory() {
-  const std::string path = absl::StrCat(options_.state_directory, "/lock");
-  const std::string misplaced = WhatIsInThePlaceOf(path, /*follow_links=*/false);
-  if (misplaced.empty()) {
-    lock_.reset(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640));
-    // A full or read-only disk: what is there can be locked without writing to it.
-    if (!lock_.valid()) {
-      lock_.reset(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-    }
-  } else {
-    lock_problem_ = absl::StrCat(path, ": is ", misplaced,
-                                 ", not a regular file; the directory is locked instead");
-    LOG(ERROR) << lock_problem_;
-  }
-  if (!lock_.valid()) {
-    lock_.reset(open(options_.state_directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  }
-  if (!lock_.valid()) {
-    lock_problem_ = std::string(ErrnoStatus(errno, "cannot lock " + path).message());
-    LOG(ERROR) << lock_problem_;
-    return absl::OkStatus();
-  }
-  if (flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
-    return absl::FailedPreconditionError(absl::StrCat("state directory ", options_.state_directory,
-                                                      ": is in use by another control plane"));
-  }
-  return absl::OkStatus();
 }
 
 absl::Status ConfigStore::Load() {

@@ -17,6 +17,9 @@ constexpr absl::Duration kEvictionShown = absl::Minutes(10);
 void Controller::Impl::OnProbed(const std::string& key, ProbeResult::Outcome outcome,
                                 absl::Duration took) {
   probe_statistics_.Record(key, outcome, took);
+  if (outcome != ProbeResult::Outcome::kNotRun) {
+    guards_.OnAnswer(key, loop_->Now() - took, loop_->Now());
+  }
   if (outcome != ProbeResult::Outcome::kFailure) return;
   // It may be gone, and the kernel would not notice: it does not see the packets sent there.
   const auto address = IpAddress::Parse(key.substr(key.rfind('/') + 1));  // see BackendKey()

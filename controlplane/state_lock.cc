@@ -9,31 +9,45 @@
 
 #include <cerrno>
 
+#include "absl/strings/str_cat.h"
+#include "lib/base/regular_file.h"
 #include "lib/base/status.h"
 
 namespace guideway {
 
-absl::Status StateLock::Open(const std::string& directory) {
+void StateLock::Open(const std::string& directory) {
   path_ = absl::StrCat(directory, "/lock");
-  lock_.reset(open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640));
-  // A full or read-only disk: what is there can be locked without writing to it.
-  if (!lock_.valid()) lock_.reset(open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (lock_.valid()) return absl::OkStatus();
+  problem_.clear();
+  const std::string misplaced = WhatIsInThePlaceOf(path_, /*follow_links=*/false);
+  if (misplaced.empty()) {
+    lock_.reset(open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640));
+    // A full or read-only disk: what is there can be locked without writing to it.
+    if (!lock_.valid()) {
+      lock_.reset(open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    }
+    if (lock_.valid()) return;
+  } else {
+    problem_ = absl::StrCat(path_, ": is ", misplaced,
+                            ", not a regular file; the directory is locked instead");
+  }
   lock_.reset(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!lock_.valid()) return ErrnoStatus(errno, "state directory: open " + path_);
+  if (!lock_.valid()) {
+    problem_ = std::string(ErrnoStatus(errno, "cannot lock " + path_).message());
+  }
   path_.clear();
-  return absl::OkStatus();
+  if (!problem_.empty()) LOG(ERROR) << problem_;
 }
 
 absl::Status StateLock::Take(const std::string& directory,
                              const std::function<bool()>& holder_hangs) {
-  GW_RETURN_IF_ERROR(Open(directory));
+  Open(directory);
+  if (!lock_.valid()) return absl::OkStatus();
   if (flock(lock_.get(), LOCK_EX | LOCK_NB) == 0) return absl::OkStatus();
   // A file of the same name takes its place: the one that hangs sees that when it wakes up.
   if (!path_.empty() && holder_hangs && holder_hangs() && IsHeld() && unlink(path_.c_str()) == 0) {
     LOG(WARNING) << "state directory " << directory
                  << ": the control plane that uses it hangs; its place is taken";
-    GW_RETURN_IF_ERROR(Open(directory));
+    Open(directory);
     if (flock(lock_.get(), LOCK_EX | LOCK_NB) == 0) return absl::OkStatus();
   }
   return absl::FailedPreconditionError(

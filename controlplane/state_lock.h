@@ -15,17 +15,21 @@ namespace guideway {
 
 class StateLock {
  public:
+  // A directory that cannot be locked is used all the same, and problem() says so.
   // FailedPrecondition if another process has it, unless `holder_hangs` (null: never) says that it
   // does: then it is taken from it.
   absl::Status Take(const std::string& directory, const std::function<bool()>& holder_hangs);
   // False: another process has taken it from this one, which must end.
   bool IsHeld() const;
+  // Why not the file itself is locked; empty: it is.
+  const std::string& problem() const { return problem_; }
 
  private:
-  absl::Status Open(const std::string& directory);
+  void Open(const std::string& directory);
 
   std::string path_;  // empty: the directory itself is locked, and cannot be taken away
   UniqueFd lock_;
+  std::string problem_;
 };
 
 }  // namespace guideway

@@ -81,7 +81,7 @@ absl::Status ClearSocketPath(const std::string& path) {
   const Occupant occupant = Ask(address);
   if (occupant.state == Occupant::kUnknown) return ErrnoStatus(occupant.error, place);
   if (occupant.state == Occupant::kServes) {
-    return absl::FailedPreconditionError(
+    return absl::AlreadyExistsError(
         occupant.process_id > 0
             ? absl::StrCat(place, ": process ", occupant.process_id, " is listening on it")
             : absl::StrCat(place, ": another process is listening on it"));

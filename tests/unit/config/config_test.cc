@@ -255,7 +255,8 @@ TEST_CASE("durations are read and refused") {
 TEST_CASE("files that cannot be read are named") {
   CHECK(absl::StrContains(LoadConfigFile("/nonexistent/x.yaml").status().message(),
                           "/nonexistent/x.yaml"));
-  CHECK(absl::StrContains(LoadConfigFile("/").status().message(), "/: is a directory, not a regular file"));
+  CHECK(absl::StrContains(LoadConfigFile("/").status().message(),
+                          "/: is a directory, not a regular file"));
   CHECK(absl::StrContains(LoadConfigFile("/dev/zero").status().message(), "not a regular file"));
 }
 
