@@ -17,7 +17,7 @@ using channel::MessageType;
 
 std::shared_ptr<Tables> MakeTables(uint8_t last_mac_byte) {
   auto tables = std::make_shared<Tables>();
-  tables->globals = {{1, 2, 3, 4, 5, 6}, 30, 3600, 30, 120, channel::FragmentPolicy::kTrack};
+  tables->globals = {{1, 2, 3, 4, 5, 6}, 30, 3600, 30, 120, 120, channel::FragmentPolicy::kTrack};
   channel::NextHopBody next_hop = {};
   next_hop.mtu_bytes = 1500;
   next_hop.source_mac = *MacAddress::Parse("02:00:00:00:00:01");

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "absl/strings/str_cat.h"
 namespace guideway {
 namespace {
 
@@ -49,7 +50,7 @@ TEST_CASE("a pool keeps its counts while it is there, also when a backend goes")
 TEST_CASE("what is gone for good is not remembered for ever") {
   ProbeStatistics statistics;
   std::map<std::string, std::string> keys;
-  for (int i = 0; i < 5000; ++i) keys["b" + std::to_string(i)] = "p" + std::to_string(i);
+  for (int i = 0; i < 5000; ++i) keys[absl::StrCat("b", i)] = absl::StrCat("p", i);
   statistics.SetPools(keys);
   statistics.SetPools({{"b7", "p7"}});
   CHECK(statistics.Find("b7") != nullptr);
