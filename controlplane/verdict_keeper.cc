@@ -94,8 +94,8 @@ std::vector<Verdict> VerdictKeeper::Load() {
   WriteIn(kRefresh);
   const auto text = ReadStateFile(directory_, kFile);
   if (absl::IsNotFound(text.status())) return {};
-  absl::StatusOr<std::vector<Verdict>> verdicts = text.status();
-  if (text.ok()) verdicts = VerdictsFromText(*text, VerdictClock::Now());
+  absl::StatusOr<std::vector<Verdict>> verdicts =
+      text.ok() ? VerdictsFromText(*text, VerdictClock::Now()) : text.status();
   if (verdicts.ok()) return *std::move(verdicts);
   damage_ = absl::StrCat("health before the start is not known: ", directory_, "/", kFile, ": ",
                          std::string(verdicts.status().message()));
