@@ -26,11 +26,13 @@ bool IsFirstState(FlowState state) {
   return state == NextFlowState(FlowState::kFree, EventThatEnters(state));
 }
 
-// The state of a live flow that is entered again as `entered`.
+// The state of a live flow that is entered again as `entered`. Should it have been another
+// protocol's - two hashes that are the same - it begins anew.
 FlowState StateOfKnown(FlowState before, FlowState entered, bool same_backend) {
   const bool begins_anew = entered == FlowState::kHalfOpen && !same_backend;
   if (begins_anew || !IsFirstState(entered)) return entered;
-  return NextFlowState(before, EventThatEnters(entered));
+  const FlowState next = NextFlowState(before, EventThatEnters(entered));
+  return next != FlowState::kFree ? next : entered;
 }
 
 }  // namespace

@@ -116,6 +116,10 @@ TEST_CASE("another packet confirms a flow; a SYN unmakes no established one, but
     CHECK(state_after(kClosing, kHalfOpen, backend) == kHalfOpen);
     CHECK(state_after(kPickedUp, kHalfOpen, backend) == kHalfOpen);
   }
+  // Of another protocol, with the same hash.
+  CHECK(state_after(kUdp, kPickedUp, 7) == kPickedUp);
+  CHECK(state_after(kUdpFirst, kHalfOpen, 7) == kHalfOpen);
+  CHECK(state_after(kHalfClosed, kUdpFirst, 7) == kUdpFirst);
   CHECK(state_after(kEstablished, kHalfOpen, 7) == kEstablished);
   CHECK(state_after(kEstablished, kHalfOpen, 8) == kHalfOpen);
 }
@@ -193,7 +197,7 @@ TEST_CASE("random operations agree with a map") {
     const uint64_t hash = random() % 600 * 0x9e3779b97f4a7c15 + 1;
     if (random() % 2 != 0) {
       const auto backend = static_cast<BackendId>(random());
-      const auto state = static_cast<FlowState>(1 + random() % 6);
+      const auto state = static_cast<FlowState>(1 + random() % 9);
       if (t.Insert(hash, state, now_s, backend) != FlowInsert::kFull) {
         model[hash] = backend;
         REQUIRE(t.Find(hash, now_s) != nullptr);
