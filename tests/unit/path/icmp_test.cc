@@ -38,8 +38,10 @@ struct Fixture : World {
   Burst burst;
 };
 
-std::vector<uint8_t> Client(bool v6, IpProtocol protocol, uint8_t tcp_flags = kTcpAck) {
+std::vector<uint8_t> Client(bool v6, IpProtocol protocol, uint8_t tcp_flags = kTcpAck,
+                            uint16_t port = 40000) {
   PacketSpec spec;
+  spec.source_port = port;
   if (v6) {
     spec.source = "2001:db8::1";
     spec.destination = "2001:db8:a::1";
@@ -66,8 +68,12 @@ TEST_CASE("errors go where the flow is: own table, then the peers', then the Mag
       CHECK(own.BackendOf(ErrorAbout(client)) == 2);
       CHECK(own.BackendOf(ErrorAbout(client, v6 ? 48 : 28)) == 2);  // 8 bytes of transport
       own.SetPool(0, 0);
-      CHECK(own.BackendOf(client) == 0);
-      CHECK(own.BackendOf(ErrorAbout(client)) == 0);
+      CHECK(own.BackendOf(client) == 2);  // taken over
+      CHECK(own.BackendOf(ErrorAbout(client)) == 2);
+      const std::vector<uint8_t> of_both = Client(v6, protocol, kTcpAck, 40001);
+      CHECK(own.BackendOf(of_both) == 0);  // nobody knew it
+      CHECK(second_peer.BackendOf(of_both) == 2);
+      CHECK(own.BackendOf(ErrorAbout(of_both)) == 0);
     }
   }
 }
