@@ -95,8 +95,10 @@ void HealthGuards::SetProbes(const std::map<std::string, BackendProbes>& targets
                              absl::Duration now) {
   std::map<std::string, CommonFailures::Member> members;
   for (const auto& [key, target] : targets) {
+    const auto pool = pool_of_key.find(key);
+    if (pool == pool_of_key.end()) continue;
     CommonFailures::Member member;
-    member.pool = pool_of_key.at(key);
+    member.pool = pool->second;
     member.address = key.substr(key.rfind('/') + 1);  // see BackendKey()
     member.fall = 1;
     for (const ProbeTarget& probe : target.probes) {

@@ -39,7 +39,8 @@ class HealthGuards {
   void Load();
   // After the prober has its targets.
   void SetConfig(const v1::Config& config);
-  // The same, of the backends that `targets` has by key, which are of these pools.
+  // The same, of the backends that `targets` has by key, which are of these pools. One of no pool
+  // lingers: it says nothing about the pool that it was of.
   void SetProbes(const std::map<std::string, BackendProbes>& targets,
                  const std::map<std::string, std::string>& pool_of_key, absl::Duration now);
   // What a probe that began at `began` has told, and what a backend's state has become by it.
