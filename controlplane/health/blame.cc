@@ -123,17 +123,15 @@ bool IsIcmpError(int error) {
 
 }  // namespace
 
-SocketStory StoryOf(int socket) {
-  SocketStory story;
-  story.icmp = ReadErrorQueue(socket);
+std::optional<IpAddress> SourceOf(int socket) {
   SocketAddress address(IpAddress{}, 0);
   *address.size_in_out() = sizeof(sockaddr_in6);
-  if (getsockname(socket, address.get(), address.size_in_out()) == 0) {
-    const IpAddress source = address.ip();
-    if (!source.IsUnspecified()) story.source = source;
-  }
-  return story;
+  if (getsockname(socket, address.get(), address.size_in_out()) != 0) return std::nullopt;
+  const IpAddress source = address.ip();
+  return source.IsUnspecified() ? std::nullopt : std::optional<IpAddress>(source);
 }
+
+SocketStory StoryOf(int socket) { return {ReadErrorQueue(socket), SourceOf(socket)}; }
 
 bool IsOwnErrorOfCall(int error) { return !IsRefusalOrSilence(error); }
 

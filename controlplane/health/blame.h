@@ -28,6 +28,8 @@ struct SocketStory {
   std::optional<IpAddress> source;  // the socket's own address
 };
 SocketStory StoryOf(int socket);
+// Its own address; none: it has none yet.
+std::optional<IpAddress> SourceOf(int socket);
 
 // `error` is an errno. Of connect() and send(), as they return.
 bool IsOwnErrorOfCall(int error);

@@ -40,7 +40,9 @@ int CurlLoop::OnSocket(CURL*, curl_socket_t fd, int what, void* user, void*) {
     curl->Act(fd, action);
   });
   const auto owner = curl->probes_.find(fd);
-  if (error != 0 && owner != curl->probes_.end()) owner->second->GiveUp(error);
+  if (owner == curl->probes_.end()) return 0;
+  owner->second->NoteSource();
+  if (error != 0) owner->second->GiveUp(error);
   return 0;
 }
 

@@ -77,6 +77,8 @@ class CurlProbe : public Probe {
   void Finish(ProbeResult result);
   ProbeResult ResultOf(CURLcode code);
   ProbeResult OfConnection(int error) const;
+  // The socket's own address, which it has once it has begun to connect.
+  void NoteSource();
   // What the socket says of itself, before it is closed.
   void ReadStory();
   // Ends soon as not run: the kernel will not watch the socket.

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "controlplane/health/curl_loop.h"
 #include "glog/logging.h"
@@ -40,10 +41,10 @@ bool IsTlsError(CURLcode code) {
          code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_CIPHER;
 }
 
-// What curl says of itself and of this host, and not of the other end.
+// What curl says of itself and of this host, and not of the other end. CURLE_UNSUPPORTED_PROTOCOL
+// is none: curl says it of an answer that is no HTTP.
 bool IsOwnCode(CURLcode code) {
   switch (code) {
-    case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_FAILED_INIT:
     case CURLE_URL_MALFORMAT:
     case CURLE_NOT_BUILT_IN:
@@ -63,6 +64,12 @@ bool IsOwnCode(CURLcode code) {
     default:
       return false;
   }
+}
+
+// curl has one code for all that goes wrong within TLS or HTTP/2; its text, which keeps the first
+// error, tells which call it was.
+bool IsErrorOfSend(CURLcode code, const char* text) {
+  return code == CURLE_SEND_ERROR || absl::StartsWith(text, "Send failure");
 }
 
 }  // namespace
@@ -165,7 +172,16 @@ void CurlProbe::Finish(ProbeResult result) {
   done(std::move(result));
 }
 
-void CurlProbe::ReadStory() { story_ = StoryOf(socket_); }
+void CurlProbe::NoteSource() {
+  if (!story_.source.has_value()) story_.source = SourceOf(socket_);
+}
+
+void CurlProbe::ReadStory() {
+  // curl shuts down what is not connected yet, and the kernel then forgets where it came from.
+  const std::optional<IpAddress> noted = story_.source;
+  story_ = StoryOf(socket_);
+  if (noted.has_value()) story_.source = noted;
+}
 
 void CurlProbe::GiveUp(int error) {
   if (give_up_timer_ != 0) return;
@@ -207,7 +223,11 @@ ProbeResult CurlProbe::ResultOf(CURLcode code) {
     return {ProbeResult::Outcome::kFailure, "HTTP: the server reset the stream"};
   }
   // curl tells the errno of the call that failed, if one has.
-  const bool own = IsOwnCode(code) || (error != 0 && IsOwnErrorOfAnswer(static_cast<int>(error)));
+  const auto call_error = static_cast<int>(error);
+  const bool own_call = IsErrorOfSend(code, error_text_)
+                            ? IsOwnErrorOfConnection(call_error, story_)
+                            : IsOwnErrorOfAnswer(call_error);
+  const bool own = IsOwnCode(code) || (error != 0 && own_call);
   return {own ? ProbeResult::Outcome::kNotRun : ProbeResult::Outcome::kFailure,
           absl::StrCat(IsTlsError(code) ? "TLS: " : "HTTP: ",
                        error_text_[0] != '\0' ? error_text_ : curl_easy_strerror(code))};
