@@ -144,6 +144,7 @@ absl::StatusOr<ConfigStore::Change> ConfigStore::ReloadFile() {
   GW_ASSIGN_OR_RETURN(
       Change change,
       Put(std::move(config), {}, {.file_digest = Sha256Hex(text), .why = options_.config_file}));
+  held_file_.reset();  // what FILE had before
   if (edited && !change.changes.empty()) {
     change.warnings.push_back(absl::StrCat("changes made by commands since ", options_.config_file,
                                            " was read last are taken back"));
@@ -270,6 +271,7 @@ absl::StatusOr<ConfigStore::Change> ConfigStore::RollBackUnconfirmed() {
                    absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", next.info.accepted, absl::UTCTimeZone()));
   LOG(WARNING) << "configuration version " << next.info.version << ": " << next.info.note;
   before_.reset();
+  file_refused_.clear();  // a change that succeeds, as by hand
   Adopt(std::move(next));
   return change;
 }

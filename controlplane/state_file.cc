@@ -135,6 +135,11 @@ absl::StatusOr<std::string> ReadBytes(const std::string& path) {
   absl::StatusOr<std::string> data =
       ReadRegularFile(path, {.max_bytes = kMaxBytes, .follow_links = false, .must_be_ours = true});
   if (data.ok() || absl::IsNotFound(data.status())) return data;
+  // A directory that is none holds nothing that could be damaged; writing tells what is wrong.
+  struct stat info = {};
+  if (lstat(path.c_str(), &info) != 0 && errno == ENOTDIR) {
+    return absl::NotFoundError(data.status().message());
+  }
   return absl::DataLossError(data.status().message());
 }
 

@@ -193,7 +193,7 @@ TEST_CASE_METHOD(VersionFixture, "anything in the place of the files of a state 
                             (thing.name == "directory" && lost) || name == "versions/newest.copy";
       CHECK((!store->Problems().empty() || harmless));
       store.reset();
-      if (name == ".") std::filesystem::remove(state);
+      if (name == ".") std::filesystem::remove_all(state);
     }
   }
 }
@@ -263,6 +263,7 @@ TEST_CASE_METHOD(VersionFixture,
     CHECK(store->version() == 3);
     CHECK(absl::StartsWith(store->last_rollback(),
                            "version 2 was not confirmed within 1m: back to version 1, at "));
+    for (const ProblemNote& problem : store->Problems()) UNSCOPED_INFO(problem.text);
     CHECK(store->Problems().size() == 1);
   }
   SECTION("confirmed, but that cannot be kept: it stays as it was") {
