@@ -37,7 +37,7 @@ class Frozen:
         _ptrace(_PTRACE_SEIZE, self.thread)
         _ptrace(_PTRACE_INTERRUPT, self.thread)
         os.waitpid(self.thread, _WALL)
-        self.since = time.monotonic()
+        self.since = time.time()
         return self
 
     def __exit__(self, *_):
