@@ -2,6 +2,7 @@
 #include "controlplane/controller.h"
 
 #include "controlplane/controller_impl.h"
+#include "controlplane/dataplane_problems.h"
 
 namespace guideway {
 
@@ -31,6 +32,9 @@ void Controller::FillStatus(v1::GetStatusResponse* status) const {
   impl_->Report().FillStatus(status);
   impl_->FillProblems(status);
   impl_->FillVerdictProblems(status);
+}
+void Controller::FillUrgent(v1::GetStatusResponse* status) const {
+  AddDataplaneProblems(impl_->session(), status);
 }
 void Controller::ReadStats(std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done) {
   impl_->ReadStats(/*by_vip=*/true, std::move(done));

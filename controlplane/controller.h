@@ -59,6 +59,8 @@ class Controller {
   void FillState(v1::GetStateResponse* state) const;
   // Fills the fields about the data plane and settling; the caller fills the rest.
   void FillStatus(v1::GetStatusResponse* status) const;
+  // Problems of the data plane that are to be told at once; short.
+  void FillUrgent(v1::GetStatusResponse* status) const;
   // Asks the data plane for fresh counters, then calls `done` (or with an error after 1 s).
   void ReadStats(std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done);
   // Asks the data plane what it knows of the flow, then calls `done`; at once with

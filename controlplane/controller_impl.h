@@ -46,6 +46,7 @@ class Controller::Impl {
   absl::Status ForceHealth(const v1::ForceHealthRequest& request, std::string* change);
   absl::Status PauseProbes(const v1::PauseProbesRequest& request, std::string* change);
   StateReport Report() const;
+  const Session& session() const { return session_; }
   Events& events() { return events_; }
   void FillProblems(v1::GetStatusResponse* status) const;
   void set_on_replaced(std::function<void(const std::string&)> on_replaced) {

@@ -302,7 +302,8 @@ absl::Status Run(std::vector<std::string> flag_problems, const UniqueFd& signals
              [&](uint32_t) { HandleSignals(signals.get(), &loop, store.get(), &changer); });
   const ProblemWatch problem_watch(
       &loop, {watch_hooks.fill_state_part, watch_hooks.fill_status,
-              [&](v1::WatchEvent event) { server->Publish(std::move(event)); }});
+              [&](v1::WatchEvent event) { server->Publish(std::move(event)); },
+              [&](v1::GetStatusResponse* status) { controller.FillUrgent(status); }});
   LOG(INFO) << "guideway-controlplane " GUIDEWAY_VERSION " ready, API on " << FLAGS_socket;
   loop.Run();
   loop.Unwatch(signals.get());

@@ -33,11 +33,34 @@ ProblemWatch::ProblemWatch(EventLoop* loop, ProblemWatchHooks hooks)
 ProblemWatch::~ProblemWatch() { loop_->Cancel(timer_); }
 
 void ProblemWatch::LookLater() {
-  timer_ = loop_->After(kInterval, [this] {
+  next_look_ = loop_->Now() + kInterval;
+  Wait();
+}
+
+void ProblemWatch::Wait() {
+  const absl::Duration rest = next_look_ - loop_->Now();
+  timer_ = loop_->After(hooks_.fill_urgent ? std::min(kGlance, rest) : rest, [this] {
+    if (!UrgentHasChanged() && loop_->Now() < next_look_) {
+      Wait();
+      return;
+    }
     cursor_ = StateCursor();
     state_.Clear();
     Continue();
   });
+}
+
+bool ProblemWatch::UrgentHasChanged() {
+  if (!hooks_.fill_urgent) return false;
+  v1::GetStatusResponse status;
+  hooks_.fill_urgent(&status);
+  std::vector<v1::Problem> now(status.problems().begin(), status.problems().end());
+  const bool changed = now.size() != urgent_.size() ||
+                       !std::all_of(now.begin(), now.end(), [this](const v1::Problem& problem) {
+                         return SameThingIsAmong(problem, urgent_);
+                       });
+  urgent_ = std::move(now);
+  return changed;
 }
 
 void ProblemWatch::Continue() {

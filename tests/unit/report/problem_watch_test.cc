@@ -29,7 +29,8 @@ struct Fixture {
               std::string all;
               for (const v1::Problem& problem : event.problems().problems()) all += problem.text();
               told.push_back(all);
-            }};
+            },
+            nullptr};
   }
 
   static constexpr int kTurns = 3;
@@ -46,6 +47,27 @@ TEST_CASE("watchers hear of each change once") {
   const ProblemWatch watch(&fixture.loop, fixture.Hooks());
   fixture.loop.Run();
   CHECK(fixture.told == std::vector<std::string>{"disk full", "no such directory", ""});
+}
+
+TEST_CASE("what is urgent is told at once, not with the next second") {
+  EventLoop loop;
+  bool hangs = false;
+  absl::Duration told_at = absl::InfiniteDuration();
+  const auto fill = [&](v1::GetStatusResponse* status) {
+    status->set_dataplane_connected(true);
+    if (hangs) AddProblem(ProblemKind::kDataplaneHung, "data plane", "it does not move", status);
+  };
+  const ProblemWatch watch(&loop,
+                           {[](int, StateCursor*, v1::GetStateResponse*) { return true; }, fill,
+                            [&](const v1::WatchEvent&) {
+                              told_at = loop.Now();
+                              loop.Stop();
+                            },
+                            fill});
+  const absl::Duration began = loop.Now();
+  loop.After(absl::Milliseconds(50), [&] { hangs = true; });
+  loop.Run();
+  CHECK(told_at - began < ProblemWatch::kInterval * 2 / 3);
 }
 
 }  // namespace guideway
