@@ -10,12 +10,12 @@
 
 #include "absl/status/statusor.h"
 #include "dataplane/bpf/steering.h"
+#include "dataplane/flows/flow_files.h"
 #include "dataplane/manager/eal.h"
 #include "dataplane/manager/hugepage_memory.h"
 #include "dataplane/manager/options.h"
 #include "dataplane/manager/publisher.h"
 #include "dataplane/ports/port.h"
-#include "dataplane/worker/flow_files.h"
 #include "dataplane/worker/worker.h"
 #include "lib/flow/flow_table.h"
 

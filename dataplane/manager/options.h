@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "dataplane/path/packet.h"
+#include "dataplane/path/state.h"
 #include "dataplane/ports/port_spec.h"
 #include "dataplane/worker/idle.h"
 

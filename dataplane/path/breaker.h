@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dataplane/path/packet.h"
+#include "dataplane/path/state.h"
 
 namespace guideway {
 

@@ -6,6 +6,7 @@
 #define GUIDEWAY_DATAPLANE_PATH_FLOW_COUNTING_H_
 
 #include "dataplane/path/packet.h"
+#include "dataplane/path/state.h"
 
 namespace guideway {
 

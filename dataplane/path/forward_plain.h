@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "dataplane/path/packet.h"
+#include "dataplane/path/state.h"
 #include "dataplane/path/tunnel.h"
 #include "lib/net/checksum.h"
 #include "lib/net/headers.h"

@@ -9,6 +9,7 @@
 #define GUIDEWAY_DATAPLANE_PATH_FRAGMENTS_H_
 
 #include "dataplane/path/packet.h"
+#include "dataplane/path/state.h"
 
 namespace guideway {
 

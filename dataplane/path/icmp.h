@@ -5,6 +5,7 @@
 #define GUIDEWAY_DATAPLANE_PATH_ICMP_H_
 
 #include "dataplane/path/path.h"
+#include "dataplane/path/state.h"
 
 namespace guideway {
 

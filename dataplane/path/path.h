@@ -9,6 +9,7 @@
 #include "dataplane/path/fragments.h"
 #include "dataplane/path/packet.h"
 #include "dataplane/path/peers.h"
+#include "dataplane/path/state.h"
 
 namespace guideway {
 

@@ -7,6 +7,7 @@
 #define GUIDEWAY_DATAPLANE_PATH_QUIC_H_
 
 #include "dataplane/path/packet.h"
+#include "dataplane/path/state.h"
 
 namespace guideway {
 

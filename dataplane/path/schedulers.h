@@ -15,6 +15,7 @@
 #define GUIDEWAY_DATAPLANE_PATH_SCHEDULERS_H_
 
 #include "dataplane/path/packet.h"
+#include "dataplane/path/state.h"
 #include "lib/hash/flow_hash.h"
 
 namespace guideway {

@@ -6,6 +6,7 @@
 #define GUIDEWAY_DATAPLANE_PATH_TOO_BIG_H_
 
 #include "dataplane/path/path.h"
+#include "dataplane/path/state.h"
 
 namespace guideway {
 

@@ -6,6 +6,7 @@
 #define GUIDEWAY_DATAPLANE_PATH_TUNNEL_H_
 
 #include "dataplane/path/path.h"
+#include "dataplane/path/state.h"
 #include "lib/net/encapsulation.h"
 #include "lib/net/gue.h"
 

@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "dataplane/path/packet.h"
+#include "dataplane/path/state.h"
 #include "dataplane/path/too_big.h"
 
 namespace guideway {

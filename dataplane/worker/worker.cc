@@ -12,10 +12,8 @@
 namespace guideway {
 namespace {
 
-// How old the time may be by which flows expire and replies are limited.
-constexpr uint32_t kClockReadsPerSecond = 4000;
-// After RequestStop() queues are emptied for at most this many rounds.
-constexpr uint32_t kStopRounds = 10000;
+constexpr uint32_t kClockReadsPerSecond = 4000;  // of the time for expiry and limits
+constexpr uint32_t kStopRounds = 10000;          // of emptying queues after RequestStop(), at most
 
 timespec BootTime() {
   timespec now{};

@@ -18,6 +18,7 @@
 
 #include "dataplane/path/breaker.h"
 #include "dataplane/path/packet.h"
+#include "dataplane/path/state.h"
 #include "dataplane/ports/port.h"
 #include "dataplane/worker/idle.h"
 #include "dataplane/worker/traffic.h"

@@ -1,7 +1,12 @@
 // What the flow table keeps of one flow: backend, state and when it times out.
 //
 // 16 bytes in memory that may outlive the process, in the byte order of the host: a change of
-// FlowEntry or FlowState needs another layout version (flow_table_memory.cc). Times are seconds.
+// FlowEntry or FlowState needs another layout version (flow_table_memory.cc).
+//
+// An entry says when it times out, not when its flow was last seen: whose timeouts hold for an
+// entry in the way need not be known, so every VIP can have its own, and a changed timeout holds
+// from the flow's next packet on. Times are seconds of a clock that goes on over a restart
+// (CLOCK_BOOTTIME).
 #ifndef GUIDEWAY_LIB_FLOW_FLOW_ENTRY_H_
 #define GUIDEWAY_LIB_FLOW_FLOW_ENTRY_H_
 

@@ -21,11 +21,6 @@
 // nobody. A search that finds free places uses them up; those that do not are few in each second
 // (kVainSearchesPerSecond), so that no flood can make every packet search.
 //
-// An entry says when it times out, not when its flow was last seen: whose timeouts hold for an
-// entry in the way need not be known, so every VIP can have its own, and a changed timeout holds
-// from the flow's next packet on. Times are seconds of a clock that goes on over a restart
-// (CLOCK_BOOTTIME).
-//
 // The table counts its entries by backend (CountOf) with the help of Sweep(): the first round of it
 // counts what it finds, and what is entered behind it counts at once. An entry that timed out
 // counts until it is overwritten or Sweep() comes by again, which leaves its tag, so that lookups
@@ -43,36 +38,10 @@
 #include "absl/status/status.h"
 #include "lib/flow/flow_bucket.h"
 #include "lib/flow/flow_entry.h"
+#include "lib/flow/flow_table_head.h"
 #include "lib/flow/takeover_log.h"
 
 namespace guideway {
-
-enum class FlowInsert : uint8_t {
-  kInserted,  // a new flow
-  kKnown,     // the flow was live already; it has the given backend now
-  kSynAgain,  // the same, and it was and is half-open, with the same backend: a SYN sent again
-  kEvicted,   // a new flow in the place of a live one that may be evicted
-  kFull,      // not entered
-};
-
-// Which run of the data plane a table is from. A directory may hold tables that the last run did
-// not use, or that are from before the host's last boot, whose clock was another.
-struct FlowTableStamp {
-  uint64_t run = 0;       // counts the directory's runs; 0: none
-  uint64_t boot = 0;      // of the host
-  bool complete = false;  // all tables of the run have their stamp
-};
-
-// What the first bytes of a file say, which may be anybody's.
-struct FlowTableHead {
-  using Bytes = uint8_t[kCacheLineBytes];
-
-  bool is_table = false;
-  bool this_layout = false;
-  uint32_t layout_version = 0;
-  uint64_t bytes_needed = 0;
-  FlowTableStamp stamp;
-};
 
 class FlowTable {
  public:

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/path/state.h"
 #include "dataplane/worker/fragment.h"
 
 namespace guideway {

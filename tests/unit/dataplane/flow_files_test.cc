@@ -1,6 +1,6 @@
 // Flow tables over restarts: with other numbers of workers, other sizes, after interrupted starts;
 // and which old files are not believed. Needs root.
-#include "dataplane/worker/flow_files.h"
+#include "dataplane/flows/flow_files.h"
 
 #include <fcntl.h>
 #include <sched.h>

@@ -1,5 +1,5 @@
 // Flow tables' files: kept over a restart, and refused where they would not be safe. Needs root.
-#include "dataplane/worker/flow_memory.h"
+#include "dataplane/flows/flow_memory.h"
 
 #include <sched.h>
 #include <sys/mount.h>

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "dataplane/path/path.h"
+#include "dataplane/path/state.h"
 #include "lib/hash/maglev.h"
 
 namespace guideway {

@@ -1,4 +1,4 @@
-#include "dataplane/worker/flow_memory.h"
+#include "dataplane/flows/flow_memory.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>

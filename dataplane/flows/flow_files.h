@@ -7,8 +7,8 @@
 // stamps say; what is older, from before the host's last boot, of another layout or no table at all
 // is named and emptied, or removed. A start that is interrupted, or fails for want of memory,
 // leaves what the next one needs.
-#ifndef GUIDEWAY_DATAPLANE_WORKER_FLOW_FILES_H_
-#define GUIDEWAY_DATAPLANE_WORKER_FLOW_FILES_H_
+#ifndef GUIDEWAY_DATAPLANE_FLOWS_FLOW_FILES_H_
+#define GUIDEWAY_DATAPLANE_FLOWS_FLOW_FILES_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "dataplane/worker/flow_memory.h"
+#include "dataplane/flows/flow_memory.h"
 #include "lib/flow/flow_table.h"
 
 namespace guideway {
@@ -48,4 +48,4 @@ absl::StatusOr<uint64_t> BootNumber();
 
 }  // namespace guideway
 
-#endif  // GUIDEWAY_DATAPLANE_WORKER_FLOW_FILES_H_
+#endif  // GUIDEWAY_DATAPLANE_FLOWS_FLOW_FILES_H_

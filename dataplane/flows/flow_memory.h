@@ -2,8 +2,8 @@
 //
 // A file "flows-<worker>" (flow_files.h) in a directory, best on hugetlbfs, else on tmpfs; locked
 // while a data plane uses it. Start-up only; the mapping lives as long as the object.
-#ifndef GUIDEWAY_DATAPLANE_WORKER_FLOW_MEMORY_H_
-#define GUIDEWAY_DATAPLANE_WORKER_FLOW_MEMORY_H_
+#ifndef GUIDEWAY_DATAPLANE_FLOWS_FLOW_MEMORY_H_
+#define GUIDEWAY_DATAPLANE_FLOWS_FLOW_MEMORY_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -44,4 +44,4 @@ class FlowMemory {
 
 }  // namespace guideway
 
-#endif  // GUIDEWAY_DATAPLANE_WORKER_FLOW_MEMORY_H_
+#endif  // GUIDEWAY_DATAPLANE_FLOWS_FLOW_MEMORY_H_

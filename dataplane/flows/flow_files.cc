@@ -1,4 +1,4 @@
-#include "dataplane/worker/flow_files.h"
+#include "dataplane/flows/flow_files.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
