@@ -164,7 +164,7 @@ def test_udp_probes_that_may_not_leave_are_not_probed(fixture):
 
 
 def test_probes_that_the_host_itself_rejects_are_not_probed(fixture):
-    fixture.probe(configuration.PROBE | {"timeout": "2s"})
+    fixture.probe(configuration.PROBE | {"interval": "2s", "timeout": "2s"})
     fixture.cut("tcp dport 80", "reject")
     wait_until(lambda: "not probed" in fixture.problems(), "the problem is named")
     seen = fixture.guideway.backends("web")

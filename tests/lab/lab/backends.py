@@ -67,7 +67,9 @@ class Backend:
                                      crawl_rate=_CRAWL_RATE))
         self.nginx = lab.process(f"{name}-nginx-out", name, "nginx", "-c",
                                  f"{directory}/nginx.conf", "-e", f"{directory}/error.log")
+        # Its own as well, for probes.
         addresses = [vip[family] for vip in (VIP, TUNNEL_VIP) for family in FAMILIES]
+        addresses.append(lab.backend_address(name))
         self.udp_echo = lab.process(f"{name}-udp-echo", name, sys.executable,
                                     f"{_HERE}/udp_echo.py", name, UDP_PORT, *addresses)
 
