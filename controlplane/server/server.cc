@@ -94,6 +94,7 @@ void ApiServer::SetUp(grpc::ServerBuilder* builder) {
 }
 
 absl::Status ApiServer::ListenOnSocket() {
+  listener_.reset();  // one that could not be finished would be in its own way
   GW_RETURN_IF_ERROR(ClearSocketPath(socket_path_));
   GW_ASSIGN_OR_RETURN(
       listener_,
@@ -109,6 +110,7 @@ absl::Status ApiServer::ListenOnSocket() {
 // A server of its own, since one that runs cannot begin to listen.
 absl::Status ApiServer::ListenOnTcp() {
   if (options_.listen.empty()) return absl::OkStatus();
+  tcp_listener_.reset();  // as above
   GW_ASSIGN_OR_RETURN(const auto credentials, MutualTls(options_));
   absl::StatusOr<TcpListener> listener = ListenOn(options_.listen);
   if (!listener.ok()) {
