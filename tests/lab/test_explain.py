@@ -49,7 +49,7 @@ def test_new_connections(fixture):
             assert after["owner"]["name"] == name, after
             (entry,) = after["entries"]
             assert entry["owner"]["name"] == name and entry["holds"], after
-            assert entry["state"] in ("established", "closing"), after
+            assert entry["state"] in ("established", "half-closed"), after
             assert entry["idle_ms"] <= 15000, after
             assert after["decided_by"] == f"the flow table of worker {entry['worker']}", after
             seen.add(name)
