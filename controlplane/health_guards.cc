@@ -286,16 +286,14 @@ void HealthGuards::FillStatus(v1::GetStatusResponse* status) const {
 
 void HealthGuards::FillCommonFailures(absl::Duration now, v1::GetStatusResponse* status) const {
   for (const CommonFailures::Episode& episode : common_.Episodes(now)) {
-    std::string text;
+    std::string text = absl::StrCat("pool ", episode.pool, ": ");
     if (episode.held > 0) {
-      text = absl::StrCat("pool ", episode.pool, ": nobody answers its probes: verdicts on ",
-                          episode.held, " are held",
-                          episode.long_held ? ", but no longer for announcing" : "");
+      absl::StrAppend(&text, "nobody answers its probes: verdicts on ", episode.held, " are held",
+                      episode.long_held ? ", but no longer for announcing" : "");
     }
     if (episode.kept > 0) {
-      text = absl::StrCat(text.empty() ? absl::StrCat("pool ", episode.pool, ": ") : text + "; ",
-                          episode.kept, " of ", episode.backends,
-                          " failed at once: their known flows stay for now");
+      absl::StrAppend(&text, episode.held > 0 ? "; " : "", episode.kept, " of ", episode.backends,
+                      " failed at once: their known flows stay for now");
     }
     AddProblem(ProblemKind::kCommonFailure, absl::StrCat("pool ", episode.pool), text, status);
   }

@@ -163,6 +163,7 @@ std::vector<CommonFailures::Episode> CommonFailures::Episodes(absl::Duration now
                      .long_held = pool.held > 0 && now >= pool.since + bound_};
   }
   std::vector<Episode> episodes;
+  episodes.reserve(by_pool.size());
   for (auto& [name, episode] : by_pool) episodes.push_back(std::move(episode));
   return episodes;
 }
