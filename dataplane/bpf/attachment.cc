@@ -20,7 +20,8 @@ namespace {
 
 // `old_fd` is expected to be there; -1: nothing is.
 int Replace(const Interface& interface, int program_fd, int old_fd, uint32_t mode_flag) {
-  LIBBPF_OPTS(bpf_xdp_attach_opts, options);
+  bpf_xdp_attach_opts options = {};
+  options.sz = sizeof(options);
   if (old_fd < 0) mode_flag |= XDP_FLAGS_UPDATE_IF_NOEXIST;
   if (old_fd >= 0) options.old_prog_fd = old_fd;
   return bpf_xdp_attach(interface.index, program_fd, mode_flag, &options);
@@ -118,7 +119,8 @@ absl::StatusOr<std::string> ProgramName(int program_fd) {
 }
 
 absl::StatusOr<std::vector<XdpAttachment>> XdpAttachments(const Interface& interface) {
-  LIBBPF_OPTS(bpf_xdp_query_opts, query);
+  bpf_xdp_query_opts query = {};
+  query.sz = sizeof(query);
   const int error = bpf_xdp_query(interface.index, 0, &query);
   if (error != 0) {
     return ErrnoStatus(-error, absl::StrCat("asking for the XDP programs of ", interface.name));

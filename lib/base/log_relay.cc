@@ -232,7 +232,7 @@ LogRelay::~LogRelay() {
   google::RemoveLogSink(counter_.get());
   // The threads go on with what they have, and so does descriptor 2: who writes there now must not
   // wait either. exit() gives it a last moment.
-  new std::shared_ptr<State>(state_);
+  new std::shared_ptr<State>(state_);  // NOLINT(bugprone-unhandled-exception-at-new): at the end
 }
 
 uint64_t LogRelay::lost_lines() const {

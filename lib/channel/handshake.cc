@@ -43,8 +43,9 @@ absl::Status CheckIdentity(const std::string& peer, uint64_t magic, uint32_t ver
       {"vitals_bytes", sizes.vitals_bytes, own.vitals_bytes},
       {"counter_count", sizes.counter_count, own.counter_count},
       {"drop_reason_count", sizes.drop_reason_count, own.drop_reason_count},
+      {"reserved", sizes.reserved, own.reserved},
   };
-  static_assert(sizeof(Sizes) == 7 * sizeof(uint32_t), "a new size must be compared here");
+  static_assert(sizeof(Sizes) == 8 * sizeof(uint32_t), "a new size must be compared here");
   for (const auto& field : fields) {
     if (field.theirs == field.ours) continue;
     return absl::FailedPreconditionError(

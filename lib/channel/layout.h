@@ -38,6 +38,7 @@ struct Sizes {
   uint32_t vitals_bytes = 0;    // sizeof(Vitals)
   uint32_t counter_count = kCounterCount;
   uint32_t drop_reason_count = kDropReasonCount;
+  uint32_t reserved = 0;  // no padding behind: a Welcome is compared byte by byte
 };
 
 // Control plane -> data plane, first packet on the socket.
