@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "lib/config/meant.h"
+
 namespace guideway {
 namespace {
 
@@ -17,23 +19,19 @@ enum class Rank : uint8_t {
   kNever,
 };
 
-bool IsAble(const v1::Backend& backend) {
-  return backend.state() == v1::ENABLED && backend.weight() != 0;
-}
-
-// Whether there are backends that are able, and none of them can be reached.
+// Whether there are backends that are meant to take flows, and none of them can be reached.
 bool NoneIsReachable(const v1::Pool& pool, absl::Span<const BackendCondition> conditions) {
-  bool any_able = false;
+  bool any_meant = false;
   for (int i = 0; i < pool.backends_size(); ++i) {
-    if (!IsAble(pool.backends(i))) continue;
+    if (!IsMeantToTakeFlows(pool.backends(i))) continue;
     if (!conditions[static_cast<size_t>(i)].unreachable) return false;
-    any_able = true;
+    any_meant = true;
   }
-  return any_able;
+  return any_meant;
 }
 
 Rank RankOf(const v1::Backend& backend, const BackendCondition& condition, bool settling) {
-  if (!IsAble(backend) || condition.unreachable) return Rank::kNever;
+  if (!IsMeantToTakeFlows(backend) || condition.unreachable) return Rank::kNever;
   const bool backup = backend.backup();
   const bool healthy = settling || condition.health == HealthState::kHealthy ||
                        condition.health == HealthState::kUnprobed;
