@@ -12,6 +12,7 @@
 #include "controlplane/cli/table.h"
 #include "controlplane/report/verdict.h"
 #include "lib/base/status.h"
+#include "lib/config/schema.h"
 
 namespace guideway::cli {
 
@@ -38,8 +39,8 @@ absl::Status ShowStatus(Cli* cli) {
   }
   cli->out() << VerdictText(status) << "\n";
   for (const v1::Problem& problem : status.problems()) {
-    cli->out() << (problem.severity() == v1::SEVERITY_CRITICAL ? "critical" : "warning") << " "
-               << problem.kind() << ": " << problem.text() << "\n    " << problem.remedy() << "\n";
+    cli->out() << EnumName(problem.severity()) << " " << problem.kind() << ": " << problem.text()
+               << "\n    " << problem.remedy() << "\n";
   }
   cli->out() << ConfirmationText(status);
   for (const std::string& order : status.overrides()) cli->out() << "note: " << order << "\n";

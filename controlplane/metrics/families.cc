@@ -94,9 +94,7 @@ void AddProblems(const v1::GetStatusResponse& status, Families* families) {
   std::map<std::string, uint64_t> by_kind;
   for (const v1::Problem& problem : status.problems()) ++by_kind[problem.kind()];
   for (const ProblemKindInfo& info : AllProblemKinds()) {
-    families->Add(
-        Metric::kProblems, by_kind[info.name],
-        {info.name, info.severity == ProblemSeverity::kCritical ? "critical" : "warning"});
+    families->Add(Metric::kProblems, by_kind[info.name], {info.name, SeverityName(info.severity)});
   }
 }
 

@@ -14,9 +14,8 @@ int main() {
          "missing.\n\n"
          "| kind | severity | meaning | what to do |\n|---|---|---|---|\n";
   for (const guideway::ProblemKindInfo& info : guideway::AllProblemKinds()) {
-    std::cout << "| `" << info.name << "` | "
-              << (info.severity == guideway::ProblemSeverity::kCritical ? "critical" : "warning")
-              << " | " << info.meaning << " | " << info.remedy << " |\n";
+    std::cout << "| `" << info.name << "` | " << guideway::SeverityName(info.severity) << " | "
+              << info.meaning << " | " << info.remedy << " |\n";
   }
   return 0;
 }

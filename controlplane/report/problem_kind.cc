@@ -13,6 +13,10 @@ constexpr ProblemKindInfo kInfos[] = {
 
 }  // namespace
 
+const char* SeverityName(ProblemSeverity severity) {
+  return severity == ProblemSeverity::kCritical ? "critical" : "warning";
+}
+
 absl::Span<const ProblemKindInfo> AllProblemKinds() { return kInfos; }
 
 const ProblemKindInfo& InfoOf(ProblemKind kind) { return kInfos[static_cast<size_t>(kind)]; }

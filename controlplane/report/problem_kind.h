@@ -19,6 +19,9 @@ enum class ProblemKind : uint8_t {
 // The worst first.
 enum class ProblemSeverity : uint8_t { kCritical, kWarning };
 
+// "critical", "warning"
+const char* SeverityName(ProblemSeverity severity);
+
 struct ProblemKindInfo {
   const char* name;  // "backend-unhealthy"
   ProblemSeverity severity;
