@@ -9,7 +9,6 @@
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
-#include <ctime>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -18,6 +17,7 @@
 #include <vector>
 
 #include "glog/logging.h"
+#include "lib/base/clock.h"
 #include "lib/base/unique_fd.h"
 
 namespace guideway {
@@ -195,11 +195,7 @@ void EventLoop::Cancel(TimerId id) {
   state_->deadlines.erase(found);
 }
 
-absl::Duration EventLoop::Now() const {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return absl::DurationFromTimespec(now);
-}
+absl::Duration EventLoop::Now() const { return MonotonicNow(); }
 
 void EventLoop::Post(std::function<void()> closure) {
   state_->Enqueue({std::move(closure), nullptr});

@@ -1,7 +1,6 @@
 // See table_keeper.h.
 #include "controlplane/table_keeper.h"
 
-#include <fstream>
 #include <random>
 #include <string>
 #include <utility>
@@ -10,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "glog/logging.h"
+#include "lib/base/clock.h"
 #include "lib/base/status.h"
 
 namespace guideway {
@@ -18,13 +18,6 @@ namespace {
 uint16_t RandomIncarnation() {
   std::random_device random;
   return static_cast<uint16_t>(random() % 0xffff + 1);
-}
-
-// Of the kernel, whose clock is the one that EventLoop::Now() reads.
-std::string BootId() {
-  std::ifstream file("/proc/sys/kernel/random/boot_id");
-  std::string id;
-  return file >> id ? id : "unknown";
 }
 
 }  // namespace
@@ -36,7 +29,8 @@ TableKeeper::TableKeeper(const std::string& directory)
       compiler_(&registry_) {}
 
 void TableKeeper::Load(absl::Duration now) {
-  const absl::Status loaded = registry_.Load(&state_, now, BootId());
+  const std::string boot = BootId();  // whose clock is the one that EventLoop::Now() reads
+  const absl::Status loaded = registry_.Load(&state_, now, boot.empty() ? "unknown" : boot);
   if (!loaded.ok()) {
     damage_ =
         absl::StrCat(loaded.message(), "; backends get new indices, known flows are selected anew");

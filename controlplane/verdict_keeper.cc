@@ -1,8 +1,6 @@
 // See verdict_keeper.h.
 #include "controlplane/verdict_keeper.h"
 
-#include <ctime>
-#include <fstream>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -12,6 +10,7 @@
 #include "controlplane/report/problem.h"
 #include "controlplane/state_file.h"
 #include "glog/logging.h"
+#include "lib/base/clock.h"
 
 namespace guideway {
 namespace {
@@ -28,11 +27,9 @@ absl::Status BadLine(size_t line) {
 
 VerdictClock VerdictClock::Now() {
   VerdictClock clock;
-  std::ifstream("/proc/sys/kernel/random/boot_id") >> clock.boot;
+  clock.boot = BootId();
   if (clock.boot.empty()) clock.boot.assign(1, '-');
-  timespec now{};
-  clock_gettime(CLOCK_BOOTTIME, &now);
-  clock.since_boot = absl::DurationFromTimespec(now);
+  clock.since_boot = BootClockNow();
   clock.wall = absl::Now();
   return clock;
 }

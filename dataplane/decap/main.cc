@@ -1,7 +1,6 @@
 // guideway-decap: takes tunnels apart on a backend. docs/backends.md.
 //
 // Exit codes: 0 all is well, 1 something is wrong, 2 wrong usage.
-#include <time.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -13,6 +12,7 @@
 #include "dataplane/decap/signals.h"
 #include "dataplane/decap/stats.h"
 #include "dataplane/decap/watch.h"
+#include "lib/base/clock.h"
 #include "lib/base/status.h"
 
 namespace guideway {
@@ -37,13 +37,6 @@ int Fail(const absl::Status& status) {
 constexpr absl::Duration kLookEvery = absl::Seconds(1);
 // What is gone may be on its way back; whoever started this is told in time that it is not.
 constexpr absl::Duration kGiveUpAfter = absl::Seconds(5);
-
-// On the monotonic clock.
-absl::Duration MonotonicNow() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return absl::DurationFromTimespec(now);
-}
 
 int Pin(const Options& options) {
   const absl::StatusOr<std::unique_ptr<DecapWatch>> watch = DecapWatch::Start(options.decap);

@@ -8,11 +8,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <system_error>
 #include <utility>
 
+#include "lib/base/clock.h"
 #include "lib/base/status.h"
 
 namespace guideway {
@@ -326,12 +326,10 @@ absl::StatusOr<FlowFiles> OpenFlowFiles(const FlowFilesOptions& options) {
 }
 
 absl::StatusOr<uint64_t> BootNumber() {
-  constexpr char kPath[] = "/proc/sys/kernel/random/boot_id";
-  std::string text;
-  std::ifstream(kPath) >> text;
+  std::string text = BootId();
   text.erase(std::remove(text.begin(), text.end(), '-'), text.end());
   if (text.size() != 32 || text.find_first_not_of("0123456789abcdef") != std::string::npos)
-    return absl::UnavailableError(absl::StrCat(kPath, ": cannot be read"));
+    return absl::UnavailableError("/proc/sys/kernel/random/boot_id: cannot be read");
   return std::stoull(text.substr(0, 16), nullptr, 16);
 }
 

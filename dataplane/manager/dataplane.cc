@@ -8,9 +8,9 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <ctime>
 
 #include "dataplane/ports/interface_lock.h"
+#include "lib/base/clock.h"
 #include "lib/base/status.h"
 
 namespace guideway {
@@ -105,13 +105,11 @@ absl::Status Dataplane::OpenPorts(const DataplaneOptions& options,
 }
 
 absl::Status Dataplane::MapFlowTables(const DataplaneOptions& options) {
-  timespec now{};
-  clock_gettime(CLOCK_BOOTTIME, &now);  // the flow tables' clock
   FlowFilesOptions files{.directory = FlowTableDirectory(options),
                          .workers = static_cast<uint32_t>(options.worker_cpus.size()),
                          .table_bytes = FlowTable::BytesFor(options.flows_per_worker),
                          .forget = options.forget_flows,
-                         .now_s = static_cast<uint32_t>(now.tv_sec)};
+                         .now_s = static_cast<uint32_t>(absl::ToInt64Seconds(BootClockNow()))};
   GW_ASSIGN_OR_RETURN(files.boot, BootNumber());
   GW_ASSIGN_OR_RETURN(flow_files_, OpenFlowFiles(files));
   for (const std::string& note : flow_files_.notes) LOG(INFO) << note;

@@ -2,8 +2,8 @@
 #include "dataplane/manager/flow_lookup.h"
 
 #include <algorithm>
-#include <ctime>
 
+#include "lib/base/clock.h"
 #include "lib/hash/flow_hash.h"
 
 namespace guideway {
@@ -21,13 +21,11 @@ void LookUpFlow(const channel::LookupFlowBody& flow, const TableState& tables,
                     .source_port = flow.source_port,
                     .destination_port = flow.destination_port,
                     .protocol = static_cast<IpProtocol>(flow.protocol)};
-  timespec now{};
-  clock_gettime(CLOCK_BOOTTIME, &now);  // the flow tables' clock
+  const auto now_s = static_cast<uint32_t>(absl::ToInt64Seconds(BootClockNow()));
   lookup->flow_hash = FlowHash(hash_key, key);
   lookup->worker_count = static_cast<uint32_t>(flow_tables.size());
   for (size_t i = 0; i < flow_tables.size() && i < channel::kMaxWorkers; ++i) {
-    const auto found =
-        flow_tables[i]->Inspect(lookup->flow_hash, static_cast<uint32_t>(now.tv_sec));
+    const auto found = flow_tables[i]->Inspect(lookup->flow_hash, now_s);
     if (!found.has_value()) continue;
     lookup->workers[i] = {.backend = found->backend,
                           .times_out_in_s = found->times_out_in_s,

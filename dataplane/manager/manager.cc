@@ -13,6 +13,7 @@
 #include "absl/time/clock.h"
 #include "dataplane/manager/counters_region.h"
 #include "dataplane/manager/flow_lookup.h"
+#include "lib/base/clock.h"
 #include "lib/base/signals.h"
 #include "lib/base/status.h"
 
@@ -29,12 +30,6 @@ constexpr absl::Duration kTick = absl::Milliseconds(100);
 // How long lost lines of the log are a problem.
 constexpr absl::Duration kRecently = absl::Minutes(1);
 constexpr absl::Duration kSecond = absl::Seconds(1);
-
-absl::Duration MonotonicNow() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return absl::DurationFromTimespec(now);
-}
 
 channel::PortInfo Describe(const Port& port) {
   channel::PortInfo info;

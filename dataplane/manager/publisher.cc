@@ -7,15 +7,12 @@
 #include <utility>
 
 #include "dataplane/worker/worker.h"
+#include "lib/base/clock.h"
 
 namespace guideway {
 namespace {
 
-uint64_t BootTimeNs() {
-  timespec now{};
-  clock_gettime(CLOCK_BOOTTIME, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
+uint64_t BootTimeNs() { return static_cast<uint64_t>(absl::ToInt64Nanoseconds(BootClockNow())); }
 
 }  // namespace
 

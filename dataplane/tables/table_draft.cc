@@ -1,10 +1,10 @@
 #include "dataplane/tables/table_draft.h"
 
-#include <ctime>
 #include <string>
 #include <utility>
 
 #include "dataplane/tables/request_check.h"
+#include "lib/base/clock.h"
 
 namespace guideway {
 
@@ -30,11 +30,7 @@ void Remove(std::vector<TableEntry<Body>>* table, uint32_t index) {
   while (!table->empty() && !table->back().exists) table->pop_back();
 }
 
-uint64_t MonotonicNs() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
+uint64_t MonotonicNs() { return static_cast<uint64_t>(absl::ToInt64Nanoseconds(MonotonicNow())); }
 
 // Empties a state but keeps its vectors' memory for the next transaction.
 void Clear(TableState* state) {

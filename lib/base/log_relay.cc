@@ -20,6 +20,7 @@
 #include <thread>
 #include <utility>
 
+#include "lib/base/clock.h"
 #include "lib/base/status.h"
 #include "lib/base/unique_fd.h"
 
@@ -32,11 +33,7 @@ constexpr size_t kChunkBytes = 1 << 16;
 // How long the end of the process waits for the log.
 constexpr int kFarewellMs = 300;
 
-int64_t MonotonicNs() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
+int64_t MonotonicNs() { return absl::ToInt64Nanoseconds(MonotonicNow()); }
 
 uint64_t CountLines(const std::string& text) {
   const auto ends = std::count(text.begin(), text.end(), '\n');
