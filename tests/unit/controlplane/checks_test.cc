@@ -6,18 +6,10 @@
 #include "tests/unit/controlplane/closed_port.h"
 #include "tests/unit/controlplane/local_server.h"
 #include "tests/unit/controlplane/loop_thread.h"
+#include "tests/unit/controlplane/loopback_target.h"
 
 namespace guideway {
 namespace {
-
-BackendProbes Target(uint16_t port) {
-  ProbeTarget target;
-  target.request.address = *IpAddress::Parse("127.0.0.1");
-  target.request.port = port;
-  target.request.timeout = absl::Milliseconds(300);
-  target.interval = absl::Milliseconds(100);
-  return {.probes = {target}};
-}
 
 TEST_CASE("prober: equal checks run once, each backend with its own thresholds") {
   LoopThread thread;

@@ -9,23 +9,12 @@
 #include "controlplane/session/session.h"
 #include "tests/unit/controlplane/fake_dataplane.h"
 #include "tests/unit/controlplane/loop_thread.h"
+#include "tests/unit/controlplane/session_tables.h"
 
 namespace guideway {
 namespace {
 
 using channel::MessageType;
-
-std::shared_ptr<Tables> MakeTables(uint8_t last_mac_byte) {
-  auto tables = std::make_shared<Tables>();
-  tables->globals = {{1, 2, 3, 4, 5, 6}, 30, 3600, 30, 120, 120, channel::FragmentPolicy::kTrack};
-  channel::NextHopBody next_hop = {};
-  next_hop.mtu_bytes = 1500;
-  next_hop.source_mac = *MacAddress::Parse("02:00:00:00:00:01");
-  next_hop.destination_mac = *MacAddress::Parse("02:00:00:00:00:02");
-  next_hop.destination_mac.bytes[5] = last_mac_byte;
-  tables->next_hops.Set(0, next_hop);
-  return tables;
-}
 
 class Bench {
  public:
@@ -53,7 +42,7 @@ class Bench {
   }
   void Want(uint8_t last_mac_byte) {
     thread.On([&] {
-      wanted = MakeTables(last_mac_byte);
+      wanted = TablesWithNextHop(last_mac_byte);
       session->SetWanted(wanted);
     });
   }
@@ -164,7 +153,7 @@ TEST_CASE("a new control plane does not take tables for tables in force") {
   bench.Want(1);
   REQUIRE(bench.thread.Await([&] { return !bench.session->DelayReason().empty(); }));
   bench.thread.On([&] { bench.session.reset(); });
-  bench.wanted = MakeTables(2);
+  bench.wanted = TablesWithNextHop(2);
   bench.StartSession();
   REQUIRE(bench.thread.Await([&] { return !bench.session->DelayReason().empty(); }));
   CHECK(bench.Generation() == 0);

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "tests/unit/controlplane/fake_dataplane.h"
 #include "tests/unit/controlplane/loop_thread.h"
+#include "tests/unit/controlplane/session_tables.h"
 
 namespace guideway {
 namespace {
@@ -20,14 +21,7 @@ using channel::MessageType;
 constexpr uint32_t kSlots = 101;
 
 std::shared_ptr<Tables> MakeTables(uint32_t pools, uint8_t last_mac_byte) {
-  auto tables = std::make_shared<Tables>();
-  tables->globals = {{1, 2, 3, 4, 5, 6}, 30, 3600, 30, 120, 120, channel::FragmentPolicy::kTrack};
-  channel::NextHopBody next_hop = {};
-  next_hop.mtu_bytes = 1500;
-  next_hop.source_mac = *MacAddress::Parse("02:00:00:00:00:01");
-  next_hop.destination_mac = *MacAddress::Parse("02:00:00:00:00:02");
-  next_hop.destination_mac.bytes[5] = last_mac_byte;
-  tables->next_hops.Set(0, next_hop);
+  auto tables = TablesWithNextHop(last_mac_byte);
   channel::BackendBody backend = {};
   backend.index = 3;
   backend.incarnation = 9;

@@ -5,6 +5,7 @@
 #include "tests/unit/controlplane/closed_port.h"
 #include "tests/unit/controlplane/local_server.h"
 #include "tests/unit/controlplane/loop_thread.h"
+#include "tests/unit/controlplane/loopback_target.h"
 
 namespace guideway {
 namespace {
@@ -42,15 +43,6 @@ TEST_CASE("verdicts in a file: their age goes by the time since boot, else by th
     INFO(bad);
     CHECK(absl::IsInvalidArgument(VerdictsFromText(bad, ClockAt("one", 1, 1)).status()));
   }
-}
-
-BackendProbes Target(uint16_t port) {
-  ProbeTarget target;
-  target.request.address = *IpAddress::Parse("127.0.0.1");
-  target.request.port = port;
-  target.request.timeout = absl::Milliseconds(300);
-  target.interval = absl::Milliseconds(100);
-  return {.probes = {target}};
 }
 
 TEST_CASE("prober: a verdict belongs to what is asked, not to a name") {
