@@ -32,6 +32,11 @@ constexpr int kPipeBytes = 1 << 20;  // what a process without privileges may ha
 constexpr size_t kChunkBytes = 1 << 16;
 // How long the end of the process waits for the log.
 constexpr int kFarewellMs = 300;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
 
 int64_t MonotonicNs() { return absl::ToInt64Nanoseconds(MonotonicNow()); }
 
@@ -196,9 +201,7 @@ class LossCounter : public google::LogSink {
 LogRelay::LogRelay(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
 absl::StatusOr<std::unique_ptr<LogRelay>> LogRelay::Start() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return std::unique_ptr<LogRelay>(new LogRelay(nullptr));
-#else
+  if (kSanitized) return std::unique_ptr<LogRelay>(new LogRelay(nullptr));
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoStatus(errno, "the log's pipe");
   auto state = std::make_shared<State>();
@@ -220,7 +223,6 @@ absl::StatusOr<std::unique_ptr<LogRelay>> LogRelay::Start() {
   std::atexit(DrainAll);
   DrainOnFatalSignals();
   return relay;
-#endif
 }
 
 LogRelay::~LogRelay() {
