@@ -66,6 +66,8 @@ class Controller::Impl {
   void FillObservations(Observations* observations) const {
     observations->probes = probe_statistics_.pools();
     observations->channel = session_.response_times();
+    observations->loop_turns = loop_->meter().turns();
+    observations->loop_work = loop_->meter().ByWork();
   }
 
  private:

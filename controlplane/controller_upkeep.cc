@@ -51,6 +51,8 @@ CommitDone Controller::Impl::WithWarnings(v1::Config before, CommitDone done) co
 }
 
 void Controller::Impl::FillProblems(v1::GetStatusResponse* status) const {
+  std::string slow = loop_->meter().Problem(loop_->Now());
+  if (!slow.empty()) AddProblem(ProblemKind::kLoopSlow, "", std::move(slow), status);
   const BackendRegistry::Evictions& evictions = tables_.registry().evictions();
   if (loop_->Now() - evictions.last_at > kEvictionShown) return;
   AddProblem(ProblemKind::kRemovedBackendsCut, "",

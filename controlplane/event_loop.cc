@@ -9,6 +9,8 @@
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
+#include <deque>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -26,6 +28,8 @@ namespace {
 constexpr int kEvents = 64;
 // Of so many events each: a flood of events delays timers by no more.
 constexpr int kRounds = 64;
+// Closures and timers run for so long, or one, before descriptors are looked at again.
+constexpr absl::Duration kBurst = absl::Milliseconds(5);
 
 // What Call() waits on. Outlives the loop if the caller is slow to wake up.
 struct Waiter {
@@ -50,12 +54,19 @@ struct Waiter {
 struct Posted {
   std::function<void()> closure;
   std::shared_ptr<Waiter> waiter;  // null: nobody waits
+  EventLoop::WorkName work;
+};
+
+struct Timer {
+  std::function<void()> handler;
+  EventLoop::WorkName work;
 };
 
 struct Watched {
   // Tells an event that was reported for an earlier watch of the same descriptor number.
   uint32_t watch_number = 0;
   std::shared_ptr<std::function<void(uint32_t)>> handler;
+  EventLoop::WorkName work = nullptr;
 };
 
 }  // namespace
@@ -65,9 +76,12 @@ struct EventLoop::State {
   UniqueFd epoll;
   std::unordered_map<int, Watched> watched;
   uint32_t next_watch_number = 1;
-  std::map<std::pair<absl::Duration, TimerId>, std::function<void()>> timers;
+  std::map<std::pair<absl::Duration, TimerId>, Timer> timers;
   std::unordered_map<TimerId, absl::Duration> deadlines;
   TimerId next_timer = 1;
+  LoopMeter meter;
+  absl::Duration now;        // at the end of the last turn
+  std::deque<Posted> taken;  // of `posted`, to be run before it
 
   // Any thread.
   UniqueFd wake;
@@ -95,35 +109,57 @@ struct EventLoop::State {
 
   bool HasPosted() {
     std::lock_guard<std::mutex> lock(mutex);
-    return !posted.empty();
+    return !taken.empty() || !posted.empty();
   }
 
+  template <typename F>
+  void Turn(WorkName work, F&& handler) {
+    meter.Begin(now);
+    handler();
+    const absl::Duration begin = now;
+    now = MonotonicNow();
+    meter.End(work, begin, now);
+  }
+
+  // Those that were there when it is called, if there is time. What they post is for the next time.
   void RunPosted() {
-    std::vector<Posted> batch;
+    const absl::Duration end = now + kBurst;
     {
       std::lock_guard<std::mutex> lock(mutex);
-      batch.swap(posted);
+      std::move(posted.begin(), posted.end(), std::back_inserter(taken));
+      posted.clear();
     }
-    for (Posted& item : batch) {
-      item.closure();
+    while (!taken.empty()) {
+      Posted item = std::move(taken.front());
+      taken.pop_front();
+      Turn(item.work, [&] {
+        item.closure();
+        item.closure = nullptr;  // what it holds may take time to free
+      });
       if (item.waiter) item.waiter->Finish(true);
+      if (now >= end) return;
     }
   }
 
-  void RunDueTimers(absl::Duration now) {
-    while (!timers.empty() && timers.begin()->first.first <= now) {
-      auto handler = std::move(timers.begin()->second);
+  void RunDueTimers(absl::Duration due) {
+    const absl::Duration end = now + kBurst;
+    while (!timers.empty() && timers.begin()->first.first <= due) {
+      auto timer = std::move(timers.begin()->second);
       deadlines.erase(timers.begin()->first.second);
       timers.erase(timers.begin());
-      handler();
+      Turn(timer.work, [&] {
+        timer.handler();
+        timer.handler = nullptr;
+      });
+      if (now >= end) return;
     }
   }
 
   // Milliseconds until the first timer is due, rounded up; -1 without timers.
-  int WaitMilliseconds(absl::Duration now) {
+  int WaitMilliseconds() {
     if (HasPosted()) return 0;
     if (timers.empty()) return -1;
-    const absl::Duration wait = timers.begin()->first.first - now;
+    const absl::Duration wait = timers.begin()->first.first - MonotonicNow();
     if (wait <= absl::ZeroDuration()) return 0;
     const int64_t milliseconds = absl::ToInt64Milliseconds(
         std::min<absl::Duration>(absl::Ceil(wait, absl::Milliseconds(1)), absl::Hours(1)));
@@ -134,8 +170,11 @@ struct EventLoop::State {
     const int fd = static_cast<int>(event.data.u64 & 0xffffffff);
     const auto found = watched.find(fd);
     if (found == watched.end() || found->second.watch_number != event.data.u64 >> 32) return;
-    const auto handler = found->second.handler;  // held: the handler may unwatch itself
-    (*handler)(event.events);
+    auto handler = found->second.handler;  // held: the handler may unwatch itself
+    Turn(found->second.work, [&] {
+      (*handler)(event.events);
+      handler = nullptr;
+    });
   }
 };
 
@@ -152,16 +191,19 @@ EventLoop::EventLoop() : state_(std::make_unique<State>()) {
 
 EventLoop::~EventLoop() = default;
 
-void EventLoop::Watch(int fd, uint32_t events, std::function<void(uint32_t)> handler) {
-  errno = TryWatch(fd, events, std::move(handler));
+void EventLoop::Watch(int fd, uint32_t events, std::function<void(uint32_t)> handler,
+                      WorkName work) {
+  errno = TryWatch(fd, events, std::move(handler), work);
   PCHECK(errno == 0) << "epoll_ctl of descriptor " << fd;
 }
 
-int EventLoop::TryWatch(int fd, uint32_t events, std::function<void(uint32_t)> handler) {
+int EventLoop::TryWatch(int fd, uint32_t events, std::function<void(uint32_t)> handler,
+                        WorkName work) {
   Watched& entry = state_->watched[fd];
   const bool known = entry.watch_number != 0;
   entry.watch_number = state_->next_watch_number++;
   entry.handler = std::make_shared<std::function<void(uint32_t)>>(std::move(handler));
+  entry.work = work;
   epoll_event event{};
   event.events = events;
   event.data.u64 = static_cast<uint64_t>(entry.watch_number) << 32 | static_cast<uint32_t>(fd);
@@ -180,11 +222,12 @@ void EventLoop::Unwatch(int fd) {
   epoll_ctl(state_->epoll.get(), EPOLL_CTL_DEL, fd, nullptr);
 }
 
-EventLoop::TimerId EventLoop::After(absl::Duration delay, std::function<void()> handler) {
+EventLoop::TimerId EventLoop::After(absl::Duration delay, std::function<void()> handler,
+                                    WorkName work) {
   const TimerId id = state_->next_timer++;
   const absl::Duration deadline = Now() + std::max(delay, absl::ZeroDuration());
   state_->deadlines.emplace(id, deadline);
-  state_->timers.emplace(std::make_pair(deadline, id), std::move(handler));
+  state_->timers.emplace(std::make_pair(deadline, id), Timer{std::move(handler), work});
   return id;
 }
 
@@ -197,17 +240,19 @@ void EventLoop::Cancel(TimerId id) {
 
 absl::Duration EventLoop::Now() const { return MonotonicNow(); }
 
-void EventLoop::Post(std::function<void()> closure) {
-  state_->Enqueue({std::move(closure), nullptr});
+LoopMeter& EventLoop::meter() { return state_->meter; }
+
+void EventLoop::Post(std::function<void()> closure, WorkName work) {
+  state_->Enqueue({std::move(closure), nullptr, work});
 }
 
-bool EventLoop::Call(std::function<void()> closure) {
+bool EventLoop::Call(std::function<void()> closure, WorkName work) {
   if (state_->thread.load() == std::this_thread::get_id()) {
     closure();
     return true;
   }
   auto waiter = std::make_shared<Waiter>();
-  if (!state_->Enqueue({std::move(closure), waiter})) return false;
+  if (!state_->Enqueue({std::move(closure), waiter, work})) return false;
   return waiter->Wait();
 }
 
@@ -220,20 +265,20 @@ void EventLoop::Run() {
   while (!stopped()) {
     // What was ready when a timer became due comes before it, also after a handler that took long:
     // an answer that is there has not timed out.
-    absl::Duration now;
-    int wait_ms = state_->WaitMilliseconds(Now());
+    absl::Duration due;
+    int wait_ms = state_->WaitMilliseconds();
     for (int round = 0; round < kRounds; ++round) {
       epoll_event events[kEvents];
       const int count = epoll_wait(state_->epoll.get(), events, kEvents, wait_ms);
       PCHECK(count >= 0 || errno == EINTR) << "epoll_wait";
-      now = Now();
+      due = state_->now = MonotonicNow();
       for (int i = 0; i < count; ++i) state_->Dispatch(events[i]);
       if (count < kEvents) break;
       wait_ms = 0;
     }
     // Before the timers: what follows from an event is not to wait for a burst of them.
     state_->RunPosted();
-    state_->RunDueTimers(now);
+    state_->RunDueTimers(due);
   }
   state_->thread.store(std::thread::id());
   std::vector<Posted> unheard;
@@ -241,7 +286,11 @@ void EventLoop::Run() {
     std::lock_guard<std::mutex> lock(state_->mutex);
     unheard.swap(state_->posted);
   }
-  for (Posted& item : unheard) {
+  for (const auto& item : state_->taken) {
+    if (item.waiter) item.waiter->Finish(false);
+  }
+  state_->taken.clear();
+  for (const Posted& item : unheard) {
     if (item.waiter) item.waiter->Finish(false);
   }
 }

@@ -1,8 +1,9 @@
 // The control plane's one thread: descriptors, timers and closures from other threads.
 //
 // Everything in the control plane except the gRPC handlers runs on the thread that calls Run(), so
-// none of it needs locks. Thread safety: Post(), Call() and Stop() from any thread; all else only
-// on the loop's thread (or before Run()).
+// none of it needs locks. A handler keeps everything else waiting, so it is to be short; meter()
+// says which are not. Thread safety: Post(), Call() and Stop() from any thread; all else only on
+// the loop's thread (or before Run()).
 #ifndef GUIDEWAY_CONTROLPLANE_EVENT_LOOP_H_
 #define GUIDEWAY_CONTROLPLANE_EVENT_LOOP_H_
 
@@ -12,12 +13,15 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "controlplane/loop_meter.h"
 
 namespace guideway {
 
 class EventLoop {
  public:
   using TimerId = uint64_t;
+  // A string literal that says what a handler is for, see LoopMeter; else the caller's file does.
+  using WorkName = const char*;
 
   EventLoop();
   ~EventLoop();
@@ -27,25 +31,30 @@ class EventLoop {
   // Calls `handler(events)` whenever one of `events` (EPOLLIN, EPOLLOUT ...) holds for `fd`.
   // Watching a watched fd replaces its events and handler. The fd is borrowed. A handler may
   // unwatch any fd.
-  void Watch(int fd, uint32_t events, std::function<void(uint32_t)> handler);
+  void Watch(int fd, uint32_t events, std::function<void(uint32_t)> handler,
+             WorkName work = __builtin_FILE());
   // The same; 0, or the errno for which the kernel does not watch it (ENOMEM, ENOSPC): then it is
   // not watched.
-  int TryWatch(int fd, uint32_t events, std::function<void(uint32_t)> handler);
+  int TryWatch(int fd, uint32_t events, std::function<void(uint32_t)> handler,
+               WorkName work = __builtin_FILE());
   void Unwatch(int fd);
 
   // Calls `handler` once, `delay` from now (monotonic clock).
-  TimerId After(absl::Duration delay, std::function<void()> handler);
+  TimerId After(absl::Duration delay, std::function<void()> handler,
+                WorkName work = __builtin_FILE());
   void Cancel(TimerId id);  // a timer that has run or was cancelled is ignored
   // Monotonic time as the loop sees it.
   absl::Duration Now() const;
 
   // Runs `closure` on the loop's thread, soon. Any thread.
-  void Post(std::function<void()> closure);
+  void Post(std::function<void()> closure, WorkName work = __builtin_FILE());
   // Runs `closure` on the loop's thread and waits until it has run; false if the loop has stopped.
-  bool Call(std::function<void()> closure);
+  bool Call(std::function<void()> closure, WorkName work = __builtin_FILE());
 
   void Run();   // until Stop()
   void Stop();  // any thread
+
+  LoopMeter& meter();
 
  private:
   struct State;

@@ -220,6 +220,12 @@ void AddObservations(const Observations& observations, Families* families) {
   for (const auto& [request, durations] : observations.channel) {
     families->Add(Metric::kChannelDuration, durations, {request});
   }
+  families->Add(Metric::kLoopTurn, observations.loop_turns, {});
+  for (const auto& [name, work] : observations.loop_work) {
+    families->AddFraction(Metric::kLoopLongest, absl::ToDoubleSeconds(LoopMeter::RecentOf(work)),
+                          {name});
+    families->AddFraction(Metric::kLoopWork, absl::ToDoubleSeconds(work.total), {name});
+  }
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "controlplane/api/guideway_service.pb.h"
 #include "controlplane/health/probe_statistics.h"
+#include "controlplane/loop_meter.h"
 #include "google/protobuf/arena.h"
 #include "lib/stats/duration_histogram.h"
 
@@ -21,6 +22,8 @@ struct Observations {
   std::map<std::string, ProbeStatistics::Pool> probes;  // by pool
   std::map<std::string, DurationHistogram> channel;     // response times, by request
   uint64_t lost_log_lines = 0;
+  DurationHistogram loop_turns;
+  std::map<std::string, LoopMeter::Work> loop_work;  // by name of the work
 };
 
 inline google::protobuf::ArenaOptions SnapshotBlocks() {

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "lib/base/unique_fd.h"
 #include "tests/unit/controlplane/loop_thread.h"
 
@@ -173,6 +174,92 @@ TEST_CASE("Call on a stopped loop says so instead of waiting for ever") {
   loop.Stop();
   loop.Run();
   CHECK_FALSE(loop.Call([] { FAIL("ran"); }));
+}
+
+void Busy(EventLoop* loop, absl::Duration time) {
+  const absl::Duration end = loop->Now() + time;
+  while (loop->Now() < end) continue;
+}
+
+TEST_CASE("turns are measured by name: the caller's file, or what it says") {
+  EventLoop loop;
+  const UniqueFd ready(eventfd(1, EFD_NONBLOCK));
+  loop.Watch(
+      ready.get(), EPOLLIN, [&](uint32_t) { loop.Unwatch(ready.get()); }, "descriptor");
+  loop.Post([&] { Busy(&loop, absl::Milliseconds(20)); }, "folder/long_work.cc");
+  loop.After(absl::Milliseconds(1), [&] {});
+  loop.After(absl::Milliseconds(30), [&] { loop.Stop(); });
+  loop.Run();
+  const auto works = loop.meter().ByWork();
+  REQUIRE(works.size() == 4);  // and the loop's own descriptor
+  CHECK(works.at("descriptor").turns == 1);
+  CHECK(works.at("event_loop_test").turns == 2);
+  CHECK(works.at("event_loop_test").longest < absl::Milliseconds(20));
+  const LoopMeter::Work& busy = works.at("long_work");
+  CHECK(busy.longest >= absl::Milliseconds(20));
+  CHECK(busy.total == busy.longest);
+  CHECK(LoopMeter::RecentOf(busy) == busy.longest);
+  // However busy the machine is, most of it was work.
+  CHECK(busy.longest_processor > absl::Milliseconds(1));
+  CHECK(busy.longest_processor <= busy.longest);
+  CHECK(loop.meter().turns().count() == 4 + works.at("event_loop").turns);
+}
+
+TEST_CASE("a turn that waits costs no processor time") {
+  EventLoop loop;
+  loop.Post([&] { absl::SleepFor(absl::Milliseconds(30)); }, "waiting");
+  loop.Post([&] { loop.Stop(); });
+  loop.Run();
+  const LoopMeter::Work waiting = loop.meter().ByWork().at("waiting");
+  CHECK(waiting.longest >= absl::Milliseconds(30));
+  CHECK(waiting.longest_processor < absl::Milliseconds(10));
+}
+
+TEST_CASE("slow turns in several seconds are a problem, as long as they come") {
+  LoopMeter meter;
+  const absl::Duration start = absl::Seconds(1000);
+  const auto turn = [&](double at, double took_ms, const char* work) {
+    const absl::Duration begin = start + absl::Seconds(at);
+    meter.Begin(begin);
+    meter.End(work, begin, begin + absl::Milliseconds(took_ms));
+  };
+  turn(0, 60, "a/first.cc");
+  turn(0.2, 70, "a/second.cc");
+  turn(0.4, 60, "a/first.cc");
+  CHECK(meter.Problem(start + absl::Seconds(1)).empty());  // one bad second
+  turn(3, 60, "a/first.cc");
+  turn(5, 40, "a/first.cc");  // not slow
+  CHECK(meter.Problem(start + absl::Seconds(5)).empty());
+  turn(6, 60, "a/first.cc");
+  CHECK(meter.Problem(start + absl::Seconds(6)) ==
+        "everything waits for more than 50 ms again and again, longest for second");
+  CHECK(meter.Problem(start + absl::Seconds(12)).empty());  // over
+}
+
+TEST_CASE("a burst of closures or timers does not keep descriptors waiting") {
+  EventLoop loop;
+  const UniqueFd ready(eventfd(0, EFD_NONBLOCK));
+  int before_event = 0;
+  int left = 200;
+  const auto work = [&] {
+    Busy(&loop, absl::Milliseconds(1));
+    if (--left == 150) eventfd_write(ready.get(), 1);
+    if (left == 0) loop.Stop();
+  };
+  loop.Watch(ready.get(), EPOLLIN, [&](uint32_t) {
+    before_event = 200 - left;
+    loop.Unwatch(ready.get());
+  });
+  SECTION("closures") {
+    for (int i = 0; i < 200; ++i) loop.Post(work);
+  }
+  SECTION("timers") {
+    for (int i = 0; i < 200; ++i) loop.After(absl::ZeroDuration(), work);
+  }
+  loop.Run();
+  CHECK(before_event >= 50);
+  CHECK(before_event <= 60);
+  CHECK(left == 0);
 }
 
 }  // namespace

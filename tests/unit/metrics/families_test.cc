@@ -98,6 +98,9 @@ TEST_CASE("values of the sample") {
       {"guideway_backend_probes_total{pool=\"web\",backend=\"web-1\",result=\"failed\"}", 8},
       {"guideway_backend_last_probe_duration_seconds{pool=\"web\",backend=\"web-1\"}", 0.0015},
       {"guideway_channel_response_seconds_count{request=\"commit\"}", 1},
+      {"guideway_loop_turn_seconds_count", 1},
+      {"guideway_loop_longest_turn_seconds{work=\"prober\"}", 0.009},
+      {"guideway_loop_work_seconds_total{work=\"prober\"}", 3},
   };
   for (const auto& [name, value] : expected) {
     INFO(name);

@@ -113,6 +113,11 @@ inline WatchSnapshot SampleSnapshot() {
   for (const char* request : {"counters", "commit"}) {
     snapshot.observations.channel[request].Add(0.00002);
   }
+  snapshot.observations.loop_turns.Add(0.002);
+  LoopMeter::Work& work = snapshot.observations.loop_work["prober"];
+  work.total = absl::Seconds(3);
+  work.recent = absl::Milliseconds(7);
+  work.before = absl::Milliseconds(9);
   snapshot.taken_at = absl::FromUnixSeconds(1'700'000'060);
   snapshot.longest_turn = absl::Microseconds(250);
   return snapshot;
