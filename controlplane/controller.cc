@@ -19,7 +19,7 @@ void Controller::set_on_event(std::function<void(v1::WatchEvent)> on_event) {
 void Controller::set_on_replaced(std::function<void(const std::string&)> on_replaced) {
   impl_->set_on_replaced(std::move(on_replaced));
 }
-void Controller::StopWaiting() { impl_->StopWaiting(); }
+void Controller::PrepareEnd() { impl_->PrepareEnd(); }
 absl::StatusOr<PoolImpact> Controller::Compare(const v1::Config& before,
                                                const v1::Config& after) const {
   return impl_->Compare(before, after);

@@ -48,8 +48,9 @@ class Controller {
   // Told why when another control plane has taken the place of this one, which had hung: it must
   // end.
   void set_on_replaced(std::function<void(const std::string&)> on_replaced);
-  // No outcome is awaited any more; whoever awaits one is told so. Before the API's server ends.
-  void StopWaiting();
+  // No outcome is awaited any more; whoever awaits one is told so. What is to outlast the end is on
+  // disk. After the loop's last turn, before the API's server ends.
+  void PrepareEnd();
 
   // What a change would do to one pool, see compiler/impact.h.
   absl::StatusOr<PoolImpact> Compare(const v1::Config& before, const v1::Config& after) const;

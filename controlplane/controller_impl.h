@@ -40,7 +40,10 @@ class Controller::Impl {
 
   absl::Status Start();
   void SetConfig(const v1::Config& config, CommitDone done);
-  void StopWaiting() { commit_.Stop(); }
+  void PrepareEnd() {
+    commit_.Stop();
+    verdict_keeper_.KeepNow();
+  }
   void ReadStats(bool by_vip, std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done);
   void Explain(const FlowKey& flow, ExplainDone done);
   absl::Status ForceHealth(const v1::ForceHealthRequest& request, std::string* change);

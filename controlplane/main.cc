@@ -4,8 +4,10 @@
 #include <malloc.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <iostream>
+#include <thread>
 
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
@@ -234,6 +236,18 @@ void RaiseDescriptorLimit() {
   if (setrlimit(RLIMIT_NOFILE, &limit) != 0) PLOG(WARNING) << "setrlimit of descriptors";
 }
 
+// From the order to stop to the end.
+constexpr absl::Duration kEndPatience = absl::Milliseconds(800);
+
+// What must outlast this process is on disk by then, so nothing is lost if the end is cut short:
+// the memory and the connections of tens of thousands of backends need not be taken apart.
+void EndWithin(absl::Duration time, int exit_code) {
+  std::thread([time, exit_code] {
+    absl::SleepFor(time);
+    _exit(exit_code);
+  }).detach();
+}
+
 // A start that nothing is known of after so long has succeeded, also without a data plane.
 constexpr absl::Duration kStableAfter = absl::Seconds(10);
 
@@ -286,6 +300,7 @@ absl::Status Run(std::vector<std::string> flag_problems, const UniqueFd& signals
   KeepListening(&loop, server.get());
   absl::Status outcome;
   const auto end = [&](const std::string& why) {
+    LOG(ERROR) << why;
     outcome = absl::AbortedError(why);
     loop.Stop();
   };
@@ -306,11 +321,12 @@ absl::Status Run(std::vector<std::string> flag_problems, const UniqueFd& signals
               [&](v1::GetStatusResponse* status) { controller.FillUrgent(status); }});
   LOG(INFO) << "guideway-controlplane " GUIDEWAY_VERSION " ready, API on " << FLAGS_socket;
   loop.Run();
+  EndWithin(kEndPatience, outcome.ok() ? 0 : 1);
   loop.Unwatch(signals.get());
-  controller.StopWaiting();
-  watch.reset();
+  controller.PrepareEnd();
   controller.set_on_event(nullptr);
   server.reset();
+  watch.reset();  // may take two seconds
   return outcome;
 }
 

@@ -79,9 +79,14 @@ VerdictKeeper::VerdictKeeper(EventLoop* loop, std::string directory,
 
 VerdictKeeper::~VerdictKeeper() {
   *alive_ = false;
+  KeepNow();
+}
+
+void VerdictKeeper::KeepNow() {
   loop_->Cancel(timer_);
   if (writer_.joinable()) writer_.join();
-  if (due_ == absl::InfiniteDuration()) return;  // Load() was not called: nothing is to be kept
+  // Load() was not called, so nothing is to be kept; or it is kept already.
+  if (std::exchange(due_, absl::InfiniteDuration()) == absl::InfiniteDuration()) return;
   const absl::Status written = WriteStateFile(directory_, kFile, absl::StrCat(kFile, ".new"),
                                               VerdictsToText(verdicts_(), VerdictClock::Now()));
   LOG_IF(ERROR, !written.ok()) << "health verdicts are not kept: " << written.message();

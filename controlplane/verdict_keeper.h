@@ -42,13 +42,15 @@ class VerdictKeeper {
   // `verdicts` tells those of the moment; until the end.
   VerdictKeeper(EventLoop* loop, std::string directory,
                 std::function<std::vector<Verdict>()> verdicts);
-  ~VerdictKeeper();  // writes
+  ~VerdictKeeper();  // KeepNow()
   VerdictKeeper(const VerdictKeeper&) = delete;
   VerdictKeeper& operator=(const VerdictKeeper&) = delete;
 
   // What was kept; nothing if it cannot be used, which is a problem and no error.
   std::vector<Verdict> Load();
   void Changed() { WriteIn(absl::Seconds(1)); }
+  // Writes, waits until it is done, and writes no more: the end.
+  void KeepNow();
   void FillStatus(v1::GetStatusResponse* status) const;
 
  private:

@@ -29,6 +29,8 @@ constexpr size_t kMaxPemBytes = 1 << 20;
 // Who has connected and proves nothing, or asks nothing, makes room for others after so long.
 constexpr int kHandshakeMs = 10'000;
 constexpr int kIdleMs = 600'000;
+// What the end waits for running calls.
+constexpr std::chrono::milliseconds kEndPatience{200};
 // So long after a connection was refused the problem is named.
 constexpr absl::Duration kRefusalsShown = absl::Minutes(1);
 
@@ -190,7 +192,7 @@ ApiServer::~ApiServer() {
   tcp_listener_.reset();
   if (server_ == nullptr) return;
   service_.watch_hub()->Stop();
-  const auto deadline = std::chrono::system_clock::now() + std::chrono::seconds(1);
+  const auto deadline = std::chrono::system_clock::now() + kEndPatience;
   if (tcp_server_ != nullptr) tcp_server_->Shutdown(deadline);
   server_->Shutdown(deadline);
   if (tcp_server_ != nullptr) tcp_server_->Wait();

@@ -40,7 +40,7 @@ class ApiServer {
   static absl::StatusOr<std::unique_ptr<ApiServer>> Start(const std::string& socket_path,
                                                           ConfigStore* store, ServiceHooks hooks,
                                                           const ApiOptions& options = {});
-  // Ends running calls within a second and removes the socket. The loop must have stopped or still
+  // Ends running calls within 200 ms and removes the socket. The loop must have stopped or still
   // be running, so that handlers that wait for it come back.
   ~ApiServer();
 

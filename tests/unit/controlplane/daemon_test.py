@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import unittest
 
 from daemon_fixture import BUSY_HOST, CLI, DaemonFixture, LOOPBACK_ONLY, NO_NETWORK, PROBED_YAML, YAML, run
@@ -161,6 +162,28 @@ class DaemonTest(DaemonFixture):
                      "--state_directory", self.directory + "/other")
         self.assertEqual(daemon.cli("pool", "list").returncode, 0)
         self.assertEqual(daemon.stop(), 0)
+
+    def test_stops_within_a_second(self):
+        """Beside 8000 backends whose probes wait for answers, and somebody who watches."""
+        pools = "".join(
+            f"- name: pool-{i}\n  table_size: 1021\n  probe: {{type: grpc, port: 9}}\n  backends:\n" + "".join(
+                f"  - {{name: b{n}, address: 10.{i // 250}.{i % 250}.{n + 1}}}\n" for n in range(8))
+            for i in range(1000))
+        self.write(f"flow_hash_secret: 0123456789abcdef\npools:\n{pools}vips: []\n")
+        silent = ("ip link set lo up && ip link add here type veth peer there && ip link set there up && "
+                  'ip link set here up && ip address add 10.255.255.1/8 dev here && exec "$@"')
+        daemon = self.start(network=[*NO_NETWORK, "sh", "-c", silent, "sh"])
+        with subprocess.Popen([CLI, "--socket", daemon.socket, "watch"], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True) as watcher:
+            self.assertTrue(watcher.stdout.readline())
+            daemon.wait_for("cannot be reached")
+            began = time.monotonic()
+            self.assertEqual(daemon.stop(), 0)
+            took = time.monotonic() - began
+            watcher.communicate()
+        self.assertLess(took, 1.5)  # 0.8 s where nobody else needs the processors
+        self.assertFalse(os.path.exists(daemon.socket))
+        self.assertTrue(os.path.exists(self.directory + "/state/health-verdicts"))
 
 
 if __name__ == "__main__":
