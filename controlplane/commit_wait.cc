@@ -9,43 +9,51 @@ namespace {
 
 // How long a change waits for the data plane's word.
 constexpr absl::Duration kPatience = absl::Seconds(2);
+// How long until its tables are made: clients wait 10 s.
+constexpr absl::Duration kBuildPatience = absl::Seconds(5);
 
 }  // namespace
 
-void CommitWait::Begin(CommitDone done, uint64_t first_ticket, uint64_t last_ticket,
-                       const absl::Status& sent) {
+void CommitWait::Begin(CommitDone done) {
   Finish({CommitOutcome::kNotYet, "a newer configuration has come"});
   if (!done) return;
   done_ = std::move(done);
-  first_ticket_ = first_ticket;
-  last_ticket_ = last_ticket;
-  absl::Duration wait = kPatience;
-  CommitOutcome unless{CommitOutcome::kNotYet, "the data plane has not taken it within 2 s"};
-  if (!sent.ok()) {
-    wait = absl::ZeroDuration();
-    unless.reason = std::string(sent.message());
-    if (!absl::IsUnavailable(sent)) unless.kind = CommitOutcome::kRefused;
-  }
+  sent_ = false;
   if (stopping_) {
     Stop();
     return;
   }
-  timer_ = loop_->After(wait, [this, unless, sent = sent.ok()] {
+  FinishAfter(kBuildPatience, {CommitOutcome::kNotYet, "its tables are still being made"});
+}
+
+void CommitWait::Sent(uint64_t ticket, const absl::Status& sent) {
+  if (!done_ || sent_) return;
+  sent_ = true;
+  ticket_ = ticket;
+  if (sent.ok()) {
+    FinishAfter(kPatience, {CommitOutcome::kNotYet, "the data plane has not taken it within 2 s"},
+                why_late_);
+    return;
+  }
+  const bool waits = absl::IsUnavailable(sent);
+  FinishAfter(absl::ZeroDuration(), {waits ? CommitOutcome::kNotYet : CommitOutcome::kRefused,
+                                     std::string(sent.message())});
+}
+
+void CommitWait::FinishAfter(absl::Duration wait, const CommitOutcome& unless,
+                             std::function<std::string()> why) {
+  loop_->Cancel(timer_);
+  timer_ = loop_->After(wait, [this, unless, why = std::move(why)] {
     timer_ = 0;
-    const std::string why = sent && why_late_ ? why_late_() : "";
-    Finish(why.empty() ? unless : CommitOutcome{CommitOutcome::kNotYet, why});
+    const std::string known = why ? why() : "";
+    Finish(known.empty() ? unless : CommitOutcome{CommitOutcome::kNotYet, known});
   });
 }
 
 bool CommitWait::OnOutcome(uint64_t ticket, const absl::Status& outcome) {
-  if (!done_) return false;
-  if (outcome.ok()) {
-    if (ticket < last_ticket_) return false;
-    Finish({});
-  } else {
-    if (ticket < first_ticket_) return false;
-    Finish({CommitOutcome::kRefused, std::string(outcome.message())});
-  }
+  if (!done_ || !sent_ || ticket < ticket_) return false;
+  Finish(outcome.ok() ? CommitOutcome{}
+                      : CommitOutcome{CommitOutcome::kRefused, std::string(outcome.message())});
   return true;
 }
 

@@ -25,25 +25,29 @@ class CommitWait {
   CommitWait(const CommitWait&) = delete;
   CommitWait& operator=(const CommitWait&) = delete;
 
-  // `done` (null: nobody waits) is called once, later. The configuration's tables have the tickets
-  // from `first_ticket` to `last_ticket`: a refusal of any of them, or of newer ones, counts, and
-  // so does the commit of the last or newer ones. `sent`: why they are not on their way; ok if they
-  // are.
-  void Begin(CommitDone done, uint64_t first_ticket, uint64_t last_ticket,
-             const absl::Status& sent);
+  // `done` (null: nobody waits) is called once, later: after 5 s if Sent() has not come by then,
+  // 2 s after it at the latest.
+  void Begin(CommitDone done);
+  // The configuration's tables have this ticket, the newest there is: a refusal of it or of newer
+  // ones counts, and so does the commit. `sent`: why they are not on their way; ok if they are.
+  // Ignored for all tables but the first.
+  void Sent(uint64_t ticket, const absl::Status& sent);
   // What became of some tables. True if that was the answer that was awaited.
   bool OnOutcome(uint64_t ticket, const absl::Status& outcome);
   // Ends the wait, and every later one as soon as it begins.
   void Stop();
 
  private:
+  // With `unless`, or with what `why` has to say then.
+  void FinishAfter(absl::Duration wait, const CommitOutcome& unless,
+                   std::function<std::string()> why = nullptr);
   void Finish(const CommitOutcome& outcome);
 
   EventLoop* const loop_;
   const std::function<std::string()> why_late_;
   CommitDone done_;
-  uint64_t first_ticket_ = 0;
-  uint64_t last_ticket_ = 0;
+  uint64_t ticket_ = 0;
+  bool sent_ = false;  // the ticket is known
   EventLoop::TimerId timer_ = 0;
   bool stopping_ = false;
 };

@@ -11,7 +11,10 @@ Controller::Controller(EventLoop* loop, Options options)
 Controller::~Controller() = default;
 absl::Status Controller::Start() { return impl_->Start(); }
 void Controller::SetConfig(const v1::Config& config, CommitDone done) {
-  impl_->SetConfig(config, std::move(done));
+  impl_->SetConfig(std::make_shared<v1::Config>(config), std::move(done));
+}
+void Controller::SetConfig(std::shared_ptr<v1::Config> config, CommitDone done) {
+  impl_->SetConfig(std::move(config), std::move(done));
 }
 void Controller::set_on_event(std::function<void(v1::WatchEvent)> on_event) {
   impl_->events().set_sink(std::move(on_event));

@@ -39,10 +39,13 @@ class Controller {
 
   // Loads kept state, starts connecting to the data plane (and goes on retrying).
   absl::Status Start();
-  // Puts a configuration in force. Probes of unchanged backends keep their state. `done` is called
-  // once, later: when the data plane has taken or refused the tables, at once if it has to wait for
-  // a data plane or for settling, after 2 s at the latest.
+  // Puts a configuration in force, in turns of the loop. Probes of unchanged backends keep their
+  // state. `done` is called once, later: when the data plane has taken or refused the tables, when
+  // they are made if they have to wait for a data plane or for settling; 2 s after that at the
+  // latest, or 5 s after this call if they are not made by then.
   void SetConfig(const v1::Config& config, CommitDone done = nullptr);
+  // The same without a copy; it is changed when drains end.
+  void SetConfig(std::shared_ptr<v1::Config> config, CommitDone done = nullptr);
   // Told of changes of health, tables in force and the data plane's connection. Not to call back.
   void set_on_event(std::function<void(v1::WatchEvent)> on_event);
   // Told why when another control plane has taken the place of this one, which had hung: it must

@@ -41,7 +41,7 @@ void Controller::Impl::SetCounters(std::shared_ptr<const channel::CountersRegion
 void Controller::Impl::ObserveFlows() {
   ObserveLingering();
   const PassiveHealth::Input input{
-      .config = config_,
+      .config = *config_,
       .compiled = tables_.compiled(),
       .counters = *counters_,
       .health = [this](const std::string& key) { return HealthOf(key); },
@@ -66,7 +66,7 @@ void Controller::Impl::Explain(const FlowKey& flow, ExplainDone done) {
   session_.LookupFlow(flow, [this, flow, done = std::move(done)](const auto& lookup) {
     const StateReport report = Report();
     const ExplainInput input{
-        .config = config_,
+        .config = *config_,
         .compiled = tables_.compiled(),
         .registry = tables_.registry(),
         .fill_vip = [&](const auto& vip, auto* state) { report.FillVipNamed(vip, state); },

@@ -20,8 +20,8 @@ namespace {
 
 // How long tables in force wait after a start for the kernel to say where the next hops are.
 constexpr absl::Duration kNextHopPatience = absl::Seconds(2);
-// How long pools are compiled in one turn of the event loop, one pool at least.
-constexpr absl::Duration kCompileTurn = absl::Milliseconds(5);
+// How long pools are compiled in one turn of the event loop, one step at least, which takes 2 ms.
+constexpr absl::Duration kCompileTurn = absl::Milliseconds(2);
 // The wall clock may be set while the end of a drain is awaited: so often it is looked at.
 constexpr absl::Duration kDrainCheck = absl::Seconds(60);
 // What was refused for lack of memory is tried again.
@@ -33,7 +33,8 @@ constexpr absl::Duration kLongestMemoryRetry = absl::Seconds(60);
 Controller::Impl::Impl(EventLoop* loop, Options options)
     : loop_(loop),
       options_(std::move(options)),
-      tables_(options_.state_directory),
+      background_(loop),
+      tables_(options_.state_directory, &background_, [this] { UpdateSoon(); }),
       probe_tunnel_(loop, {options_.probe_mark, options_.probe_table},
                     [this](const IpAddress& backend) { return NextHopOf(backend); }),
       prober_(
@@ -58,12 +59,8 @@ Controller::Impl::Impl(EventLoop* loop, Options options)
     const auto found = tables_.compiled().backends.find(key);
     return found != tables_.compiled().backends.end() && found->second.unreachable;
   });
-  session_.set_on_ports([this] {
-    // Not within the session's own doings.
-    loop_->Post([this, alive = alive_] {
-      if (*alive) Recompile().IgnoreError();
-    });
-  });
+  tables_.SetOnRegistered([this] { SetDestinations(); });
+  session_.set_on_ports([this] { RecompileSoon(); });  // not within the session's own doings
   session_.set_on_lost([this] { events_.OnDataplane(false, session_.problem()); });
 }
 Controller::Impl::~Impl() {
@@ -87,7 +84,7 @@ absl::Status Controller::Impl::Start() {
 
 absl::Status Controller::Impl::ForceHealth(const v1::ForceHealthRequest& request,
                                            std::string* change) {
-  const absl::Status forced = guards_.Force(config_, request, change);
+  const absl::Status forced = guards_.Force(*config_, request, change);
   UpdateSettling();
   RecompileSoon();
   return forced;
@@ -95,28 +92,26 @@ absl::Status Controller::Impl::ForceHealth(const v1::ForceHealthRequest& request
 
 absl::Status Controller::Impl::PauseProbes(const v1::PauseProbesRequest& request,
                                            std::string* change) {
-  const absl::Status paused = guards_.Pause(config_, request, change);
+  const absl::Status paused = guards_.Pause(*config_, request, change);
   if (!change->empty()) SetProbes();
   return paused;
 }
 
-void Controller::Impl::SetConfig(const v1::Config& config, CommitDone done) {
-  const uint64_t first_ticket = last_ticket_ + 1;
+void Controller::Impl::SetConfig(std::shared_ptr<v1::Config> config, CommitDone done) {
   if (!has_config_) next_hop_deadline_ = loop_->Now() + kNextHopPatience;
-  v1::Config before = std::exchange(config_, config);
-  next_drain_end_ = ApplyDrainDeadlines(absl::Now(), &config_);
-  if (!has_config_) lingering_.TakeUp(tables_.registry(), config_);
-  lingering_.ConfigChanged(before, config_);
+  std::shared_ptr<const v1::Config> before = std::exchange(config_, std::move(config));
+  next_drain_end_ = ApplyDrainDeadlines(absl::Now(), config_.get());
+  if (!has_config_) lingering_.TakeUp(tables_.registry(), *config_);
+  lingering_.ConfigChanged(*before, *config_);
   tables_.ConfigChanged(config_);
+  unreachable_.BeginRound();
   ++config_epoch_;
   has_config_ = true;
-  passive_.SetConfig(config_);
+  passive_.SetConfig(*config_);
   SetProbes();
-  // Next hops for all that is in the tables: also of those backends that begin to linger now.
-  Recompile().IgnoreError();
-  SetDestinations();
-  const absl::Status sent = Recompile();
-  commit_.Begin(WithWarnings(std::move(before), std::move(done)), first_ticket, last_ticket_, sent);
+  commit_.Begin(WithWarnings(before, std::move(done)));
+  background_.Dispose(std::move(before));
+  Update();
 }
 
 void Controller::Impl::OnOutcome(uint64_t ticket, const absl::Status& outcome,
@@ -133,34 +128,14 @@ void Controller::Impl::OnOutcome(uint64_t ticket, const absl::Status& outcome,
   if (!absl::IsResourceExhausted(outcome) || ticket != last_ticket_ || retry_timer_ != 0) return;
   retry_timer_ = loop_->After(retry_backoff_, [this] {
     retry_timer_ = 0;
-    Recompile().IgnoreError();
+    RecompileSoon();
   });
   retry_backoff_ = std::min(retry_backoff_ * 2, kLongestMemoryRetry);
 }
 
-void Controller::Impl::SetProbes() {
-  ProbePlan plan = MakeProbePlan(
-      config_, [this](const TunnelTarget& target) { return probe_tunnel_.MakePath(target); },
-      [this](const std::string& pool) { return guards_.IsPaused(pool); });
-  pool_of_key_ = std::move(plan.pool_of_key);
-  probe_statistics_.SetPools(pool_of_key_);
-  // Those that linger are no part of what settles or is shown.
-  ProbePlan lingering = MakeProbePlan(
-      lingering_.ProbedConfig(config_),
-      [this](const TunnelTarget& target) { return probe_tunnel_.MakePath(target); },
-      [this](const std::string& pool) { return guards_.IsPaused(pool); });
-  plan.targets.merge(lingering.targets);
-  probe_tunnel_.SetInUse(plan.uses_tunnel || lingering.uses_tunnel);
-  prober_.SetTargets(plan.targets);
-  guards_.SetConfig(config_);
-  guards_.SetProbes(plan.targets, pool_of_key_, loop_->Now());
-  settling_.SetPools(plan.keys_by_pool, FromProto(config_.settle_time()), loop_->Now());
-  UpdateSettling();
-}
-
 void Controller::Impl::SetDestinations() {
   std::set<IpAddress> destinations;
-  if (StaticGatewayPort(config_) == nullptr) {
+  if (StaticGatewayPort(*config_) == nullptr) {
     for (const auto& [key, record] : tables_.registry().records())
       destinations.insert(record.address);
     if (!resolver_started_) {
@@ -174,7 +149,7 @@ void Controller::Impl::SetDestinations() {
 
 // As a kernel interface, for probes through the tunnel.
 ResolvedNextHop Controller::Impl::NextHopOf(const IpAddress& backend) const {
-  if (const v1::Port* port = StaticGatewayPort(config_)) {
+  if (const v1::Port* port = StaticGatewayPort(*config_)) {
     const channel::Welcome& welcome = session_.welcome();
     return OnKernelInterface(StaticNextHop(*port, backend),
                              absl::MakeConstSpan(welcome.ports, welcome.port_count));
@@ -190,7 +165,7 @@ bool Controller::Impl::UpdateSettling() {
 }
 
 bool Controller::Impl::AwaitsNextHops() {
-  next_hops_known_ = next_hops_known_ || StaticGatewayPort(config_) != nullptr ||
+  next_hops_known_ = next_hops_known_ || StaticGatewayPort(*config_) != nullptr ||
                      loop_->Now() >= next_hop_deadline_ ||
                      (resolver_started_ && !resolver_.AnyBeingResolved());
   return !next_hops_known_;
@@ -226,18 +201,20 @@ void Controller::Impl::OnHealth(const std::string& key) {
 void Controller::Impl::OnDataplane() {
   behind_since_.reset();
   events_.OnDataplane(true, "");
-  Recompile().IgnoreError();
+  RecompileSoon();
 }
 
 // All that happens in one turn of the event loop is one update, right after it.
 void Controller::Impl::UpdateSoon() {
   if (update_posted_) return;
   update_posted_ = true;
-  loop_->Post([this, alive = alive_] {
-    if (!*alive) return;
-    update_posted_ = false;
-    if (tables_.changed()) Update().IgnoreError();
-  });
+  loop_->Post(
+      [this, alive = alive_] {
+        if (!*alive) return;
+        update_posted_ = false;
+        if (tables_.changed()) Update();
+      },
+      "compile");
 }
 
 HealthState Controller::Impl::HealthForTables(const std::string& key) const {
@@ -251,7 +228,7 @@ HealthState Controller::Impl::HealthForTables(const std::string& key) const {
 CompilerInput Controller::Impl::MakeInput() const {
   const channel::Welcome& welcome = session_.welcome();
   CompilerInput input;
-  input.config = &config_;
+  input.config = config_.get();
   input.health = [this](const std::string& key) { return HealthForTables(key); };
   input.is_settling = [](const std::string&) { return false; };
   input.is_ejected = [this](const std::string& key) { return passive_.IsEjected(key); };
@@ -262,47 +239,61 @@ CompilerInput Controller::Impl::MakeInput() const {
   return input;
 }
 
-absl::Status Controller::Impl::Update() {
-  if (!has_config_) return absl::UnavailableError("no configuration yet");
-  const bool all = tables_.all_changed();
+void Controller::Impl::Update() {
+  if (!has_config_ || planning_ != nullptr) return;
+  const bool all = tables_.compiling_all();
   const absl::Duration step = tables_.compiled().next_step;
   const absl::Duration guards = guards_.NextUpdate();
   const absl::Duration end = loop_->Now() + kCompileTurn;
   guards_.Update(loop_->Now());
-  const auto on_compiled = [this](const v1::Pool& pool) {
+  const auto on_compiled = [this, all](const v1::Pool& pool) {
+    if (all) unreachable_.See(pool, tables_.compiled());
     if (!settling_.IsSettling(pool.name())) guards_.UpdateVips(pool);
   };
-  const absl::Status updated =
+  const absl::StatusOr<bool> updated =
       tables_.Update(MakeInput(), on_compiled, [this, end] { return loop_->Now() >= end; });
   if (!updated.ok()) {
-    LOG(ERROR) << "tables not built: " << updated.message();
-    return absl::FailedPreconditionError(updated.message());
+    LOG(ERROR) << "tables not built: " << updated.status().message();
+    commit_.Sent(last_ticket_, absl::FailedPreconditionError(updated.status().message()));
+    return;
   }
-  if (all) unreachable_.Update(config_, tables_.compiled());
-  if (all && lingering_.Retain(tables_.registry())) SetProbes();
   if (tables_.changed()) UpdateSoon();  // the rest, so that no probe's answer waits long
+  if (!*updated) return;
   if (all || tables_.compiled().next_step != step || guards_.NextUpdate() != guards) {
     SetDeadlineTimer();
   }
+  if (all) unreachable_.EndRound();
+  const absl::Status sent = Send();
+  if (!all) return;
+  commit_.Sent(last_ticket_, sent);
+  if (lingering_.Retain(tables_.registry())) SetProbes();
+}
+
+absl::Status Controller::Impl::Send() {
   if (!session_.ready()) {
     tables_.latency()->Forget();
     return absl::UnavailableError(absl::StrCat("no data plane: ", session_.problem()));
   }
   // After a restart of the control plane the tables that the data plane has are better than a guess
   // made without any health or next hops: they stay until all pools have settled.
-  if (session_.dataplane_has_foreign_tables() && (settling_.AnySettling() || AwaitsNextHops())) {
+  const bool guessed = settling_.AnySettling() || AwaitsNextHops() || tables_.behind();
+  if (session_.dataplane_has_foreign_tables() && guessed) {
     session_.ClearWanted();
     return absl::UnavailableError("the first probes or next hop lookups are not over");
   }
   tables_.latency()->Sent(++last_ticket_);
-  session_.SetWanted(std::make_shared<Tables>(tables_.compiled().tables), last_ticket_);
+  // The last to let go of tables frees megabytes.
+  std::shared_ptr<Tables> tables(new Tables(tables_.compiled().tables), [this](Tables* old) {
+    background_.Dispose(std::unique_ptr<Tables>(old));
+  });
+  session_.SetWanted(std::move(tables), last_ticket_);
   if (!behind_since_.has_value()) behind_since_ = loop_->Now();
   return absl::OkStatus();
 }
 
 void Controller::Impl::EndDrains() {
   if (absl::Now() < next_drain_end_) return;
-  next_drain_end_ = ApplyDrainDeadlines(absl::Now(), &config_);
+  next_drain_end_ = ApplyDrainDeadlines(absl::Now(), config_.get());
   SetProbes();
 }
 
@@ -312,7 +303,7 @@ void Controller::Impl::SetDeadlineTimer() {
   loop_->Cancel(deadline_timer_);
   deadline_timer_ = 0;
   const absl::Duration settle = settling_.NextDeadline() - loop_->Now();
-  const absl::Duration linger = tables_.registry().NextExpiry(LingerLimit(config_)) - loop_->Now();
+  const absl::Duration linger = tables_.registry().NextExpiry(LingerLimit(*config_)) - loop_->Now();
   const absl::Duration hops =
       AwaitsNextHops() ? next_hop_deadline_ - loop_->Now() : absl::InfiniteDuration();
   const absl::Duration step = tables_.compiled().next_step - loop_->Now();
@@ -326,13 +317,12 @@ void Controller::Impl::SetDeadlineTimer() {
     deadline_timer_ = 0;
     EndDrains();
     UpdateSettling();
-    Recompile().IgnoreError();
-    SetDestinations();
+    RecompileSoon();
   });
 }
 
 StateReport Controller::Impl::Report() const {
-  return StateReport{.config = config_,
+  return StateReport{.config = *config_,
                      .compiled = tables_.compiled(),
                      .prober = prober_,
                      .probe_statistics = probe_statistics_,

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "controlplane/background_thread.h"
 #include "controlplane/capacity.h"
 #include "controlplane/commit_wait.h"
 #include "controlplane/compiler/compiler.h"
@@ -33,13 +34,30 @@
 
 namespace guideway {
 
+// Of those in the configuration, and of those that linger: these are no part of what settles or is
+// shown.
+class ProbePlanning {
+ public:
+  // `config` outlives it.
+  ProbePlanning(const v1::Config& config, v1::Config lingering_config,
+                const ProbePlanner::MakePath& make_path, const ProbePlanner::IsPaused& is_paused);
+  // As of ProbePlanner.
+  bool Step() { return configured_.Step() || lingering_.Step(); }
+  ProbePlan Take();
+
+ private:
+  const v1::Config lingering_config_;
+  ProbePlanner configured_;
+  ProbePlanner lingering_;
+};
+
 class Controller::Impl {
  public:
   Impl(EventLoop* loop, Options options);
   ~Impl();
 
   absl::Status Start();
-  void SetConfig(const v1::Config& config, CommitDone done);
+  void SetConfig(std::shared_ptr<v1::Config> config, CommitDone done);
   void PrepareEnd() {
     commit_.Stop();
     verdict_keeper_.KeepNow();
@@ -83,7 +101,12 @@ class Controller::Impl {
   ResolvedNextHop NextHopOf(const IpAddress& backend) const;
   void OnHealth(const std::string& key);
   void OnDataplane();
+  // In turns, if there are many. Tables wait for it: they need to know who settles.
   void SetProbes();
+  void PlanProbes();
+  void ApplyProbes(const std::shared_ptr<const ProbePlan>& plan, int step, absl::Duration end);
+  void Later(EventLoop::WorkName work, std::function<void()> step);
+  // Next hops for all that is in the tables: also of those backends that linger.
   void SetDestinations();
   bool UpdateSettling();
   bool AwaitsNextHops();
@@ -92,15 +115,12 @@ class Controller::Impl {
     tables_.AllChanged();
     UpdateSoon();
   }
-  // Brings the tables up to date with what is noted as changed. Why they are not on their way to
-  // the data plane; ok if they are.
-  absl::Status Update();
-  absl::Status Recompile() {
-    tables_.AllChanged();
-    return Update();
-  }
+  // A turn of bringing the tables up to date with what is noted as changed.
+  void Update();
+  // Why the tables are not on their way to the data plane; ok if they are.
+  absl::Status Send();
   CompilerInput MakeInput() const;
-  CommitDone WithWarnings(v1::Config before, CommitDone done) const;
+  CommitDone WithWarnings(std::shared_ptr<const v1::Config> before, CommitDone done);
   void EndDrains();
   void SetDeadlineTimer();
   void KeepCountersFresh();
@@ -112,9 +132,10 @@ class Controller::Impl {
   const Options options_;
   // Posted closures hold it: false once this object is gone.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  BackgroundThread background_;
   Events events_;
   bool has_config_ = false;
-  v1::Config config_;  // drains that are over: disabled
+  std::shared_ptr<v1::Config> config_ = std::make_shared<v1::Config>();  // ended drains: disabled
   absl::Time next_drain_end_ = absl::InfiniteFuture();
   uint64_t config_epoch_ = 1;
   TableKeeper tables_;
@@ -138,6 +159,8 @@ class Controller::Impl {
   std::shared_ptr<const channel::CountersRegion> counters_;
   uint64_t counted_instance_ = 0;                 // of the data plane whose flows were counted last
   std::shared_ptr<const Tables> counted_tables_;  // in force when they were read
+  std::unique_ptr<ProbePlanning> planning_;       // null: probes are as configured
+  uint64_t plan_ = 0;                             // tells the newest plan from those given up
   bool update_posted_ = false;
   uint64_t last_ticket_ = 0;  // of the tables given to the session last
   // Since when tables have waited to come into force, as EventLoop::Now(); absent: none do.

@@ -42,10 +42,12 @@ void Controller::Impl::ObserveLingering() {
 }
 
 // Says with the outcome what of the change gets no flows.
-CommitDone Controller::Impl::WithWarnings(v1::Config before, CommitDone done) const {
+CommitDone Controller::Impl::WithWarnings(std::shared_ptr<const v1::Config> before,
+                                          CommitDone done) {
   if (done == nullptr) return nullptr;
-  return [this, before = std::move(before), done = std::move(done)](CommitOutcome outcome) {
-    outcome.warnings = unreachable_.Warnings(before, config_);
+  return [this, before = std::move(before), done = std::move(done)](CommitOutcome outcome) mutable {
+    outcome.warnings = unreachable_.Warnings(*before, *config_);
+    background_.Dispose(std::move(before));
     done(outcome);
   };
 }

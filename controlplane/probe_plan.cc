@@ -27,15 +27,6 @@ struct ProbedVips {
   }
 };
 
-std::map<std::string, ProbedVips> VipsByPool(const v1::Config& config) {
-  std::map<std::string, ProbedVips> vips;
-  for (const v1::Vip& vip : config.vips()) {
-    const auto address = IpAddress::Parse(vip.address());
-    if (address.ok()) vips[vip.pool()].Add(*address);
-  }
-  return vips;
-}
-
 ProbeKind KindOf(v1::ProbeType type) {
   switch (type) {
     case v1::HTTP_GET:
@@ -91,41 +82,71 @@ ProbeTarget MakeTarget(const v1::Probe& probe, const IpAddress& address) {
 
 }  // namespace
 
-ProbePlan MakeProbePlan(
-    const v1::Config& config,
-    const std::function<std::shared_ptr<ProbePath>(const TunnelTarget&)>& make_path,
-    const std::function<bool(const std::string& pool)>& is_paused) {
-  ProbePlan plan;
-  std::map<std::string, ProbedVips> vips = VipsByPool(config);
-  for (const v1::Pool& pool : config.pools()) {
-    std::set<std::string>& probed = plan.keys_by_pool[pool.name()];
-    const std::vector<const v1::Probe*> probes = ProbesOf(pool);
-    for (const v1::Backend& backend : pool.backends()) {
-      const auto address = IpAddress::Parse(backend.address());
-      if (!address.ok() || backend.state() == v1::DISABLED) continue;
-      const std::optional<IpAddress> vip = vips[pool.name()].For(*address);
-      BackendProbes targets;
-      targets.any_suffices = pool.probes_needed() == v1::ANY_PROBE;
-      targets.paused = is_paused(pool.name());
-      for (const v1::Probe* probe : probes) {
-        ProbeTarget target = MakeTarget(*probe, *address);
-        if (probe->via() == v1::PROBE_TUNNEL) {
-          if (!vip.has_value()) continue;
-          target.request.address = *vip;
-          target.request.via = make_path(
-              {.backend = *address, .vip = *vip, .delivery = DeliveryTo(*address, pool, config)});
-          plan.uses_tunnel = true;
-        }
-        targets.probes.push_back(std::move(target));
-      }
-      if (targets.probes.empty()) continue;
-      const std::string key = BackendKey(pool.name(), backend.name(), backend.address());
-      plan.targets.emplace(key, std::move(targets));
-      plan.pool_of_key[key] = pool.name();
-      probed.insert(key);
+struct ProbePlanner::Vips {
+  explicit Vips(const v1::Config& config) {
+    for (const v1::Vip& vip : config.vips()) {
+      const auto address = IpAddress::Parse(vip.address());
+      if (address.ok()) by_pool[vip.pool()].Add(*address);
     }
   }
-  return plan;
+  std::optional<IpAddress> Of(const std::string& pool, const IpAddress& backend) const {
+    const auto found = by_pool.find(pool);
+    if (found == by_pool.end()) return std::nullopt;
+    return found->second.For(backend);
+  }
+
+  std::map<std::string, ProbedVips> by_pool;
+};
+
+ProbePlanner::ProbePlanner(const v1::Config& config, MakePath make_path, IsPaused is_paused)
+    : config_(config),
+      make_path_(std::move(make_path)),
+      is_paused_(std::move(is_paused)),
+      vips_(std::make_unique<const Vips>(config)) {}
+ProbePlanner::~ProbePlanner() = default;
+
+bool ProbePlanner::Step() {
+  if (next_ == config_.pools_size()) return false;
+  const v1::Pool& pool = config_.pools(next_++);
+  plan_.keys_by_pool[pool.name()];  // also one without
+  const std::vector<const v1::Probe*> probes = ProbesOf(pool);
+  for (const v1::Backend& backend : pool.backends()) {
+    if (backend.state() != v1::DISABLED) AddBackend(pool, backend, probes);
+  }
+  return true;
+}
+
+void ProbePlanner::AddBackend(const v1::Pool& pool, const v1::Backend& backend,
+                              const std::vector<const v1::Probe*>& probes) {
+  const auto address = IpAddress::Parse(backend.address());
+  if (!address.ok()) return;
+  const std::optional<IpAddress> vip = vips_->Of(pool.name(), *address);
+  BackendProbes targets;
+  targets.any_suffices = pool.probes_needed() == v1::ANY_PROBE;
+  targets.paused = is_paused_(pool.name());
+  for (const v1::Probe* probe : probes) {
+    ProbeTarget target = MakeTarget(*probe, *address);
+    if (probe->via() == v1::PROBE_TUNNEL) {
+      if (!vip.has_value()) continue;
+      target.request.address = *vip;
+      target.request.via = make_path_(
+          {.backend = *address, .vip = *vip, .delivery = DeliveryTo(*address, pool, config_)});
+      plan_.uses_tunnel = true;
+    }
+    targets.probes.push_back(std::move(target));
+  }
+  if (targets.probes.empty()) return;
+  const std::string key = BackendKey(pool.name(), backend.name(), backend.address());
+  plan_.targets.emplace(key, std::move(targets));
+  plan_.pool_of_key[key] = pool.name();
+  plan_.keys_by_pool[pool.name()].insert(key);
+}
+
+ProbePlan MakeProbePlan(const v1::Config& config, const ProbePlanner::MakePath& make_path,
+                        const ProbePlanner::IsPaused& is_paused) {
+  ProbePlanner planner(config, make_path, is_paused);
+  while (planner.Step()) continue;
+  return planner.Take();
 }
 
 }  // namespace guideway

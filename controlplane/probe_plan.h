@@ -1,6 +1,6 @@
 // What a configuration says of probes, as the prober and the settling rule take it.
 //
-// Thread safety: a pure function and its value.
+// Thread safety: one thread.
 #ifndef GUIDEWAY_CONTROLPLANE_PROBE_PLAN_H_
 #define GUIDEWAY_CONTROLPLANE_PROBE_PLAN_H_
 
@@ -9,6 +9,8 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "controlplane/health/prober.h"
 #include "controlplane/tunnel/probe_tunnel.h"
@@ -24,13 +26,39 @@ struct ProbePlan {
   bool uses_tunnel = false;
 };
 
-// `config` is valid and has its defaults. Backends that are disabled are not probed, nor those that
-// would be through the tunnel while no VIP leads to their pool. `make_path` makes the way of a
-// probe through the tunnel; `is_paused` says of which pools probes are paused.
-ProbePlan MakeProbePlan(
-    const v1::Config& config,
-    const std::function<std::shared_ptr<ProbePath>(const TunnelTarget&)>& make_path,
-    const std::function<bool(const std::string& pool)>& is_paused);
+// Makes the plan pool by pool, so that whoever has thousands can stop in between.
+class ProbePlanner {
+ public:
+  using MakePath = std::function<std::shared_ptr<ProbePath>(const TunnelTarget&)>;
+  using IsPaused = std::function<bool(const std::string& pool)>;
+
+  // `config` is valid, has its defaults and outlives the planner. Backends that are disabled are
+  // not probed, nor those that would be through the tunnel while no VIP leads to their pool.
+  // `make_path` makes the way of a probe through the tunnel; `is_paused` says of which pools probes
+  // are paused.
+  ProbePlanner(const v1::Config& config, MakePath make_path, IsPaused is_paused);
+  ~ProbePlanner();
+
+  // One more pool; false: all are in.
+  bool Step();
+  ProbePlan Take() { return std::move(plan_); }
+
+ private:
+  struct Vips;
+  void AddBackend(const v1::Pool& pool, const v1::Backend& backend,
+                  const std::vector<const v1::Probe*>& probes);
+
+  const v1::Config& config_;
+  const MakePath make_path_;
+  const IsPaused is_paused_;
+  const std::unique_ptr<const Vips> vips_;
+  int next_ = 0;  // pool
+  ProbePlan plan_;
+};
+
+// All at once.
+ProbePlan MakeProbePlan(const v1::Config& config, const ProbePlanner::MakePath& make_path,
+                        const ProbePlanner::IsPaused& is_paused);
 
 }  // namespace guideway
 

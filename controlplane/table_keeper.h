@@ -1,17 +1,24 @@
 // The tables that follow from configuration, health and next hops, kept up to date.
 //
 // Changes are noted as they come; Update() compiles what they touch and no more: the pools whose
-// backends' health has changed, or everything. Indices of backends and VIPs are on disk before
-// tables that use them are handed out. Thread safety: one thread.
+// backends' health has changed, or everything. Both in turns, and large tables on the background
+// thread, so that the event loop is never kept for long. While everything is compiled, changes of
+// health wait for it, and all are in what follows. A newer configuration takes the place of one
+// that is being compiled. Indices of backends and VIPs are on disk before tables that use them are
+// handed out. Thread safety: loop thread only.
 #ifndef GUIDEWAY_CONTROLPLANE_TABLE_KEEPER_H_
 #define GUIDEWAY_CONTROLPLANE_TABLE_KEEPER_H_
 
 #include <functional>
 #include <map>
+#include <memory>
+#include <set>
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "controlplane/background_thread.h"
 #include "controlplane/compiler/backend_registry.h"
 #include "controlplane/compiler/compiler.h"
 #include "controlplane/compiler/pool_queue.h"
@@ -21,28 +28,41 @@ namespace guideway {
 
 class TableKeeper {
  public:
-  // `directory`: where the indices of backends and VIPs are kept.
-  explicit TableKeeper(const std::string& directory);
+  // `directory`: where the indices of backends and VIPs are kept. `background` outlives it.
+  // `on_progress`: what was done in the background is there, Update() goes on.
+  TableKeeper(const std::string& directory, BackgroundThread* background,
+              std::function<void()> on_progress);
 
   // Reads the kept indices at `now` (EventLoop::Now()). What cannot be used is a damage() and
   // forgotten.
   void Load(absl::Duration now);
 
-  void ConfigChanged(const v1::Config& config);
+  // Called, before tables are made, when all backends have their indices.
+  void SetOnRegistered(std::function<void()> on_registered) {
+    compiler_.SetOnRegistered(std::move(on_registered));
+  }
+
+  // Gives up what is being compiled.
+  void ConfigChanged(std::shared_ptr<const v1::Config> config);
   // Anything but health.
   void AllChanged() { all_changed_ = true; }
   // The health of a backend of `pool`, at `now` (monotonic).
   void HealthChanged(const std::string& pool, absl::Duration now);
-  bool all_changed() const { return all_changed_; }
-  // There is something to do for Update().
-  bool changed() const { return all_changed_ || !health_changed_.empty(); }
+  // There is something to do for Update() now.
+  bool changed() const;
+  // What has changed is not in compiled() yet, or not all of it.
+  bool behind() const {
+    return compiling_all() || built_ || !health_changed_.empty() || compiler_.IsBuildingAny();
+  }
+  // Everything is being compiled, or has to be.
+  bool compiling_all() const { return all_changed_ || stage_ != Stage::kIdle; }
 
-  // Compiles what has changed. Of pools whose health has changed one at least, and more until
-  // `time_is_up` says so; changed() tells whether some are left. After an error all counts as
-  // changed. `on_compiled` is called for each pool after it was.
-  absl::Status Update(const CompilerInput& input,
-                      const std::function<void(const v1::Pool&)>& on_compiled,
-                      const std::function<bool()>& time_is_up);
+  // Goes on compiling what has changed until `time_is_up`, by one step at least. True: compiled()
+  // is new. After an error all counts as changed. `on_compiled` is called for each pool after it
+  // was.
+  absl::StatusOr<bool> Update(const CompilerInput& input,
+                              const std::function<void(const v1::Pool&)>& on_compiled,
+                              const std::function<bool()>& time_is_up);
 
   const Compiled& compiled() const { return compiled_; }
   const BackendRegistry& registry() const { return registry_; }
@@ -61,19 +81,42 @@ class TableKeeper {
   const UpdateLatency& latency() const { return latency_; }
 
  private:
-  absl::Status CompileAll(const CompilerInput& input);
+  // Of compiling everything: tables, their indices' files, what follows for each pool.
+  enum class Stage : uint8_t { kIdle, kCompiling, kPrinting, kWriting, kFollowing };
+  using OnCompiled = std::function<void(const v1::Pool&)>;
+  using TimeIsUp = std::function<bool()>;
 
-  KeptState state_;
-  KeptState vip_state_;
+  void BeginAll();
+  absl::StatusOr<bool> UpdateAll(const CompilerInput& input, const OnCompiled& on_compiled,
+                                 const TimeIsUp& time_is_up);
+  absl::StatusOr<bool> UpdatePools(const CompilerInput& input, const OnCompiled& on_compiled,
+                                   const TimeIsUp& time_is_up);
+  void PrintSome();
+  void WriteFiles(std::string backends, std::string vips);
+  void TakeCompiled();
+
+  BackgroundThread* const background_;
+  const std::function<void()> on_progress_;
+  // Once loaded, the background thread's.
+  const std::shared_ptr<KeptState> state_;
+  const std::shared_ptr<KeptState> vip_state_;
   BackendRegistry registry_;
   Compiler compiler_;
+  std::shared_ptr<const v1::Config> config_;
   Compiled compiled_;
-  bool all_changed_ = true;                    // since the last Update()
-  PoolQueue health_changed_;                   // likewise
+  Stage stage_ = Stage::kIdle;
+  bool all_changed_ = true;                    // since the last compilation of everything began
+  PoolQueue health_changed_;                   // since the pool was compiled
+  std::set<std::string> built_late_;           // changed while their table is being built
+  bool built_ = false;                         // some table of UpdateHealth() is there
   std::map<std::string, int> pool_positions_;  // by name, in the configuration
+  std::string printed_, printed_up_to_;
+  uint64_t round_ = 0;  // tells the newest compilation from those that were given up
+  int followed_ = 0;    // pools
   std::string problem_;
-  std::string damage_;      // of what is kept of backends, beyond repair
-  std::string vip_damage_;  // likewise of VIPs
+  std::string damage_;                     // of what is kept of backends
+  std::string vip_damage_;                 // likewise of VIPs
+  bool lost_ = false, vips_lost_ = false;  // it was beyond repair
   UpdateLatency latency_;
 };
 

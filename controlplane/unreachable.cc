@@ -8,22 +8,24 @@
 #include "glog/logging.h"
 
 namespace guideway {
-void UnreachableBackends::Update(const v1::Config& config, const Compiled& compiled) {
-  std::map<std::string, Backend> now;
-  for (const v1::Pool& pool : config.pools()) {
-    for (const v1::Backend& backend : pool.backends()) {
-      if (backend.state() == v1::DISABLED) continue;
-      const std::string key = BackendKey(pool.name(), backend.name(), backend.address());
-      const auto found = compiled.backends.find(key);
-      if (found == compiled.backends.end() || !found->second.unreachable) continue;
-      // While a way that has come back is watched, what was wrong before says more.
-      const auto before = backends_.find(key);
-      const std::string& reason = found->second.reachable && before != backends_.end()
-                                      ? before->second.reason
-                                      : found->second.next_hop;
-      now.emplace(key, Backend{pool.name(), backend.name(), reason});
-    }
+
+void UnreachableBackends::See(const v1::Pool& pool, const Compiled& compiled) {
+  for (const v1::Backend& backend : pool.backends()) {
+    if (backend.state() == v1::DISABLED) continue;
+    const std::string key = BackendKey(pool.name(), backend.name(), backend.address());
+    const auto found = compiled.backends.find(key);
+    if (found == compiled.backends.end() || !found->second.unreachable) continue;
+    // While a way that has come back is watched, what was wrong before says more.
+    const auto before = backends_.find(key);
+    const std::string& reason = found->second.reachable && before != backends_.end()
+                                    ? before->second.reason
+                                    : found->second.next_hop;
+    now_.emplace(key, Backend{pool.name(), backend.name(), reason});
   }
+}
+
+void UnreachableBackends::EndRound() {
+  const std::map<std::string, Backend> now = std::exchange(now_, {});
   for (const auto& [key, backend] : now) {
     LOG_IF(WARNING, !backends_.contains(key))
         << "backend " << key << " cannot be reached: " << backend.reason;
@@ -31,7 +33,7 @@ void UnreachableBackends::Update(const v1::Config& config, const Compiled& compi
   for (const auto& [key, backend] : backends_) {
     LOG_IF(INFO, !now.contains(key)) << "backend " << key << " can be reached again, or is gone";
   }
-  backends_ = std::move(now);
+  backends_ = now;
 }
 
 std::vector<std::string> UnreachableBackends::Warnings(const v1::Config& before,

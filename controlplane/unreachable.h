@@ -16,10 +16,13 @@ namespace guideway {
 
 class UnreachableBackends {
  public:
-  // After tables were compiled; logs who is unreachable now and who is no longer.
-  void Update(const v1::Config& config, const Compiled& compiled);
+  // After tables were compiled, for each pool of the configuration; then EndRound() logs who is
+  // unreachable now and who is no longer. A new configuration begins the round anew.
+  void See(const v1::Pool& pool, const Compiled& compiled);
+  void EndRound();
+  void BeginRound() { now_.clear(); }
   // What somebody should hear who has just replaced `before` by `config`: a line for each backend
-  // of a pool that has changed. After Update().
+  // of a pool that has changed. After EndRound().
   std::vector<std::string> Warnings(const v1::Config& before, const v1::Config& config) const;
 
  private:
@@ -28,6 +31,7 @@ class UnreachableBackends {
     std::string name;
     std::string reason;
   };
+  std::map<std::string, Backend> now_;       // of the round going on
   std::map<std::string, Backend> backends_;  // by key; disabled ones are not among them
 };
 

@@ -13,13 +13,6 @@ void UpdateLatency::Compiled(const std::string& pool) {
   changed_.erase(found);
 }
 
-void UpdateLatency::CompiledAll() {
-  for (const auto& [pool, times] : changed_) {
-    compiled_.insert(compiled_.end(), times.begin(), times.end());
-  }
-  changed_.clear();
-}
-
 void UpdateLatency::Sent(uint64_t ticket) {
   for (const absl::Duration changed : compiled_) sent_.push_back({ticket, changed});
   compiled_.clear();

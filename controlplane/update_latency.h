@@ -22,7 +22,6 @@ class UpdateLatency {
   void Changed(const std::string& pool, absl::Duration now) { changed_[pool].push_back(now); }
   // The pool's tables have been made anew; they go out with the next Sent().
   void Compiled(const std::string& pool);
-  void CompiledAll();
   // What was compiled so far is on its way as the tables of `ticket`.
   void Sent(uint64_t ticket);
   // The tables of `ticket`, and all before them, are in force since then.

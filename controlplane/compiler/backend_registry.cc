@@ -2,6 +2,7 @@
 #include "controlplane/compiler/backend_registry.h"
 
 #include <algorithm>
+#include <iterator>
 #include <tuple>
 #include <utility>
 
@@ -125,35 +126,50 @@ absl::Status BackendRegistry::ParseLine(const std::vector<std::string>& words) {
   return absl::OkStatus();
 }
 
-std::string BackendRegistry::Print() const {
-  std::string text =
-      absl::StrCat(kFirstLine, "\nboot ", boot_, "\nfirst ", first_incarnation_, "\n");
-  for (const auto& [index, incarnation] : last_incarnation_) {
-    absl::StrAppend(&text, "free ", index, " ", incarnation, "\n");
+std::optional<std::string> BackendRegistry::PrintPart(const std::string& after, size_t count,
+                                                      std::string* text) const {
+  if (text->empty()) {
+    *text = absl::StrCat(kFirstLine, "\nboot ", boot_, "\nfirst ", first_incarnation_, "\n");
+    for (const auto& [index, incarnation] : last_incarnation_) {
+      absl::StrAppend(text, "free ", index, " ", incarnation, "\n");
+    }
   }
-  for (const auto& [key, record] : records_) {
+  for (auto it = records_.upper_bound(after); it != records_.end(); ++it) {
+    if (count-- == 0) return std::prev(it)->first;
+    const auto& [key, record] = *it;
     absl::StrAppend(
-        &text, "used ", record.index, " ", record.incarnation, " ",
-        record.keeps_known_flows ? 1 : 0, " ", record.delivery.ToString(), " ",
+        text, "used ", record.index, " ", record.incarnation, " ", record.keeps_known_flows ? 1 : 0,
+        " ", record.delivery.ToString(), " ",
         record.lingers() ? std::max<int64_t>(absl::ToInt64Milliseconds(record.removed_at), 1) : 0,
         " ", key, "\n");
   }
-  return text;
+  return std::nullopt;
 }
 
 absl::Status BackendRegistry::Save(KeptState* state) {
   if (!dirty_) return absl::OkStatus();
-  GW_RETURN_IF_ERROR(state->Write(Print()));
+  std::string text;
+  PrintPart("", records_.size(), &text);
+  GW_RETURN_IF_ERROR(state->Write(text));
   dirty_ = false;
   return absl::OkStatus();
 }
 
 void BackendRegistry::Retain(const std::set<std::string>& keys, absl::Duration now,
                              absl::Duration limit) {
+  RetainPart(keys, now, limit, "", records_.size());
+}
+
+std::optional<std::string> BackendRegistry::RetainPart(const std::set<std::string>& keys,
+                                                       absl::Duration now, absl::Duration limit,
+                                                       const std::string& after, size_t count) {
   now_ = now;
-  lingering_.clear();
-  for (auto it = records_.begin(); it != records_.end();) {
+  if (after.empty()) lingering_.clear();
+  std::string last = after;
+  for (auto it = records_.upper_bound(after); it != records_.end();) {
+    if (count-- == 0) return last;
     const auto record = it++;
+    last = record->first;
     if (keys.contains(record->first)) continue;
     if (!record->second.lingers()) {
       record->second.removed_at = now;
@@ -165,6 +181,7 @@ void BackendRegistry::Retain(const std::set<std::string>& keys, absl::Duration n
     }
     lingering_.emplace(record->second.address, record->first);
   }
+  return std::nullopt;
 }
 
 bool BackendRegistry::HasLingeredEnough(const Record& record, absl::Duration limit) const {

@@ -75,10 +75,22 @@ class BackendRegistry {
   absl::Status Load(KeptState* state, absl::Duration now, const std::string& boot);
   // Keeps it if something has changed since the last Load() or Save().
   absl::Status Save(KeptState* state);
+  // The same in parts, since it takes long: while dirty(), the text by PrintPart(), which goes on
+  // behind the key `after` by at most `count` records and returns the key to go on from (nullopt:
+  // all is in); then KeptState::Write() on any thread, and SetSaved().
+  bool dirty() const { return dirty_; }
+  std::optional<std::string> PrintPart(const std::string& after, size_t count,
+                                       std::string* text) const;
+  void SetSaved() { dirty_ = false; }
 
   // Puts the configuration's backends in force: whoever is not in `keys` begins to linger at `now`,
   // and whoever has lingered long enough, or for `limit`, is forgotten.
   void Retain(const std::set<std::string>& keys, absl::Duration now, absl::Duration limit);
+  // The same for at most `count` records behind the key `after` (empty: from the first one).
+  // Returns the key to go on from; nullopt: all are done.
+  std::optional<std::string> RetainPart(const std::set<std::string>& keys, absl::Duration now,
+                                        absl::Duration limit, const std::string& after,
+                                        size_t count);
   // The record of a backend of the configuration; allocates an index or revives a lingering one. If
   // all are taken one that lingers gives way: first those without flows, then who has done so
   // longest. ResourceExhausted: none does.
@@ -110,7 +122,6 @@ class BackendRegistry {
 
  private:
   absl::Status Parse(const std::string& text);
-  std::string Print() const;
   absl::Status ParseHead(const std::vector<std::string>& lines, size_t* first_record);
   absl::Status ParseLine(const std::vector<std::string>& words);
   void Free(std::map<std::string, Record>::iterator record);

@@ -7,13 +7,14 @@
 #include "absl/strings/str_cat.h"
 #include "controlplane/compiler/egress.h"
 #include "controlplane/compiler/quic.h"
-#include "controlplane/compiler/roles.h"
 #include "lib/base/status.h"
 #include "lib/hash/flow_hash.h"
 #include "lib/hash/maglev.h"
 
 namespace guideway {
 namespace {
+
+constexpr int kRecordsOfStep = 200;
 
 absl::Duration DurationOf(const google::protobuf::Duration& duration) {
   return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
@@ -168,21 +169,19 @@ void IndexAllocator::Retain(const std::set<std::string>& keys) {
       ++it;
       continue;
     }
-    taken_.erase(it->second);
+    free_.insert(it->second);
     it = indices_.erase(it);
   }
 }
 
+// The lowest that is free.
 uint32_t IndexAllocator::Use(const std::string& key) {
   const auto [it, is_new] = indices_.try_emplace(key, 0);
   if (!is_new) return it->second;
-  uint32_t candidate = 0;
-  for (const uint32_t taken : taken_) {
-    if (taken != candidate) break;
-    ++candidate;
-  }
-  taken_.insert(candidate);
-  return it->second = candidate;
+  if (free_.empty()) return it->second = end_++;
+  it->second = *free_.begin();
+  free_.erase(free_.begin());
+  return it->second;
 }
 
 absl::Duration LingerLimit(const v1::Config& config) {
@@ -191,10 +190,12 @@ absl::Duration LingerLimit(const v1::Config& config) {
 
 std::set<std::string> BackendKeys(const v1::Config& config) {
   std::set<std::string> keys;
-  for (const v1::Pool& pool : config.pools()) {
-    for (const v1::Backend& backend : pool.backends()) keys.insert(KeyOf(pool, backend));
-  }
+  for (const v1::Pool& pool : config.pools()) AddBackendKeys(pool, &keys);
   return keys;
+}
+
+void AddBackendKeys(const v1::Pool& pool, std::set<std::string>* keys) {
+  for (const v1::Backend& backend : pool.backends()) keys->insert(KeyOf(pool, backend));
 }
 
 const v1::Port* StaticGatewayPort(const v1::Config& config) {
@@ -204,73 +205,36 @@ const v1::Port* StaticGatewayPort(const v1::Config& config) {
   return nullptr;
 }
 
-absl::StatusOr<Compiled> Compiler::Compile(const CompilerInput& input) {
-  const v1::Config& config = *input.config;
-  Compiled result;
-  result.tables.globals = CompileGlobals(config);
-  registry_->Retain(BackendKeys(config), input.steady_now, LingerLimit(config));
-  for (const v1::Pool& pool : config.pools()) {
-    for (const v1::Backend& backend : pool.backends()) {
-      GW_ASSIGN_OR_RETURN(const IpAddress address, IpAddress::Parse(backend.address()));
-      const auto record =
-          registry_->Use(KeyOf(pool, backend), address, DeliveryTo(address, pool, config));
-      if (!record.ok()) return record.status();
-    }
-  }
-  const std::set<uint16_t> gone = GoneSinceLast();
-  std::set<std::string> pool_names, vip_names;
-  for (const v1::Pool& pool : config.pools()) pool_names.insert(pool.name());
-  for (const v1::Vip& vip : config.vips()) vip_names.insert(vip.name());
-  pool_indices_.Retain(pool_names);
-  vips_.Retain(vip_names);
-  const auto is_gone = [&](const auto& entry) { return !pool_names.contains(entry.first); };
-  std::erase_if(slots_, is_gone);
-  std::erase_if(slow_starts_, is_gone);
-  next_hops_used_.clear();
-  reachability_.BeginRound(input.steady_now);
-  for (const v1::Pool& pool : config.pools()) {
-    absl::Status done = PlacePool(input, pool, &result);
-    if (done.ok()) done = AssignSlots(input, pool, gone, &result);
-    GW_RETURN_IF_ERROR(Annotate(done, absl::StrCat("pool ", pool.name())));
-  }
-  GW_RETURN_IF_ERROR(PlaceLingering(input, &result));
-  next_hop_indices_.Retain(next_hops_used_);
-  reachability_.EndRound();
-  result.next_step = std::min(result.next_step, reachability_.NextStep());
-  for (const v1::Vip& vip : config.vips()) {
-    channel::VipBody body = {};
-    body.index = vips_.Use(vip.name());
-    body.pool = pool_indices_.Use(vip.pool());
-    GW_ASSIGN_OR_RETURN(body.address, IpAddress::Parse(vip.address()));
-    body.port = Be16(static_cast<uint16_t>(vip.port()));
-    body.protocol = static_cast<uint8_t>(vip.protocol());
-    body.max_segment_size = static_cast<uint16_t>(vip.max_segment_size());
-    SetTimeouts(vip.flow_timeouts(), &body);
-    result.tables.vips.Set(body.index, body);
-    result.vip_indices[vip.name()] = body.index;
-    GW_RETURN_IF_ERROR(CompileQuicLbs(vip, body.index, &result.tables));
-  }
-  last_incarnations_.clear();
-  for (const auto& [key, record] : registry_->records()) {
-    last_incarnations_[record.index] = record.incarnation;
-  }
-  return result;
+void Compiler::Begin(std::shared_ptr<const v1::Config> config) {
+  job_ = std::make_shared<Job>();
+  updates_ = std::make_shared<Updates>();
+  job_->result.tables.globals = CompileGlobals(*config);
+  job_->config = std::move(config);
 }
 
-std::set<uint16_t> Compiler::GoneSinceLast() const {
-  std::map<uint16_t, uint16_t> now;
-  for (const auto& [key, record] : registry_->records()) now[record.index] = record.incarnation;
-  std::set<uint16_t> gone;
-  for (const auto& [index, incarnation] : last_incarnations_) {
-    const auto found = now.find(index);
-    if (found == now.end() || found->second != incarnation) gone.insert(index);
+absl::Status Compiler::Register(const CompilerInput& input, const v1::Pool& pool) {
+  for (const v1::Backend& backend : pool.backends()) {
+    GW_ASSIGN_OR_RETURN(const IpAddress address, IpAddress::Parse(backend.address()));
+    const auto record =
+        registry_->Use(KeyOf(pool, backend), address, DeliveryTo(address, pool, *input.config));
+    if (!record.ok()) return record.status();
   }
-  return gone;
+  return absl::OkStatus();
 }
 
-absl::Status Compiler::UpdateHealth(const CompilerInput& input, const v1::Pool& pool,
-                                    Compiled* compiled) {
-  return Annotate(AssignSlots(input, pool, {}, compiled), absl::StrCat("pool ", pool.name()));
+absl::Status Compiler::PlaceVip(const v1::Vip& vip) {
+  Compiled& result = job_->result;
+  channel::VipBody body = {};
+  body.index = vips_.Use(vip.name());
+  body.pool = pool_indices_.Use(vip.pool());
+  GW_ASSIGN_OR_RETURN(body.address, IpAddress::Parse(vip.address()));
+  body.port = Be16(static_cast<uint16_t>(vip.port()));
+  body.protocol = static_cast<uint8_t>(vip.protocol());
+  body.max_segment_size = static_cast<uint16_t>(vip.max_segment_size());
+  SetTimeouts(vip.flow_timeouts(), &body);
+  result.tables.vips.Set(body.index, body);
+  result.vip_indices[vip.name()] = body.index;
+  return CompileQuicLbs(vip, body.index, &result.tables);
 }
 
 absl::Status Compiler::PlacePool(const CompilerInput& input, const v1::Pool& pool,
@@ -283,7 +247,7 @@ absl::Status Compiler::PlacePool(const CompilerInput& input, const v1::Pool& poo
     view.index = record.index;
     GW_ASSIGN_OR_RETURN(const Way way,
                         PlaceBackend(input, record, &backend, pool_index, &next_hop_indices_,
-                                     &next_hops_used_, &result->tables));
+                                     &job_->next_hops_used, &result->tables));
     view.next_hop = way.text;
     view.reachable = way.sight == Reachability::Sight::kReachable;
     const auto verdict = reachability_.See(record.address, record.delivery, way.sight);
@@ -293,70 +257,91 @@ absl::Status Compiler::PlacePool(const CompilerInput& input, const v1::Pool& poo
   return absl::OkStatus();
 }
 
-absl::Status Compiler::AssignSlots(const CompilerInput& input, const v1::Pool& pool,
-                                   const std::set<uint16_t>& gone, Compiled* result) {
-  std::vector<std::string> keys;
+Compiler::Assignment Compiler::Assign(const CompilerInput& input, const v1::Pool& pool,
+                                      const std::set<uint16_t>& gone, const Compiled& compiled) {
+  Assignment made{.pool = &pool, .keys = {}, .roles = {}, .next_step = {}, .build = {}};
   std::vector<BackendCondition> conditions;
   for (const v1::Backend& backend : pool.backends()) {
-    keys.push_back(KeyOf(pool, backend));
-    const CompiledBackend& view = result->backends.at(keys.back());
-    conditions.push_back({.health = input.health(keys.back()),
-                          .ejected = input.is_ejected && input.is_ejected(keys.back()),
+    made.keys.push_back(KeyOf(pool, backend));
+    const std::string& key = made.keys.back();
+    const CompiledBackend& view = compiled.backends.at(key);
+    conditions.push_back({.health = input.health(key),
+                          .ejected = input.is_ejected && input.is_ejected(key),
                           .unreachable = view.unreachable,
                           .gives_up_flows = view.gives_up_flows});
   }
-  const PoolRoles roles = AssignRoles(pool, conditions, input.is_settling(pool.name()));
+  made.roles = AssignRoles(pool, conditions, input.is_settling(pool.name()));
   std::vector<MaglevBackend> takers;
-  for (size_t i = 0; i < keys.size(); ++i) {
+  for (size_t i = 0; i < made.keys.size(); ++i) {
     const v1::Backend& backend = pool.backends(static_cast<int>(i));
-    BackendRole role = roles.backends[i];
-    if (pool.unhealthy_keeps_flows() || (input.keeps_flows && input.keeps_flows(keys[i]))) {
+    BackendRole& role = made.roles.backends[i];
+    if (pool.unhealthy_keeps_flows() || (input.keeps_flows && input.keeps_flows(made.keys[i]))) {
       role.keeps_known_flows = backend.state() != v1::DISABLED;
     }
-    const uint16_t index = result->backends.at(keys[i]).index;
-    registry_->SetKeepsKnownFlows(keys[i], role.keeps_known_flows);
-    const channel::BackendBody& body = result->tables.backends.at(index);
-    if (body.keeps_known_flows != (role.keeps_known_flows ? 1 : 0)) {
-      channel::BackendBody changed = body;
-      changed.keeps_known_flows = role.keeps_known_flows ? 1 : 0;
-      result->tables.backends.Set(index, changed);
-    }
     if (role.weight == 0) continue;
-    takers.push_back({absl::StrCat(backend.name(), "/", backend.address()), role.weight, index});
+    takers.push_back({absl::StrCat(backend.name(), "/", backend.address()), role.weight,
+                      compiled.backends.at(made.keys[i]).index});
   }
   SlowStart& slow_start = slow_starts_[pool.name()];
   slow_start.Update(DurationOf(pool.slow_start()), input.steady_now, &takers);
-  result->next_step = std::min(result->next_step, slow_start.NextStep());
+  made.next_step = slow_start.NextStep();
+  made.build = slots_[pool.name()].Plan(std::move(takers), pool.table_size(), gone);
+  return made;
+}
+
+absl::Status Compiler::AssignSlots(const Assignment& assignment,
+                                   absl::StatusOr<PoolSlotsBuilder::Built> built,
+                                   Compiled* result) {
+  const v1::Pool& pool = *assignment.pool;
   PoolSlotsBuilder& slots = slots_[pool.name()];
-  GW_RETURN_IF_ERROR(slots.Update(std::move(takers), pool.table_size(), gone));
-  for (const std::string& key : keys) {
-    CompiledBackend& view = result->backends.at(key);
+  if (assignment.build.has_value()) {
+    if (!built.ok()) return built.status();
+    slots.Take(*assignment.build, *std::move(built));
+  }
+  const SlowStart& slow_start = slow_starts_[pool.name()];
+  result->next_step = std::min(result->next_step, assignment.next_step);
+  for (size_t i = 0; i < assignment.keys.size(); ++i) {
+    const BackendRole& role = assignment.roles.backends[i];
+    CompiledBackend& view = result->backends.at(assignment.keys[i]);
+    registry_->SetKeepsKnownFlows(assignment.keys[i], role.keeps_known_flows);
+    const channel::BackendBody& body = result->tables.backends.at(view.index);
+    if (body.keeps_known_flows != (role.keeps_known_flows ? 1 : 0)) {
+      channel::BackendBody changed = body;
+      changed.keeps_known_flows = role.keeps_known_flows ? 1 : 0;
+      result->tables.backends.Set(view.index, changed);
+    }
     view.share = slots.ShareOf(view.index);
     view.slow_start_step = slow_start.StepOf(view.index);
   }
   CompiledPool& compiled = result->pools.at(pool.name());
-  compiled.failed_open = roles.failed_open;
-  compiled.backups_serve = roles.backups_serve;
-  compiled.none_reachable = roles.none_reachable;
+  compiled.failed_open = assignment.roles.failed_open;
+  compiled.backups_serve = assignment.roles.backups_serve;
+  compiled.none_reachable = assignment.roles.none_reachable;
   compiled.digest = slots.digest();
   result->tables.pools.Set(compiled.index, EntryOf(pool, slots.slots()));
   return absl::OkStatus();
 }
 
-absl::Status Compiler::PlaceLingering(const CompilerInput& input, Compiled* result) {
-  for (const auto& [key, record] : registry_->records()) {
+// As many as one step may take.
+absl::Status Compiler::PlaceLingering(const CompilerInput& input) {
+  Compiled& result = job_->result;
+  auto it = registry_->records().upper_bound(job_->after);
+  for (int i = 0; i < kRecordsOfStep && it != registry_->records().end(); ++i, ++it) {
+    const auto& [key, record] = *it;
+    job_->after = key;
     if (!record.lingers()) continue;
     GW_ASSIGN_OR_RETURN(const Way way, PlaceBackend(input, record, nullptr, 0, &next_hop_indices_,
-                                                    &next_hops_used_, &result->tables));
+                                                    &job_->next_hops_used, &result.tables));
     // Sooner than of those in use: it is on its way out, and others are there.
     const auto verdict = reachability_.See(record.address, record.delivery, way.sight);
     if (!record.keeps_known_flows) continue;
-    const bool lost = verdict.unreachable && OthersAreReachable(key, *result);
-    if (!lost && KeepsFlows(input, key, *result)) continue;
-    channel::BackendBody body = result->tables.backends.at(record.index);
+    const bool lost = verdict.unreachable && OthersAreReachable(key, result);
+    if (!lost && KeepsFlows(input, key, result)) continue;
+    channel::BackendBody body = result.tables.backends.at(record.index);
     body.keeps_known_flows = 0;
-    result->tables.backends.Set(record.index, body);
+    result.tables.backends.Set(record.index, body);
   }
+  if (it == registry_->records().end()) NextPhase();
   return absl::OkStatus();
 }
 

@@ -15,8 +15,10 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -25,6 +27,7 @@
 #include "controlplane/compiler/backend_registry.h"
 #include "controlplane/compiler/pool_slots.h"
 #include "controlplane/compiler/reachability.h"
+#include "controlplane/compiler/roles.h"
 #include "controlplane/compiler/slow_start.h"
 #include "controlplane/compiler/tables.h"
 #include "controlplane/compiler/vip_registry.h"
@@ -82,46 +85,139 @@ class IndexAllocator {
 
  private:
   std::map<std::string, uint32_t> indices_;
-  std::set<uint32_t> taken_;
+  std::set<uint32_t> free_;  // below end_
+  uint32_t end_ = 0;
 };
 
 // How long a removed backend lingers at most.
 absl::Duration LingerLimit(const v1::Config& config);
 // The key of each backend of the configuration.
 std::set<std::string> BackendKeys(const v1::Config& config);
+void AddBackendKeys(const v1::Pool& pool, std::set<std::string>* keys);
 // The port whose static gateway takes all destinations; null if there is none.
 const v1::Port* StaticGatewayPort(const v1::Config& config);
 
 class Compiler {
  public:
-  explicit Compiler(BackendRegistry* registry) : registry_(registry) {}
+  // Builds a table elsewhere and calls `done`, later, on the compiler's thread.
+  using BuildDone = std::function<void(absl::StatusOr<PoolSlotsBuilder::Built>)>;
+  using BuildElsewhere = std::function<void(const PoolSlotsBuilder::Build&, BuildDone done)>;
+  using TimeIsUp = std::function<bool()>;
+
+  // `on_built` is called when a table has been built elsewhere: there is something to go on with.
+  explicit Compiler(BackendRegistry* registry, BuildElsewhere build_elsewhere = nullptr,
+                    std::function<void()> on_built = nullptr)
+      : registry_(registry),
+        build_elsewhere_(std::move(build_elsewhere)),
+        on_built_(std::move(on_built)) {}
   // Its owner loads and saves it.
   VipRegistry* vips() { return &vips_; }
 
   // Errors are of configurations that validation lets pass but tables cannot hold.
   absl::StatusOr<Compiled> Compile(const CompilerInput& input);
-  // Brings up to date what the last Compile() came to, after a change of nothing but the health of
-  // backends of `pool`. Costs what this pool costs. After an error only Compile() will do.
-  absl::Status UpdateHealth(const CompilerInput& input, const v1::Pool& pool, Compiled* compiled);
+
+  // The same bit by bit. Begin() gives up what is going on. `config` is what each input's is until
+  // the end. Small tables are built at once in the first Continue(), all others elsewhere.
+  void Begin(std::shared_ptr<const v1::Config> config);
+  void Abandon() { job_.reset(); }
+  bool compiling() const { return job_ != nullptr; }
+  // Goes on, by one step at least, until `time_is_up`, all is done or all that is left is built
+  // elsewhere. `prepare` is called for each pool before its roles are given. True: done, Take() it.
+  // After an error there is no compilation any more.
+  absl::StatusOr<bool> Continue(const CompilerInput& input, const TimeIsUp& time_is_up,
+                                const std::function<void(const v1::Pool&)>& prepare = nullptr);
+  // Whether Continue() would do something now.
+  bool CanContinue() const;
+  // Set before tables are made: backends that get their indices are to be looked up first.
+  void SetOnRegistered(std::function<void()> on_registered) {
+    on_registered_ = std::move(on_registered);
+  }
+  // Holds Continue() back before next hops are needed, while it says true.
+  void SetAwaitsNextHops(std::function<bool()> awaits) { awaits_next_hops_ = std::move(awaits); }
+  Compiled Take();
+
+  // Brings up to date what the last compilation came to, after a change of nothing but the health
+  // of backends of `pool`. Costs what this pool costs. False: its table is being built elsewhere,
+  // ask again after on_built. After an error only compiling all will do.
+  absl::StatusOr<bool> UpdateHealth(const CompilerInput& input, const v1::Pool& pool,
+                                    Compiled* compiled);
+  bool IsBuilding(const std::string& pool) const { return updates_->building.contains(pool); }
+  bool IsBuildingAny() const { return !updates_->building.empty(); }
+  // Of UpdateHealth(): pools whose tables have been built elsewhere since the last call are put in.
+  absl::StatusOr<std::vector<std::string>> TakeBuilt(Compiled* compiled);
 
  private:
+  // A pool whose roles are given, until its table is there.
+  struct Assignment {
+    const v1::Pool* pool = nullptr;
+    std::vector<std::string> keys;  // of its backends
+    PoolRoles roles;
+    absl::Duration next_step;
+    std::optional<PoolSlotsBuilder::Build> build;  // nullopt: the table is there
+  };
+  struct Finished {
+    Assignment assignment;
+    absl::StatusOr<PoolSlotsBuilder::Built> built;
+  };
+  enum class Phase { kKeys, kRetain, kRegister, kNextHops, kPools, kLingering, kVips, kDone };
+  struct Job {
+    std::shared_ptr<const v1::Config> config;
+    Compiled result;
+    Phase phase = Phase::kKeys;
+    int next = 0;       // pool or VIP
+    std::string after;  // key in the registry
+    std::set<std::string> keys;
+    std::set<uint16_t> gone;
+    std::set<std::string> next_hops_used;
+    bool first_turn = true;
+    int building = 0;  // elsewhere
+    std::vector<Finished> finished;
+  };
+
+  // One step; where it got to is in the job. See compilation.cc.
+  absl::Status Step(const CompilerInput& input,
+                    const std::function<void(const v1::Pool&)>& prepare);
+  absl::Status RunSteps(const CompilerInput& input, const TimeIsUp& time_is_up,
+                        const std::function<void(const v1::Pool&)>& prepare);
+  void NextPhase();
+  bool AllPoolsAreAssigned() const;
+  void RetainSome(const CompilerInput& input);
+  absl::Status Register(const CompilerInput& input, const v1::Pool& pool);
+  void BeginPlacing(absl::Duration now);
   // A pool's backends and their next hops.
   absl::Status PlacePool(const CompilerInput& input, const v1::Pool& pool, Compiled* result);
   // Who of it gets what, by health.
-  absl::Status AssignSlots(const CompilerInput& input, const v1::Pool& pool,
-                           const std::set<uint16_t>& gone, Compiled* result);
-  absl::Status PlaceLingering(const CompilerInput& input, Compiled* result);
+  Assignment Assign(const CompilerInput& input, const v1::Pool& pool,
+                    const std::set<uint16_t>& gone, const Compiled& compiled);
+  absl::Status AssignSlots(const Assignment& assignment,
+                           absl::StatusOr<PoolSlotsBuilder::Built> built, Compiled* result);
+  absl::Status PoolStep(const CompilerInput& input, const v1::Pool& pool);
+  absl::Status PlaceLingering(const CompilerInput& input);
+  void EndPlacing();
+  absl::Status PlaceVip(const v1::Vip& vip);
+  bool IsShort(const PoolSlotsBuilder::Build& build) const;
   std::set<uint16_t> GoneSinceLast() const;
 
   BackendRegistry* registry_;
   VipRegistry vips_;
+  const BuildElsewhere build_elsewhere_;  // null: all tables are built at once
+  const std::function<void()> on_built_;
+  std::function<void()> on_registered_;
+  std::function<bool()> awaits_next_hops_;
+  bool at_once_ = false;      // all tables are built at once
+  std::shared_ptr<Job> job_;  // null: none; builds hold it weakly
   IndexAllocator pool_indices_;
   IndexAllocator next_hop_indices_;
   std::map<std::string, PoolSlotsBuilder> slots_;  // by pool name
   std::map<std::string, SlowStart> slow_starts_;   // by pool name
   Reachability reachability_;
-  std::map<uint16_t, uint16_t> last_incarnations_;  // by backend index
-  std::set<std::string> next_hops_used_;            // by the compilation going on
+  std::vector<uint16_t> last_incarnations_;  // by backend index; 0: none
+  // Of UpdateHealth(); replaced by each Begin().
+  struct Updates {
+    std::set<std::string> building;  // pools
+    std::vector<Finished> finished;
+  };
+  std::shared_ptr<Updates> updates_ = std::make_shared<Updates>();
 };
 
 }  // namespace guideway

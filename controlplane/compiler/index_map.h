@@ -2,7 +2,8 @@
 //
 // Values lie in chunks of 64 indices. A copy shares all chunks; Set() and Erase() replace only the
 // chunk that they touch. So copying and comparing tables of many thousand entries costs what has
-// changed, not what there is. Thread safety: a map and its copies belong to one thread.
+// changed, not what there is. Thread safety: a map and its copies belong to one thread;
+// any of them may end on another.
 #ifndef GUIDEWAY_CONTROLPLANE_COMPILER_INDEX_MAP_H_
 #define GUIDEWAY_CONTROLPLANE_COMPILER_INDEX_MAP_H_
 

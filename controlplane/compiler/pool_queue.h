@@ -23,6 +23,10 @@ class PoolQueue {
     waiting_.erase(pool);
     return pool;
   }
+  // Its turn is over before it came.
+  void Remove(const std::string& pool) {
+    if (waiting_.erase(pool) != 0) std::erase(order_, pool);
+  }
   bool empty() const { return order_.empty(); }
   void Clear() {
     order_.clear();

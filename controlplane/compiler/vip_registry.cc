@@ -52,13 +52,17 @@ absl::Status VipRegistry::Parse(const std::string& text) {
   return absl::OkStatus();
 }
 
-absl::Status VipRegistry::Save(KeptState* state) {
-  if (!dirty_) return absl::OkStatus();
+std::string VipRegistry::Print() const {
   std::string text = absl::StrCat(kFirstLine, "\n");
   for (const auto& [name, record] : records_) {
     absl::StrAppend(&text, record.index, " ", record.left, " ", name, "\n");
   }
-  GW_RETURN_IF_ERROR(state->Write(text));
+  return text;
+}
+
+absl::Status VipRegistry::Save(KeptState* state) {
+  if (!dirty_) return absl::OkStatus();
+  GW_RETURN_IF_ERROR(state->Write(Print()));
   dirty_ = false;
   return absl::OkStatus();
 }
@@ -82,6 +86,7 @@ void VipRegistry::ForgetOldest() {
   }
   if (oldest == records_.end()) return;
   taken_.erase(oldest->second.index);
+  free_hint_ = std::min(free_hint_, oldest->second.index);
   records_.erase(oldest);
   --former_;
   dirty_ = true;
@@ -92,11 +97,9 @@ uint32_t VipRegistry::Use(const std::string& name) {
   if (found != records_.end()) return found->second.index;
   if (taken_.size() >= channel::kMaxVips) ForgetOldest();
   // The lowest that no other holds.
-  uint32_t index = 0;
-  for (const uint32_t taken : taken_) {
-    if (taken != index) break;
-    ++index;
-  }
+  uint32_t index = free_hint_;
+  for (auto it = taken_.lower_bound(index); it != taken_.end() && *it == index; ++it) ++index;
+  free_hint_ = index + 1;
   taken_.insert(index);
   records_[name].index = index;
   dirty_ = true;

@@ -32,6 +32,10 @@ class VipRegistry {
   absl::Status Load(KeptState* state);
   // Keeps it if something has changed since the last Load() or Save().
   absl::Status Save(KeptState* state);
+  // The same in parts: while dirty(), KeptState::Write() of Print() on any thread, then SetSaved().
+  bool dirty() const { return dirty_; }
+  std::string Print() const;
+  void SetSaved() { dirty_ = false; }
 
   // These are the VIPs of the configuration now, at most channel::kMaxVips.
   void Retain(const std::set<std::string>& names);
@@ -48,7 +52,8 @@ class VipRegistry {
 
   std::map<std::string, Record> records_;
   std::set<uint32_t> taken_;
-  size_t former_ = 0;  // records that have left
+  uint32_t free_hint_ = 0;  // all indices below it are taken
+  size_t former_ = 0;       // records that have left
   uint64_t last_left_ = 0;
   bool dirty_ = false;
 };

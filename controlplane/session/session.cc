@@ -15,7 +15,8 @@ namespace {
 
 constexpr absl::Duration kFirstRetry = absl::Milliseconds(100);
 constexpr absl::Duration kLongestRetry = absl::Seconds(1);
-// A manager that owes an answer for this long hangs; a new connection will tell.
+// Tables are copied into the arena for so long in one turn of the loop, one at least.
+constexpr absl::Duration kPumpTurn = absl::Milliseconds(2);
 constexpr absl::Duration kAnswerPatience = absl::Seconds(10);
 }  // namespace
 
@@ -31,7 +32,7 @@ Session::Session(EventLoop* loop, std::string socket_path, std::function<void()>
 Session::~Session() {
   loop_->Cancel(retry_timer_);
   loop_->Cancel(answer_timer_);
-  loop_->Cancel(ask_timer_);
+  loop_->Cancel(pump_timer_);
   for (CountersWaiter& waiter : counters_waiting_) loop_->Cancel(waiter.timer);
   if (end_ == nullptr) return;
   loop_->Unwatch(end_->socket_fd());
@@ -164,12 +165,24 @@ void Session::StartTransaction() {
 }
 
 absl::Status Session::PumpTransaction() {
+  const absl::Duration end = loop_->Now() + kPumpTurn;
   while (const TableChange* change = transaction_->Next()) {
     GW_ASSIGN_OR_RETURN(const bool put, Put(change->request, change->slots));
     if (!put) break;
     transaction_->Sent();
+    if (change->slots == nullptr || loop_->Now() < end) continue;
+    PumpSoon();
+    break;
   }
   return absl::OkStatus();
+}
+
+void Session::PumpSoon() {
+  if (pump_timer_ != 0) return;
+  pump_timer_ = loop_->After(absl::ZeroDuration(), [this] {
+    pump_timer_ = 0;
+    Pump();
+  });
 }
 
 // False: no room now; a response will make some.

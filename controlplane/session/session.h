@@ -137,6 +137,7 @@ class Session {
   // Sends what there is to send and room for; disconnects on errors.
   void Pump();
   absl::Status PumpTransaction();
+  void PumpSoon();
   absl::StatusOr<bool> Put(channel::Request request, const PoolSlots& slots);
   void StartTransaction();
   void FailCounters(const absl::Status& why);
@@ -154,6 +155,7 @@ class Session {
   EventLoop::TimerId answer_timer_ = 0;
   absl::Duration connected_at_;
   DataplanePulse pulse_;
+  EventLoop::TimerId pump_timer_ = 0;
   std::string problem_;
 
   std::shared_ptr<const Tables> wanted_;  // null: nothing, or already in force or in flight

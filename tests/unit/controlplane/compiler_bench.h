@@ -76,7 +76,7 @@ class Bench {
     return *std::move(compiled);
   }
   void UpdateHealth(Compiled* compiled) {
-    REQUIRE(compiler.UpdateHealth(Input(), *pool(), compiled).ToString() == "OK");
+    REQUIRE(compiler.UpdateHealth(Input(), *pool(), compiled).status().ToString() == "OK");
   }
   // The data plane says so of every backend that lingers. True: some have lingered long enough.
   bool ObserveFlows(std::optional<uint64_t> flows) {

@@ -93,8 +93,8 @@ TEST_CASE("a pool and its backends get other names: the dead one stays out") {
   REQUIRE(bench.AwaitSlots(true, true, true));
   bench.StopServer(2);
   REQUIRE(bench.AwaitSlots(true, true, false));
+  v1::Config renamed = bench.config;
   bench.thread.On([&] {
-    v1::Config renamed = bench.config;
     renamed.mutable_pools(0)->set_name("shop");
     for (v1::Vip& vip : *renamed.mutable_vips()) vip.set_pool("shop");
     for (int i = 0; i < 3; ++i) {
@@ -104,6 +104,13 @@ TEST_CASE("a pool and its backends get other names: the dead one stays out") {
     CHECK_FALSE(bench.Status().settling());
     CHECK(bench.State(2).health() == v1::HEALTH_UNHEALTHY);
     CHECK(bench.State(2).share() == 0);
+  });
+  // Nothing is known of its share until the tables are made.
+  REQUIRE(bench.thread.Await([&] {
+    CHECK(bench.State(2).share() == 0);
+    return bench.State(0).share() != 0;
+  }));
+  bench.thread.On([&] {
     CHECK(bench.State(0).share() == Approx(0.5).margin(0.05));
     // Gone for a moment, and back under its old name.
     renamed.mutable_pools(0)->mutable_backends()->RemoveLast();

@@ -121,6 +121,11 @@ TEST_CASE("probes and the channel are observed") {
     });
   });
   REQUIRE(answered.get_future().get());
+  REQUIRE(bench.thread.Await([&] {
+    Observations observations;
+    bench.controller->FillObservations(&observations);
+    return observations.channel.contains("commit");
+  }));
   bench.thread.On([&] {
     Observations observations;
     bench.controller->FillObservations(&observations);

@@ -130,7 +130,7 @@ class FakeDataplane {
 
   EventLoop* loop_;
   EventLoop::TimerId beat_timer_ = 0;
-  HeapTableMemory memory_{256 << 20};
+  HeapTableMemory memory_{size_t{3} << 30};  // the largest configuration fits
   TableDraft draft_;
   std::unique_ptr<channel::DataplaneEnd> end_;
 };

@@ -18,7 +18,8 @@ TEST_CASE("a change counts from the verdict to the tables that have it, not to e
   latency.InForce(1, At(10));
   CHECK(latency.count() == 1);
   CHECK(latency.Quantile(1) == At(10));
-  latency.CompiledAll();
+  latency.Compiled("a");
+  latency.Compiled("b");
   latency.Sent(2);
   latency.Sent(3);  // nothing new; replaces 2, which is never answered
   latency.InForce(1, At(20));
@@ -38,7 +39,7 @@ TEST_CASE("what was on its way to a lost data plane does not count") {
   latency.Sent(1);
   latency.Changed("a", At(1));
   latency.Forget();
-  latency.CompiledAll();
+  latency.Compiled("a");
   latency.Sent(2);
   latency.InForce(2, At(100));
   CHECK(latency.count() == 0);

@@ -1,0 +1,50 @@
+// See background_thread.h.
+#include "controlplane/background_thread.h"
+
+#include <utility>
+
+namespace guideway {
+
+BackgroundThread::BackgroundThread(EventLoop* loop) : loop_(loop), thread_([this] { Work(); }) {}
+
+BackgroundThread::~BackgroundThread() {
+  *alive_ = false;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_one();
+  thread_.join();
+}
+
+void BackgroundThread::Run(std::function<void()> work, std::function<void()> done,
+                           EventLoop::WorkName name) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    waiting_.push_back({std::move(work), std::move(done), name});
+  }
+  changed_.notify_one();
+}
+
+void BackgroundThread::Work() {
+  for (;;) {
+    Item item;
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+      if (stopping_) return;
+      item = std::move(waiting_.front());
+      waiting_.pop_front();
+    }
+    item.work();
+    item.work = nullptr;  // what it holds is freed here
+    if (!item.done) continue;
+    loop_->Post(
+        [alive = alive_, done = std::move(item.done)] {
+          if (*alive) done();
+        },
+        item.name);
+  }
+}
+
+}  // namespace guideway

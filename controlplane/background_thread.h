@@ -1,0 +1,56 @@
+// A thread for what takes long: building large tables, writing to disks, freeing much memory.
+//
+// Work is done in the order in which it came. It must share nothing that changes with the loop.
+// Thread safety: loop thread only.
+#ifndef GUIDEWAY_CONTROLPLANE_BACKGROUND_THREAD_H_
+#define GUIDEWAY_CONTROLPLANE_BACKGROUND_THREAD_H_
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "controlplane/event_loop.h"
+
+namespace guideway {
+
+class BackgroundThread {
+ public:
+  // `loop` outlives it.
+  explicit BackgroundThread(EventLoop* loop);
+  // Waits for the work that is being done and drops the rest.
+  ~BackgroundThread();
+  BackgroundThread(const BackgroundThread&) = delete;
+  BackgroundThread& operator=(const BackgroundThread&) = delete;
+
+  // Calls `work` on the thread, then `done` on the loop; `done` not after this object is gone.
+  void Run(std::function<void()> work, std::function<void()> done = nullptr,
+           EventLoop::WorkName name = __builtin_FILE());
+  // Frees what is handed over.
+  template <typename T>
+  void Dispose(T rest) {
+    Run([held = std::make_shared<T>(std::move(rest))]() mutable { held.reset(); });
+  }
+
+ private:
+  struct Item {
+    std::function<void()> work;
+    std::function<void()> done;
+    EventLoop::WorkName name;
+  };
+  void Work();
+
+  EventLoop* const loop_;
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // read on the loop only
+  std::mutex mutex_;                                                  // guards the next two
+  std::deque<Item> waiting_;
+  bool stopping_ = false;
+  std::condition_variable changed_;
+  std::thread thread_;
+};
+
+}  // namespace guideway
+
+#endif  // GUIDEWAY_CONTROLPLANE_BACKGROUND_THREAD_H_

@@ -1,0 +1,70 @@
+// The longest turns of the control plane's event loop at its largest, by phase and work.
+//
+// usage: loop_turns [POOLS [BACKENDS_OF_POOL [VIPS_OF_POOL [TABLE_SIZE [kernel]]]]]
+// The default is the largest configuration with default tables: 2048 pools, 16384 backends, 4096
+// VIPs. With "kernel" next hops are looked up, else there is a static gateway. The data plane is
+// the tests': real tables, no packets. Prints milliseconds of wall and processor time.
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "absl/time/clock.h"
+#include "glog/logging.h"
+#include "tests/unit/controlplane/large_controller.h"
+
+namespace guideway {
+namespace {
+
+double Ms(absl::Duration duration) { return absl::ToDoubleMilliseconds(duration); }
+
+void Report(LargeController* large, const char* phase, absl::Duration took) {
+  std::map<std::string, LoopMeter::Work> works;
+  large->control()->On([&] {
+    works = large->loop()->meter().ByWork();
+    large->loop()->meter().Reset();
+  });
+  printf("%s: %.0f ms\n", phase, Ms(took));
+  for (const auto& [name, work] : works) {
+    if (work.longest < absl::Milliseconds(1)) continue;
+    printf("  %-20s turns %7lu  total %9.1f  longest %8.2f  processor %8.2f\n", name.c_str(),
+           work.turns, Ms(work.total), Ms(work.longest), Ms(work.longest_processor));
+  }
+  fflush(stdout);
+}
+
+void SetConfig(LargeController* large, const v1::Config& config, const char* phase) {
+  const absl::Time began = absl::Now();
+  large->SetConfig(config);
+  const absl::Time set = absl::Now();
+  const bool in_force = large->AwaitInForce(absl::Seconds(120));
+  printf("%s: the call %.1f ms, in force: %s\n", phase, Ms(set - began), in_force ? "yes" : "no");
+  Report(large, phase, absl::Now() - began);
+}
+
+void Run(int argc, char** argv) {
+  LargeController::Size size{.pools = 2048, .backends_of_pool = 8, .vips_of_pool = 2};
+  if (argc > 1) size.pools = atoi(argv[1]);
+  if (argc > 2) size.backends_of_pool = atoi(argv[2]);
+  if (argc > 3) size.vips_of_pool = atoi(argv[3]);
+  if (argc > 4) size.table_size = static_cast<uint32_t>(atoi(argv[4]));
+  size.static_gateway = argc <= 5 || strcmp(argv[5], "kernel") != 0;
+  auto large = std::make_unique<LargeController>(size);
+  SetConfig(large.get(), large->MakeConfig(), "start");
+  SetConfig(large.get(), large->MakeConfig(), "same again");
+  SetConfig(large.get(), large->MakeConfig(2), "every pool changed");
+  const absl::Time began = absl::Now();
+  absl::SleepFor(absl::Seconds(5));
+  Report(large.get(), "5 s of probes", absl::Now() - began);
+  const absl::Time ending = absl::Now();
+  large->control()->On([&] { large->controller.reset(); });
+  Report(large.get(), "end", absl::Now() - ending);
+}
+
+}  // namespace
+}  // namespace guideway
+
+int main(int argc, char** argv) {
+  FLAGS_minloglevel = google::GLOG_ERROR;
+  FLAGS_logtostderr = true;
+  guideway::Run(argc, argv);
+}
