@@ -59,7 +59,8 @@ Controller::Impl::Impl(EventLoop* loop, Options options)
     const auto found = tables_.compiled().backends.find(key);
     return found != tables_.compiled().backends.end() && found->second.unreachable;
   });
-  tables_.SetOnRegistered([this] { SetDestinations(); });
+  tables_.SetHooks([this] { SetDestinations(); }, [this] { return resolver_.looking_up(); });
+  resolver_.set_on_looked_up([this] { UpdateSoon(); });
   session_.set_on_ports([this] { RecompileSoon(); });  // not within the session's own doings
   session_.set_on_lost([this] { events_.OnDataplane(false, session_.problem()); });
 }
@@ -134,15 +135,18 @@ void Controller::Impl::OnOutcome(uint64_t ticket, const absl::Status& outcome,
 }
 
 void Controller::Impl::SetDestinations() {
+  const bool from_kernel = StaticGatewayPort(*config_) == nullptr;
+  const uint64_t membership = from_kernel ? tables_.registry().membership() : 0;
+  if (from_kernel && !resolver_started_) {
+    const absl::Status started = resolver_.Start();
+    resolver_started_ = started.ok();
+    if (!started.ok()) LOG(ERROR) << "next hops: " << started.message();
+  }
+  if (std::exchange(destinations_of_, membership) == membership) return;
   std::set<IpAddress> destinations;
-  if (StaticGatewayPort(*config_) == nullptr) {
+  if (from_kernel) {
     for (const auto& [key, record] : tables_.registry().records())
       destinations.insert(record.address);
-    if (!resolver_started_) {
-      const absl::Status started = resolver_.Start();
-      resolver_started_ = started.ok();
-      if (!started.ok()) LOG(ERROR) << "next hops: " << started.message();
-    }
   }
   resolver_.SetDestinations(destinations);
 }

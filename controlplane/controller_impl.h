@@ -151,6 +151,7 @@ class Controller::Impl {
   std::map<std::string, std::string> pool_of_key_;
   Resolver resolver_;
   bool resolver_started_ = false;
+  uint64_t destinations_of_ = 0;  // the registry's membership() that the resolver knows
   bool next_hops_known_ = false;  // once after the start, or not within kNextHopPatience
   absl::Duration next_hop_deadline_;
   Session session_;

@@ -15,11 +15,16 @@
 #include "controlplane/events.h"
 #include "controlplane/report/problem.h"
 #include "google/protobuf/util/field_mask_util.h"
+#include "lib/base/clock.h"
 #include "lib/config/pool_probes.h"
 
 namespace guideway {
 namespace {
 
+// Of FillStatePart(), which looks at the clock before each pool (its digest may take a millisecond)
+// and each so many backends.
+constexpr absl::Duration kPartTime = absl::Milliseconds(2);
+constexpr int kLookAtClock = 16;
 template <size_t kBytes>
 std::string TextOf(const char (&field)[kBytes]) {
   return std::string(field, strnlen(field, kBytes));
@@ -119,20 +124,24 @@ bool StateReport::FillStatePart(int count, StateCursor* cursor, v1::GetStateResp
     *cursor = StateCursor{.config_epoch = config_epoch};
     state->Clear();
   }
+  const absl::Duration end = count == std::numeric_limits<int>::max() ? absl::InfiniteDuration()
+                                                                      : MonotonicNow() + kPartTime;
+  const int first = cursor->pool;
   for (; cursor->pool < config.pools_size(); ++cursor->pool, cursor->backend = 0) {
+    if (cursor->pool > first && MonotonicNow() >= end) return false;
     const v1::Pool& pool = config.pools(cursor->pool);
     if (state->pools_size() == cursor->pool) FillPool(pool, state->add_pools());
     const CompiledPool& compiled_pool = CompiledOf(pool.name());
     v1::PoolState* pool_state = state->mutable_pools(cursor->pool);
     for (; cursor->backend < pool.backends_size(); ++cursor->backend) {
-      if (count-- <= 0) return false;
+      if (count-- <= 0 || (count % kLookAtClock == 0 && MonotonicNow() >= end)) return false;
       const v1::Backend& backend = pool.backends(cursor->backend);
       const std::string key = BackendKey(pool.name(), backend.name(), backend.address());
       FillBackend(pool, backend, key, compiled_pool, pool_state->add_backends());
     }
   }
   for (; cursor->vip < config.vips_size(); ++cursor->vip) {
-    if (count-- <= 0) return false;
+    if (count-- <= 0 || (count % kLookAtClock == 0 && MonotonicNow() >= end)) return false;
     FillVip(config.vips(cursor->vip), state->add_vips());
   }
   return true;

@@ -37,9 +37,10 @@ class TableKeeper {
   // forgotten.
   void Load(absl::Duration now);
 
-  // Called, before tables are made, when all backends have their indices.
-  void SetOnRegistered(std::function<void()> on_registered) {
+  // See Compiler.
+  void SetHooks(std::function<void()> on_registered, std::function<bool()> awaits_next_hops) {
     compiler_.SetOnRegistered(std::move(on_registered));
+    compiler_.SetAwaitsNextHops(std::move(awaits_next_hops));
   }
 
   // Gives up what is being compiled.

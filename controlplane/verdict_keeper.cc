@@ -129,9 +129,9 @@ void VerdictKeeper::Write() {
   if (writer_.joinable()) writer_.join();  // has told, and ends
   writing_ = true;
   writer_ =
-      std::thread([this, alive = alive_, text = VerdictsToText(verdicts_(), VerdictClock::Now())] {
-        const absl::Status status =
-            WriteStateFile(directory_, kFile, absl::StrCat(kFile, ".new"), text);
+      std::thread([this, alive = alive_, verdicts = verdicts_(), clock = VerdictClock::Now()] {
+        const absl::Status status = WriteStateFile(directory_, kFile, absl::StrCat(kFile, ".new"),
+                                                   VerdictsToText(verdicts, clock));
         loop_->Post([this, alive, status] {
           if (*alive) OnWritten(status);
         });

@@ -217,6 +217,7 @@ void BackendRegistry::Free(std::map<std::string, Record>::iterator record) {
   free_hint_ = std::min<uint32_t>(free_hint_, record->second.index);
   last_incarnation_[record->second.index] = record->second.incarnation;
   records_.erase(record);
+  ++membership_;
   dirty_ = true;
 }
 
@@ -299,6 +300,7 @@ absl::StatusOr<BackendRegistry::Record*> BackendRegistry::Use(const std::string&
       last == last_incarnation_.end() ? first_incarnation_ : NextIncarnation(last->second);
   if (last != last_incarnation_.end()) last_incarnation_.erase(last);
   taken_.insert(record.index);
+  ++membership_;
   dirty_ = true;
   return &records_.emplace(key, record).first->second;
 }

@@ -104,6 +104,8 @@ class BackendRegistry {
 
   // By key: those in the configuration and those that linger.
   const std::map<std::string, Record>& records() const { return records_; }
+  // Another number, not 0, whenever a record has come or gone since the process began.
+  uint64_t membership() const { return membership_; }
   size_t lingering_count() const;
   // Notes who of those that linger has no flows. True: somebody has lingered long enough.
   bool ObserveFlows(const CountFlows& count, absl::Duration now);
@@ -132,6 +134,7 @@ class BackendRegistry {
 
   uint16_t first_incarnation_;
   std::map<std::string, Record> records_;
+  uint64_t membership_ = 1;
   std::set<uint16_t> taken_;
   mutable uint32_t free_hint_ = 0;                 // all indices below it are taken
   std::map<uint16_t, uint16_t> last_incarnation_;  // of free indices that were used before

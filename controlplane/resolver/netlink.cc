@@ -80,23 +80,27 @@ void Netlink::HandleEvent(const nlmsghdr* message) {
       return;
     }
     case RTM_NEWROUTE:
-    case RTM_DELROUTE:
+    case RTM_DELROUTE: {
+      const auto prefix = ParseRoutePrefix(message);
+      listener_->OnRoutesChanged(prefix.has_value() ? &*prefix : nullptr);
+      return;
+    }
     case RTM_NEWADDR:
     case RTM_DELADDR:
     case RTM_NEWRULE:
     case RTM_DELRULE:
     case RTM_NEWNEXTHOP:
     case RTM_DELNEXTHOP:
-      listener_->OnRoutesChanged();
+      listener_->OnRoutesChanged(nullptr);
       return;
     default:
       return;
   }
 }
 
-absl::Status Netlink::ReadEvents() {
+absl::Status Netlink::ReadEvents(const std::function<bool()>& time_is_up) {
   std::vector<char> buffer(kBufferBytes);
-  for (;;) {
+  while (!time_is_up()) {
     const ssize_t got = mnl_socket_recvfrom(events_.get(), buffer.data(), buffer.size());
     if (got < 0) {
       if (errno == EAGAIN) return absl::OkStatus();
@@ -112,6 +116,7 @@ absl::Status Netlink::ReadEvents() {
       HandleEvent(message);
     }
   }
+  return absl::OkStatus();
 }
 
 absl::Status Netlink::Ask(nlmsghdr* request, const std::string& what,

@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "controlplane/resolver/netlink_messages.h"
 #include "lib/net/address.h"
+#include "lib/net/prefix.h"
 
 namespace guideway {
 
@@ -29,15 +30,16 @@ class Netlink {
     virtual ~Listener() = default;
     virtual void OnLink(const Link& link, bool deleted) = 0;
     virtual void OnNeighbour(const Neighbour& neighbour, bool deleted) = 0;
-    virtual void OnRoutesChanged() = 0;  // routes, rules or addresses: look up again
+    // Routes, rules or addresses: what lies `within` (null: everything) is to be looked up again.
+    virtual void OnRoutesChanged(const IpPrefix* within) = 0;
   };
 
   static absl::StatusOr<std::unique_ptr<Netlink>> Open(Listener* listener);
 
   int event_fd() const { return mnl_socket_get_fd(events_.get()); }
-  // Hands all pending notifications to the listener. DataLoss if the kernel had to drop some:
-  // forget everything and call DumpAll().
-  absl::Status ReadEvents();
+  // Hands pending notifications to the listener, all or until `time_is_up`. DataLoss if the kernel
+  // had to drop some: forget everything and call DumpAll().
+  absl::Status ReadEvents(const std::function<bool()>& time_is_up);
   // Tells the listener all links and neighbours there are. Unavailable: they changed meanwhile,
   // over and over.
   absl::Status DumpAll();

@@ -224,4 +224,24 @@ std::vector<Route> ParseNextHops(const nlmsghdr* message) {
   return routes;
 }
 
+std::optional<IpPrefix> ParseRoutePrefix(const nlmsghdr* message) {
+  if (mnl_nlmsg_get_payload_len(message) < sizeof(rtmsg)) return std::nullopt;
+  const auto* header = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(message));
+  const bool ipv4 = header->rtm_family == AF_INET;
+  if (!ipv4 && header->rtm_family != AF_INET6) return std::nullopt;
+  if (header->rtm_dst_len > (ipv4 ? 32 : 128)) return std::nullopt;
+  IpPrefix prefix;
+  prefix.length_bits = header->rtm_dst_len;
+  const auto attributes = Attributes<RTA_DST + 1>(message, sizeof(rtmsg));
+  if (const auto address = AddressOf(attributes[RTA_DST])) {
+    if (address->IsIpv4() != ipv4) return std::nullopt;
+    prefix.address = *address;
+  } else if (header->rtm_dst_len == 0) {  // a default route
+    prefix.address = ipv4 ? *IpAddress::Parse("0.0.0.0") : IpAddress{};
+  } else {
+    return std::nullopt;
+  }
+  return prefix;
+}
+
 }  // namespace guideway

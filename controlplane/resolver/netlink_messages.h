@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "lib/net/address.h"
+#include "lib/net/prefix.h"
 
 namespace guideway {
 
@@ -53,6 +54,9 @@ absl::StatusOr<Route> ParseRoute(const nlmsghdr* message);
 // kernel has left (dead, or their link is down). Without weights: who follows another gateway than
 // the kernel's choice takes any.
 std::vector<Route> ParseNextHops(const nlmsghdr* message);
+
+// The destination of a route that was added or removed; nullopt if it makes no sense.
+std::optional<IpPrefix> ParseRoutePrefix(const nlmsghdr* message);
 
 }  // namespace guideway
 

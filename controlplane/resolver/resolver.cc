@@ -16,14 +16,15 @@ namespace {
 // Route notifications come in floods (BGP); all within this time are one new round of lookups.
 constexpr absl::Duration kRouteQuiet = absl::Milliseconds(20);
 constexpr absl::Duration kFirstBackoff = absl::Seconds(1);  // the kernel's own retry interval
-constexpr absl::Duration kLongestBackoff = absl::Seconds(4);
-constexpr absl::Duration kStaleInterval = absl::Seconds(30);
-// The kernel takes three seconds to find out; so often somebody who doubts is heard.
-constexpr absl::Duration kDoubtInterval = absl::Seconds(2);
 // Gateways of former routes that failed and are watched.
 constexpr size_t kMostGateways = 256;
 // After an error of this host's own.
 constexpr absl::Duration kAskAgain = absl::Seconds(1);
+// Of one turn of the event loop.
+constexpr absl::Duration kTurn = absl::Milliseconds(2);
+// After a burst of such turns so many times as long nothing is worked out.
+constexpr int kRestFactor = 4;
+constexpr absl::Duration kResynchroniseInterval = absl::Seconds(1);
 
 }  // namespace
 
@@ -31,6 +32,7 @@ Resolver::Resolver(EventLoop* loop, std::function<void()> on_change)
     : loop_(loop), on_change_(std::move(on_change)) {}
 
 Resolver::~Resolver() {
+  *alive_ = false;
   if (netlink_) loop_->Unwatch(netlink_->event_fd());
   for (EventLoop::TimerId timer :
        {route_timer_, solicit_timer_, stale_timer_, resynchronise_timer_, retry_timer_}) {
@@ -44,25 +46,36 @@ absl::Status Resolver::Start() {
   netlink_ = std::move(opened).value();
   loop_->Watch(netlink_->event_fd(), EPOLLIN, [this](uint32_t) { ReadEvents(); });
   Resynchronise();
-  CheckStale();
+  CheckStale({});
   return absl::OkStatus();
 }
 
+void Resolver::BeginTurn() { turn_end_ = loop_->Now() + kTurn; }
+
 void Resolver::SetDestinations(const std::set<IpAddress>& destinations) {
-  std::erase_if(lookups_, [&](const auto& entry) { return !destinations.contains(entry.first); });
-  std::erase_if(next_hops_, [&](const auto& entry) { return !destinations.contains(entry.first); });
+  const auto is_other = [&](const auto& entry) { return !destinations.contains(entry.first); };
+  std::erase_if(lookups_, is_other);
+  std::erase_if(next_hops_, is_other);
+  for (std::set<IpAddress>* waiting : {&unknown_, &outdated_, &due_}) {
+    std::erase_if(*waiting,
+                  [&](const IpAddress& address) { return !destinations.contains(address); });
+  }
   for (const IpAddress& destination : destinations) {
     const auto [it, is_new] = lookups_.try_emplace(destination);
-    if (is_new) it->second.status = absl::UnavailableError("not looked up yet");
-    if (is_new && netlink_) LookUp(destination, &it->second);
+    if (!is_new) continue;
+    it->second.status = absl::UnavailableError("not looked up yet");
+    unknown_.insert(destination);
   }
-  Recompute();
-  SolicitMissing();
+  knowing_ = true;
+  changed_ = true;
+  round_.reset();
+  BeginTurn();
+  Work();
 }
 
 void Resolver::OnLink(const Link& link, bool deleted) {
   changed_ = true;
-  routes_changed_ = true;
+  OnRoutesChanged(nullptr);
   const bool gone = deleted || !link.up;
   // Whatever was asked in vain before deserves a fresh start, without back-off.
   std::erase_if(missing_, [&](const auto& entry) { return entry.first.first == link.index; });
@@ -95,47 +108,56 @@ void Resolver::OnNeighbour(const Neighbour& neighbour, bool deleted) {
   const bool was_usable = entry.usable();
   entry.Take(neighbour, deleted, loop_->Now());
   if (entry.failed() == had_failed && entry.usable() == was_usable) return;
-  if (gateways_.contains(key)) routes_changed_ = true;
+  if (gateways_.contains(key)) OnRoutesChanged(nullptr);
 }
 
-void Resolver::OnRoutesChanged() { routes_changed_ = true; }
+// A route takes part only in lookups of what lies within its prefix, whatever table it is in.
+void Resolver::OnRoutesChanged(const IpPrefix* within) {
+  if (outdated_.size() == lookups_.size()) return;  // all are
+  auto it = within != nullptr ? lookups_.lower_bound(within->address) : lookups_.begin();
+  for (; it != lookups_.end(); ++it) {
+    if (within != nullptr && !within->Contains(it->first)) {
+      // In this order all of IPv4 lies between some addresses of IPv6.
+      if (!within->address.IsIpv4() && it->first.IsIpv4()) continue;
+      break;
+    }
+    outdated_.insert(outdated_.end(), it->first);
+  }
+}
 
 void Resolver::ReadEvents() {
-  const absl::Status read = netlink_->ReadEvents();
+  BeginTurn();
+  const absl::Status read = netlink_->ReadEvents([this] { return TimeIsUp(); });
   if (!read.ok()) {
     LOG(WARNING) << "next hops: " << read.message() << "; reading everything anew";
-    Resynchronise();
+    // In a flood of changes that overwhelms the kernel's memory for them, not again and again.
+    ResynchroniseIn(resynchronised_at_ + kResynchroniseInterval - loop_->Now());
     return;
   }
-  changed_ ? Update(/*look_up=*/false) : LookUpSoon();
+  LookUpSoon();
+  if (changed_) WorkSoon(/*resting=*/true);
 }
 
 void Resolver::LookUpSoon() {
-  if (!routes_changed_ || route_timer_ != 0) return;
+  // A burst that goes on ends first, so that something comes of it even if changes never end.
+  if (outdated_.empty() || route_timer_ != 0 || !due_.empty()) return;
   route_timer_ = loop_->After(kRouteQuiet, [this] {
     route_timer_ = 0;
-    Update(/*look_up=*/true);
+    LookUpRoutes();
+    WorkSoon(/*resting=*/true);
   });
 }
 
-void Resolver::Doubt(const IpAddress& destination) {
-  const auto looked = lookups_.find(destination);
-  if (!netlink_ || looked == lookups_.end() || !looked->second.status.ok()) return;
-  const Route& route = looked->second.route;
-  const NeighbourKey key{route.interface_index, route.gateway.value_or(destination)};
-  const auto neighbour = neighbours_.find(key);
-  if (neighbour == neighbours_.end() ||
-      !InfoOfNeighbourState(neighbour->second.state()).may_doubt) {
-    return;
-  }
-  const auto [it, is_first] = doubted_.try_emplace(key, loop_->Now());
-  if (!is_first && loop_->Now() - it->second < kDoubtInterval) return;
-  it->second = loop_->Now();
-  const absl::Status asked = netlink_->Confirm(key.first, key.second);
-  if (!asked.ok()) VLOG(1) << key.second.ToString() << ": " << asked.message();
+void Resolver::ResynchroniseIn(absl::Duration delay) {
+  if (resynchronise_timer_ != 0) return;
+  resynchronise_timer_ = loop_->After(delay, [this] {
+    resynchronise_timer_ = 0;
+    Resynchronise();
+  });
 }
 
 void Resolver::Resynchronise() {
+  resynchronised_at_ = loop_->Now();
   std::map<uint32_t, Link> before = std::move(links_);
   links_.clear();
   for (auto& [key, entry] : neighbours_) entry.Forget();
@@ -152,26 +174,51 @@ void Resolver::Resynchronise() {
                 [&](const auto& entry) { return !links_.contains(entry.first.first); });
   if (!dumped.ok()) {
     LOG(ERROR) << "next hops: " << dumped.message() << "; trying again";
-    loop_->Cancel(resynchronise_timer_);
-    resynchronise_timer_ = loop_->After(kAskAgain, [this] {
-      resynchronise_timer_ = 0;
-      Resynchronise();
-    });
+    ResynchroniseIn(kAskAgain);
   }
-  Update(/*look_up=*/true);
+  changed_ = true;
+  OnRoutesChanged(nullptr);
+  LookUpRoutes();
+  round_.reset();
+  BeginTurn();
+  Work();
 }
 
-void Resolver::Update(bool look_up) {
-  if (look_up) LookUpRoutes();
-  changed_ = false;
-  const bool different = Recompute();
+void Resolver::WorkSoon(bool resting) {
+  if (posted_) return;
+  posted_ = true;
+  const auto work = [this, alive = alive_] {
+    if (!*alive) return;
+    posted_ = false;
+    BeginTurn();
+    Work();
+  };
+  const absl::Duration rest = rest_until_ - loop_->Now();
+  if (resting && rest > absl::ZeroDuration()) {
+    loop_->After(rest, work);
+  } else {
+    loop_->Post(work);
+  }
+}
+
+void Resolver::Work() {
+  const absl::Duration begin = loop_->Now();
+  const bool all = LookUpSome() && RecomputeSome();
+  worked_ += loop_->Now() - begin;
+  if (!all) {
+    WorkSoon(/*resting=*/false);
+    return;
+  }
+  rest_until_ = loop_->Now() + kRestFactor * worked_;
+  worked_ = absl::ZeroDuration();
   SolicitMissing();
   LookUpSoon();
-  if (different) on_change_();
+  if (changed_) WorkSoon(/*resting=*/true);
 }
 
 void Resolver::LookUpRoutes() {
-  routes_changed_ = false;
+  due_.merge(outdated_);
+  outdated_.clear();
   // Those that do not answer are watched on: where the kernel has left one, nothing else names it.
   const bool too_many = gateways_.size() > kMostGateways + lookups_.size();
   std::erase_if(gateways_, [&](const NeighbourKey& key) {
@@ -179,7 +226,22 @@ void Resolver::LookUpRoutes() {
     return too_many || !links_.contains(key.first) ||
            (neighbour != neighbours_.end() && neighbour->second.usable());
   });
-  for (auto& [destination, looked] : lookups_) LookUp(destination, &looked);
+}
+
+bool Resolver::LookUpSome() {
+  for (std::set<IpAddress>* destinations : {&unknown_, &due_}) {
+    while (!destinations->empty()) {
+      if (TimeIsUp()) return false;
+      const auto found = lookups_.find(*destinations->begin());
+      destinations->erase(destinations->begin());
+      if (found == lookups_.end() || !netlink_) continue;
+      ++lookup_count_;
+      LookUp(found->first, &found->second);
+      changed_ = true;
+      round_.reset();  // what it has done so far may be wrong by now
+    }
+  }
+  return true;
 }
 
 void Resolver::LookUp(const IpAddress& destination, Looked* looked) {
@@ -189,7 +251,7 @@ void Resolver::LookUp(const IpAddress& destination, Looked* looked) {
     if (retry_timer_ == 0) {
       retry_timer_ = loop_->After(kAskAgain, [this] {
         retry_timer_ = 0;
-        routes_changed_ = true;
+        OnRoutesChanged(nullptr);
         LookUpSoon();
       });
     }
@@ -218,43 +280,66 @@ bool Resolver::HasFailed(const Route& route, const IpAddress& destination) const
   return neighbour != neighbours_.end() && neighbour->second.failed();
 }
 
-void Resolver::Want(const NeighbourKey& key, std::set<NeighbourKey>* unusable) {
+void Resolver::Want(const NeighbourKey& key, Round* round) const {
   if (!links_.contains(key.first)) return;
-  wanted_.insert(key);
+  round->wanted.insert(key);
   const auto neighbour = neighbours_.find(key);
-  if (neighbour == neighbours_.end() || !neighbour->second.usable()) unusable->insert(key);
+  if (neighbour == neighbours_.end() || !neighbour->second.usable()) round->unusable.insert(key);
 }
 
-bool Resolver::Recompute() {
-  bool different = false;
+void Resolver::BeginRound() {
+  changed_ = false;
+  round_.emplace();
   const absl::Duration now = loop_->Now();
   for (auto& [key, entry] : neighbours_) {
-    if (entry.Expire(now) && gateways_.contains(key)) routes_changed_ = true;
+    if (entry.Expire(now) && gateways_.contains(key)) OnRoutesChanged(nullptr);
   }
-  wanted_.clear();
-  std::set<NeighbourKey> unusable;
-  for (const auto& [destination, looked] : lookups_) {
+}
+
+bool Resolver::RecomputeSome() {
+  if (!round_.has_value()) {
+    if (!changed_) return true;
+    BeginRound();
+  }
+  Round& round = *round_;
+  auto it = round.after.has_value() ? lookups_.upper_bound(*round.after) : lookups_.begin();
+  for (; it != lookups_.end(); ++it) {
+    if (TimeIsUp()) return false;
+    const auto& [destination, looked] = *it;
+    round.after = destination;
     ResolvedNextHop computed = Compute(destination, looked);
-    if (looked.status.ok()) Want({looked.route.interface_index, computed.gateway}, &unusable);
-    if (looked.left.has_value()) Want(*looked.left, &unusable);
+    if (looked.status.ok()) Want({looked.route.interface_index, computed.gateway}, &round);
+    if (looked.left.has_value()) Want(*looked.left, &round);
     ResolvedNextHop& known = next_hops_[destination];
     if (known == computed) continue;
     known = std::move(computed);
-    different = true;
+    round.different = true;
   }
+  EndRound();
+  return true;
+}
+
+void Resolver::EndRound() {
+  Round round = *std::exchange(round_, std::nullopt);
+  const absl::Duration now = loop_->Now();
   for (const NeighbourKey& key : gateways_) {
     const auto neighbour = neighbours_.find(key);
-    if (neighbour == neighbours_.end() || !neighbour->second.usable()) Want(key, &unusable);
+    if (neighbour == neighbours_.end() || !neighbour->second.usable()) Want(key, &round);
   }
+  wanted_ = std::move(round.wanted);
   std::erase_if(neighbours_, [&](const auto& entry) {  // kept only for their MAC address
     return entry.second.state() == 0 && !wanted_.contains(entry.first);
   });
   std::erase_if(doubted_, [&](const auto& entry) { return !wanted_.contains(entry.first); });
-  std::erase_if(missing_, [&](const auto& entry) { return !unusable.contains(entry.first); });
-  for (const NeighbourKey& key : unusable) {
+  std::erase_if(missing_, [&](const auto& entry) { return !round.unusable.contains(entry.first); });
+  for (const NeighbourKey& key : round.unusable) {
     missing_.try_emplace(key, Solicitation{now, kFirstBackoff});
   }
-  return different;
+  if (std::exchange(knowing_, false)) {
+    if (on_looked_up_) on_looked_up_();
+  } else if (round.different) {
+    on_change_();
+  }
 }
 
 ResolvedNextHop Resolver::Compute(const IpAddress& destination, const Looked& looked) {
@@ -302,59 +387,6 @@ ResolvedNextHop Resolver::Compute(const IpAddress& destination, const Looked& lo
   result.destination_mac = neighbour->second.mac();
   result.problem = LeaveVlan(link->second, links_, &result);
   return result;
-}
-
-bool Resolver::AnyBeingResolved() const {
-  for (const auto& [key, solicitation] : missing_) {
-    const auto link = links_.find(key.first);
-    if (link == links_.end() || !link->second.up || !link->second.ethernet) continue;
-    const auto neighbour = neighbours_.find(key);
-    if (neighbour == neighbours_.end()) return true;
-    if (neighbour->second.mac().IsZero() && !neighbour->second.failed()) return true;
-  }
-  return false;
-}
-
-void Resolver::SolicitMissing() {
-  loop_->Cancel(solicit_timer_);
-  solicit_timer_ = 0;
-  if (!netlink_) return;
-  const absl::Duration now = loop_->Now();
-  absl::Duration next = absl::InfiniteDuration();
-  for (auto& [key, solicitation] : missing_) {
-    if (solicitation.next_at <= now) {
-      const auto link = links_.find(key.first);
-      if (link != links_.end() && link->second.up) {
-        const absl::Status asked = netlink_->Solicit(key.first, key.second);
-        if (!asked.ok()) VLOG(1) << key.second.ToString() << ": " << asked.message();
-      }
-      solicitation.next_at = now + solicitation.backoff;
-      solicitation.backoff = std::min(solicitation.backoff * 2, kLongestBackoff);
-    }
-    next = std::min(next, solicitation.next_at);
-  }
-  absl::Duration expiry = absl::InfiniteDuration();
-  for (const auto& [key, solicitation] : missing_) {
-    const auto neighbour = neighbours_.find(key);
-    if (neighbour != neighbours_.end()) expiry = std::min(expiry, neighbour->second.keep_until());
-  }
-  next = std::min(next, expiry);
-  if (next == absl::InfiniteDuration()) return;
-  solicit_timer_ = loop_->After(std::max(next - now, absl::ZeroDuration()), [this, expiry] {
-    solicit_timer_ = 0;
-    expiry <= loop_->Now() ? Update(/*look_up=*/false) : SolicitMissing();
-  });
-}
-
-void Resolver::CheckStale() {
-  for (const NeighbourKey& key : wanted_) {
-    const auto neighbour = neighbours_.find(key);
-    if (neighbour == neighbours_.end()) continue;
-    if (!InfoOfNeighbourState(neighbour->second.state()).ask_if_old) continue;
-    const absl::Status asked = netlink_->Solicit(key.first, key.second);
-    if (!asked.ok()) VLOG(1) << key.second.ToString() << ": " << asked.message();
-  }
-  stale_timer_ = loop_->After(kStaleInterval, [this] { CheckStale(); });
 }
 
 }  // namespace guideway

@@ -37,9 +37,16 @@ class Resolver : private Netlink::Listener {
 
   // Opens rtnetlink in the calling thread's network namespace.
   absl::Status Start();
-  // Replaces the set; new ones are looked up at once (`on_change` is not called for that).
+  // Replaces the set. New ones are looked up in turns of 2 ms, the first one now; `on_looked_up` is
+  // called when all are, not `on_change`.
   void SetDestinations(const std::set<IpAddress>& destinations);
-  // One entry for each destination, valid until the next call or event.
+  void set_on_looked_up(std::function<void()> on_looked_up) {
+    on_looked_up_ = std::move(on_looked_up);
+  }
+  // New destinations are still being looked up.
+  bool looking_up() const { return knowing_; }
+  uint64_t lookups() const { return lookup_count_; }  // ever
+  // One entry for each destination that has been looked up, valid until the next call or event.
   const std::map<IpAddress, ResolvedNextHop>& next_hops() const { return next_hops_; }
   // Something suggests that the destination may not be there any more (a probe has failed): has the
   // kernel ask its neighbour, if that makes sense, and not more often than every 2 s.
@@ -62,25 +69,44 @@ class Resolver : private Netlink::Listener {
 
   void OnLink(const Link& link, bool deleted) override;
   void OnNeighbour(const Neighbour& neighbour, bool deleted) override;
-  void OnRoutesChanged() override;
+  void OnRoutesChanged(const IpPrefix* within) override;
 
+  // Working next hops out anew from links, neighbours and lookups, in turns.
+  struct Round {
+    std::optional<IpAddress> after;  // done up to there
+    std::set<NeighbourKey> wanted;
+    std::set<NeighbourKey> unusable;  // of them
+    bool different = false;           // some next hop has changed
+  };
+  void BeginTurn();
+  bool TimeIsUp() const { return loop_->Now() >= turn_end_; }
   void ReadEvents();
+  void ResynchroniseIn(absl::Duration delay);
   void Resynchronise();
+  // A turn of all that is to be done; `resting`: not before the time that the last burst of turns
+  // has left to others is over.
+  void Work();
+  void WorkSoon(bool resting);
   void LookUpSoon();
   void LookUpRoutes();
+  // Both true when there is nothing left.
+  bool LookUpSome();
+  bool RecomputeSome();
+  void BeginRound();
+  void EndRound();
   void LookUp(const IpAddress& destination, Looked* looked);
   bool HasFailed(const Route& route, const IpAddress& destination) const;
-  void Want(const NeighbourKey& key, std::set<NeighbourKey>* unusable);
-  // Recomputes all next hops from links, neighbours and lookups; true if one has changed.
-  bool Recompute();
+  void Want(const NeighbourKey& key, Round* round) const;
   ResolvedNextHop Compute(const IpAddress& destination, const Looked& looked);
   // Asks the kernel for what is missing and sets the timer for what to ask again.
   void SolicitMissing();
-  void CheckStale();
-  void Update(bool look_up);
+  void CheckStale(const NeighbourKey& after);
 
   EventLoop* loop_;
   std::function<void()> on_change_;
+  std::function<void()> on_looked_up_;
+  // Posted closures hold it: false once this object is gone.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::unique_ptr<Netlink> netlink_;
   std::map<uint32_t, Link> links_;
   std::map<NeighbourKey, NeighbourEntry> neighbours_;
@@ -91,8 +117,18 @@ class Resolver : private Netlink::Listener {
   // Of routes: when one of them fails or returns, the kernel may choose anew.
   std::set<NeighbourKey> gateways_;
   std::map<NeighbourKey, absl::Duration> doubted_;  // when last
-  bool changed_ = false;                            // since the last Update()
-  bool routes_changed_ = false;
+  bool changed_ = false;                            // since the last round began
+  std::set<IpAddress> unknown_;                     // destinations that were never looked up
+  std::set<IpAddress> outdated_;                    // whose lookup may say something else now
+  std::set<IpAddress> due_;                         // those whose quiet time is over
+  bool knowing_ = false;                            // somebody waits for `on_looked_up`
+  std::optional<Round> round_;
+  bool posted_ = false;
+  absl::Duration turn_end_;
+  absl::Duration worked_;  // in the burst of turns going on
+  absl::Duration rest_until_;
+  absl::Duration resynchronised_at_ = -absl::InfiniteDuration();
+  uint64_t lookup_count_ = 0;
   EventLoop::TimerId route_timer_ = 0;
   EventLoop::TimerId solicit_timer_ = 0;
   EventLoop::TimerId stale_timer_ = 0;

@@ -15,6 +15,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/unit/controlplane/loop_thread.h"
+#include "tests/unit/controlplane/turn_bound.h"
 
 namespace guideway {
 namespace {
@@ -57,6 +58,15 @@ class Bench {
   }
   void Here(const std::string& command) { Run(&here, command); }
   void There(const std::string& command) { Run(&there_, command); }
+  // In the resolver's namespace, while its loop goes on.
+  void Beside(const std::string& command) {
+    pid_t here_id = 0;
+    here.On([&] { here_id = gettid(); });
+    const std::string enter =
+        absl::StrCat("nsenter --net=/proc/", getpid(), "/task/", here_id, "/ns/net sh -c '");
+    INFO(command);
+    REQUIRE(system((enter + command + "'").c_str()) == 0);
+  }
 
   void Destinations(std::initializer_list<const char*> texts) {
     std::set<IpAddress> addresses;
@@ -297,7 +307,7 @@ TEST_CASE("a gateway of a multipath route that does not answer is left, and take
 class Ignore : public Netlink::Listener {
   void OnLink(const Link&, bool) override {}
   void OnNeighbour(const Neighbour&, bool) override {}
-  void OnRoutesChanged() override {}
+  void OnRoutesChanged(const IpPrefix*) override {}
 };
 
 TEST_CASE("when the kernel drops notifications everything is read anew") {
@@ -319,7 +329,7 @@ TEST_CASE("when the kernel drops notifications everything is read anew") {
       "echo neigh replace 10.1.0.9 lladdr 02:00:00:00:0c:$((i % 2))1 dev g0 nud reachable; done | "
       "ip -batch - && "
       "ip neigh replace 10.1.0.2 lladdr 02:00:00:00:0b:99 dev g0 nud reachable");
-  bench.here.On([&] { CHECK(absl::IsDataLoss(witness->ReadEvents())); });
+  bench.here.On([&] { CHECK(absl::IsDataLoss(witness->ReadEvents([] { return false; }))); });
   CHECK(bench.AwaitMac("10.1.0.2", "02:00:00:00:0b:99", absl::Seconds(1)));
 }
 
@@ -344,6 +354,58 @@ TEST_CASE("a neighbour that does not answer is asked again until it does") {
   CHECK(!pending());
   bench.There("ip addr add 10.1.0.77/24 dev b0");
   CHECK(bench.AwaitMac("10.1.0.77", kPeerMac, absl::Seconds(8)));
+}
+
+// So many destinations that one round of asking takes long.
+constexpr int kMany = 8000;
+
+std::string ManyAddress(int i) { return absl::StrCat("198.18.", i / 250, ".", i % 250 + 1); }
+
+TEST_CASE("a flood of route changes: unrelated ones cost no lookup, others no long turn") {
+  if (!MayMakeNamespaces()) return;
+  Bench bench;
+  bench.Here("ip route add 198.18.0.0/16 via 10.1.0.2");
+  std::set<IpAddress> addresses;
+  for (int i = 0; i < kMany; ++i) addresses.insert(*IpAddress::Parse(ManyAddress(i)));
+  bench.here.On([&] { bench.resolver->SetDestinations(addresses); });
+  REQUIRE(bench.here.Await([&] { return !bench.resolver->looking_up(); }, absl::Seconds(30)));
+  REQUIRE(bench.AwaitMac(ManyAddress(kMany - 1).c_str(), kPeerMac, absl::Seconds(10)));
+  uint64_t lookups = 0;
+  const auto asked = [&] { return bench.resolver->lookups() - lookups; };
+  bench.here.On([&] {
+    lookups = bench.resolver->lookups();
+    bench.here.loop()->meter().Reset();
+  });
+  SECTION("unrelated") {
+    // So few that the kernel need not drop notifications, however slow the loop is.
+    bench.Beside(
+        "for i in $(seq 0 999); do r=203.0.$((i / 250)).$((i % 250))/32; "
+        "echo route add $r via 10.1.0.2; echo route del $r; done | ip -batch -");
+    // This one concerns one destination: when it is known, all before have been heard.
+    bench.Beside("ip route add 198.18.0.1/32 via 10.1.0.3");
+    REQUIRE(
+        bench.here.Await([&] { return bench.Hop("198.18.0.1").gateway.ToString() == "10.1.0.3"; },
+                         absl::Seconds(20)));
+    // One, and a round if the end of the kernel's search for duplicates of its address came now.
+    bench.here.On([&] { CHECK(asked() <= 1 + kMany); });
+  }
+  SECTION("a route that all need") {
+    bench.Beside(
+        "for i in $(seq 0 499); do echo route replace 198.18.0.0/16 via 10.1.0.$((2 + i % 2)); "
+        "done | ip -batch -");
+    REQUIRE(bench.here.Await(
+        [&] { return bench.Hop(ManyAddress(kMany - 1).c_str()).gateway.ToString() == "10.1.0.3"; },
+        absl::Seconds(30)));
+    bench.here.On([&] {
+      CHECK(asked() >= kMany);
+      CHECK(asked() <= 20 * kMany);  // not once a change
+    });
+  }
+  bench.here.On([&] {
+    const LoopMeter::Work work = bench.here.loop()->meter().ByWork().at("resolver");
+    INFO("longest turn, processor: " << absl::FormatDuration(work.longest_processor));
+    CHECK(work.longest_processor < kTurnBound);
+  });
 }
 
 }  // namespace
