@@ -16,6 +16,7 @@ void Controller::SetConfig(const v1::Config& config, CommitDone done) {
 void Controller::SetConfig(std::shared_ptr<v1::Config> config, CommitDone done) {
   impl_->SetConfig(std::move(config), std::move(done));
 }
+bool Controller::tables_are_made() const { return impl_->tables_are_made(); }
 void Controller::set_on_event(std::function<void(v1::WatchEvent)> on_event) {
   impl_->events().set_sink(std::move(on_event));
 }

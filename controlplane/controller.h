@@ -46,6 +46,8 @@ class Controller {
   void SetConfig(const v1::Config& config, CommitDone done = nullptr);
   // The same without a copy; it is changed when drains end.
   void SetConfig(std::shared_ptr<v1::Config> config, CommitDone done = nullptr);
+  // Those of the last configuration, or it is known that they cannot be made.
+  bool tables_are_made() const;
   // Told of changes of health, tables in force and the data plane's connection. Not to call back.
   void set_on_event(std::function<void(v1::WatchEvent)> on_event);
   // Told why when another control plane has taken the place of this one, which had hung: it must

@@ -108,6 +108,7 @@ void Controller::Impl::SetConfig(std::shared_ptr<v1::Config> config, CommitDone 
   unreachable_.BeginRound();
   ++config_epoch_;
   has_config_ = true;
+  tables_are_made_ = false;
   passive_.SetConfig(*config_);
   SetProbes();
   commit_.Begin(WithWarnings(before, std::move(done)));
@@ -258,6 +259,7 @@ void Controller::Impl::Update() {
       tables_.Update(MakeInput(), on_compiled, [this, end] { return loop_->Now() >= end; });
   if (!updated.ok()) {
     LOG(ERROR) << "tables not built: " << updated.status().message();
+    tables_are_made_ = true;
     commit_.Sent(last_ticket_, absl::FailedPreconditionError(updated.status().message()));
     return;
   }
@@ -266,6 +268,7 @@ void Controller::Impl::Update() {
   if (all || tables_.compiled().next_step != step || guards_.NextUpdate() != guards) {
     SetDeadlineTimer();
   }
+  tables_are_made_ = true;
   if (all) unreachable_.EndRound();
   const absl::Status sent = Send();
   if (!all) return;

@@ -58,6 +58,7 @@ class Controller::Impl {
 
   absl::Status Start();
   void SetConfig(std::shared_ptr<v1::Config> config, CommitDone done);
+  bool tables_are_made() const { return tables_are_made_; }
   void PrepareEnd() {
     commit_.Stop();
     verdict_keeper_.KeepNow();
@@ -163,6 +164,7 @@ class Controller::Impl {
   std::unique_ptr<ProbePlanning> planning_;       // null: probes are as configured
   uint64_t plan_ = 0;                             // tells the newest plan from those given up
   bool update_posted_ = false;
+  bool tables_are_made_ = false;  // of config_, as far as they can be
   uint64_t last_ticket_ = 0;  // of the tables given to the session last
   // Since when tables have waited to come into force, as EventLoop::Now(); absent: none do.
   std::optional<absl::Duration> behind_since_;

@@ -248,7 +248,8 @@ void EndWithin(absl::Duration time, int exit_code) {
   }).detach();
 }
 
-// A start that nothing is known of after so long has succeeded, also without a data plane.
+// A start whose tables are made and that nothing is known of after so long has succeeded, also
+// without a data plane.
 constexpr absl::Duration kStableAfter = absl::Seconds(10);
 
 absl::Status Run(std::vector<std::string> flag_problems, const UniqueFd& signals,
@@ -269,7 +270,14 @@ absl::Status Run(std::vector<std::string> flag_problems, const UniqueFd& signals
   controller.SetConfig(store->config(), [&](const CommitOutcome& outcome) {
     if (outcome.kind == CommitOutcome::kInForce) store->StartSucceeded();
   });
-  loop.After(kStableAfter, [&] { store->StartSucceeded(); });
+  const std::function<void()> judge_start = [&] {
+    if (controller.tables_are_made()) {
+      store->StartSucceeded();
+    } else {
+      loop.After(absl::Seconds(1), judge_start);
+    }
+  };
+  loop.After(kStableAfter, judge_start);
   store->SetCapacityCheck(
       [&](const v1::Config& config) { return controller.BeyondCapacity(config); });
   AuditLog audit(FLAGS_state_directory + "/audit.log");

@@ -61,7 +61,7 @@ TEST_CASE("a thousand pools with default tables come into force without one long
   CheckTurns(&large);
 }
 
-TEST_CASE("a table of a million slots is not built on the loop, and no change of health is lost") {
+TEST_CASE("a table of a million slots is built beside the loop, and no change of health is lost") {
   LargeController large(
       {.pools = 3, .backends_of_pool = 3, .table_size = kLargeTable, .probe_interval_s = 1});
   large.SetConfig(large.MakeConfig());
@@ -87,7 +87,8 @@ TEST_CASE("a table of a million slots is not built on the loop, and no change of
         absl::Seconds(30)));
   }
   REQUIRE(large.AwaitInForce(absl::Seconds(60)));
-  CheckTurns(&large);
+  // Not its length: that of the first copy into the data plane's memory is the kernel's.
+  large.control()->On([&] { CHECK(large.loop()->meter().ByWork().at("take_table").turns >= 9); });
 }
 
 TEST_CASE("a newer configuration takes the place of one whose tables are being built") {

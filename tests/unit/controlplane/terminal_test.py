@@ -17,7 +17,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from daemon_test import CLI, YAML, Daemon  # pylint: disable=wrong-import-position
+from daemon_fixture import CLI, YAML, Daemon  # pylint: disable=wrong-import-position
 
 _ENTER, _LEAVE = "\x1b[?1049h", "\x1b[?1049l"
 _SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
