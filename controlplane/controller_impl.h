@@ -165,7 +165,7 @@ class Controller::Impl {
   uint64_t plan_ = 0;                             // tells the newest plan from those given up
   bool update_posted_ = false;
   bool tables_are_made_ = false;  // of config_, as far as they can be
-  uint64_t last_ticket_ = 0;  // of the tables given to the session last
+  uint64_t last_ticket_ = 0;      // of the tables given to the session last
   // Since when tables have waited to come into force, as EventLoop::Now(); absent: none do.
   std::optional<absl::Duration> behind_since_;
   CommitWait commit_;

@@ -14,8 +14,7 @@
 #include <iostream>
 
 #include "absl/strings/str_cat.h"
-#include "tests/unit/controlplane/loop_thread.h"
-#include "tests/unit/controlplane/turn_bound.h"
+#include "tests/unit/controlplane/resolver_bench.h"
 
 namespace guideway {
 namespace {
@@ -23,95 +22,10 @@ namespace {
 // To resolve a neighbour on a link that has just come up: the first request may be lost while the
 // link's queues start, and the kernel repeats it after a second.
 constexpr absl::Duration kResolveOnNewLink = absl::Seconds(4);
-constexpr char kPeerMac[] = "02:00:00:00:0b:01";
-
-bool MayMakeNamespaces() {
-  bool may = false;
-  std::thread([&] { may = unshare(CLONE_NEWNET) == 0; }).join();
-  if (!may) std::cerr << "SKIPPED: resolver tests need CAP_SYS_ADMIN for network namespaces\n";
-  return may;
-}
-
-// Here (the resolver's side) g0 10.1.0.1/24; there b0 10.1.0.2/24, which answers ARP and ND.
-class Bench {
- public:
-  Bench() {
-    there_.On([&] { there_id_ = gettid(); });
-    Here("ip link set lo up");
-    MakeLink();
-    here.On([&] {
-      resolver = std::make_unique<Resolver>(here.loop(), [this] { on_change(); });
-      REQUIRE(resolver->Start().ToString() == "OK");
-    });
-  }
-  ~Bench() {
-    here.On([&] { resolver.reset(); });
-  }
-  void MakeLink() {
-    Here(absl::StrCat("ip link add g0 type veth peer name b0 && ip link set b0 netns ", there_id_));
-    There(absl::StrCat("ip link set b0 address ", kPeerMac,
-                       " && ip addr add 10.1.0.2/24 dev b0 && ip addr add 10.1.0.3/24 dev b0 && "
-                       "ip -6 addr add fd00:1::2/64 dev b0 nodad && ip link set b0 up"));
-    Here(
-        "ip addr add 10.1.0.1/24 dev g0 && ip -6 addr add fd00:1::1/64 dev g0 nodad && "
-        "ip link set g0 mtu 1400 up");
-  }
-  void Here(const std::string& command) { Run(&here, command); }
-  void There(const std::string& command) { Run(&there_, command); }
-  // In the resolver's namespace, while its loop goes on.
-  void Beside(const std::string& command) {
-    pid_t here_id = 0;
-    here.On([&] { here_id = gettid(); });
-    const std::string enter =
-        absl::StrCat("nsenter --net=/proc/", getpid(), "/task/", here_id, "/ns/net sh -c '");
-    INFO(command);
-    REQUIRE(system((enter + command + "'").c_str()) == 0);
-  }
-
-  void Destinations(std::initializer_list<const char*> texts) {
-    std::set<IpAddress> addresses;
-    for (const char* text : texts) addresses.insert(*IpAddress::Parse(text));
-    here.On([&] { resolver->SetDestinations(addresses); });
-  }
-  ResolvedNextHop Hop(const char* text) const {  // loop thread
-    return resolver->next_hops().at(*IpAddress::Parse(text));
-  }
-  bool AwaitMac(const char* destination, const char* mac, absl::Duration timeout) {
-    return here.Await(
-        [=, this] {
-          const ResolvedNextHop hop = Hop(destination);
-          return hop.problem.empty() && hop.destination_mac.ToString() == mac;
-        },
-        timeout);
-  }
-  // A MAC address, whether fresh or not. Loop thread.
-  bool KernelKnows(const char* address) const {
-    return system(absl::StrCat("ip neigh show ", address, " dev g0 | grep -q lladdr").c_str()) == 0;
-  }
-  bool AwaitProblem(const char* destination, const char* part, absl::Duration timeout) {
-    return here.Await(
-        [=, this] { return Hop(destination).problem.find(part) != std::string::npos; }, timeout);
-  }
-
-  LoopThread here{[] { unshare(CLONE_NEWNET); }};
-  std::unique_ptr<Resolver> resolver;
-  std::function<void()> on_change = [] {};
-
- private:
-  static void Run(LoopThread* thread, const std::string& command) {
-    int result = -1;
-    thread->On([&] { result = system(command.c_str()); });  // in the thread's namespace
-    INFO(command);
-    REQUIRE(result == 0);
-  }
-
-  LoopThread there_{[] { unshare(CLONE_NEWNET); }};
-  pid_t there_id_ = 0;
-};
 
 TEST_CASE("on-link destinations are resolved, IPv4 and IPv6") {
   if (!MayMakeNamespaces()) return;
-  Bench bench;
+  ResolverBench bench;
   bench.Destinations({"10.1.0.2", "fd00:1::2", "203.0.113.1", "10.1.0.1"});
   REQUIRE(bench.AwaitMac("10.1.0.2", kPeerMac, kResolveOnNewLink));
   // The kernel sends no solicitation before duplicate detection of its link-local address is over.
@@ -132,7 +46,7 @@ TEST_CASE("on-link destinations are resolved, IPv4 and IPv6") {
 
 TEST_CASE("changes in the kernel are followed within a second") {
   if (!MayMakeNamespaces()) return;
-  Bench bench;
+  ResolverBench bench;
   bench.Destinations({"10.1.0.2", "198.51.100.7"});
   REQUIRE(bench.AwaitMac("10.1.0.2", kPeerMac, kResolveOnNewLink));
 
@@ -241,7 +155,7 @@ TEST_CASE("changes in the kernel are followed within a second") {
 
 TEST_CASE("routes of all kinds") {
   if (!MayMakeNamespaces()) return;
-  Bench bench;
+  ResolverBench bench;
   for (const char* kind : {"blackhole", "unreachable", "prohibit"}) {
     bench.Here(absl::StrCat("ip route add ", kind, " 198.51.100.", kind[0] % 8 + 1, "/32"));
     bench.Here(absl::StrCat("ip -6 route add ", kind, " 2001:db8::", kind[0] % 8 + 1, "/128"));
@@ -276,7 +190,7 @@ TEST_CASE("routes of all kinds") {
 // Eight destinations, so that the kernel's hash chooses either gateway for some.
 TEST_CASE("a gateway of a multipath route that does not answer is left, and taken again") {
   if (!MayMakeNamespaces()) return;
-  Bench bench;
+  ResolverBench bench;
   SECTION("the kernel stays with it") {}
   SECTION("the kernel leaves it itself") {
     bench.Here("sysctl -qw net.ipv4.fib_multipath_use_neigh=1");
@@ -312,7 +226,7 @@ class Ignore : public Netlink::Listener {
 
 TEST_CASE("when the kernel drops notifications everything is read anew") {
   if (!MayMakeNamespaces()) return;
-  Bench bench;
+  ResolverBench bench;
   bench.Destinations({"10.1.0.2"});
   REQUIRE(bench.AwaitMac("10.1.0.2", kPeerMac, kResolveOnNewLink));
   // Has the same buffer as the resolver's and shows that it has overflowed.
@@ -335,7 +249,7 @@ TEST_CASE("when the kernel drops notifications everything is read anew") {
 
 TEST_CASE("a neighbour that does not answer is asked again until it does") {
   if (!MayMakeNamespaces()) return;
-  Bench bench;
+  ResolverBench bench;
   bench.Destinations({"10.1.0.77"});
   CHECK(bench.AwaitProblem("10.1.0.77", "is being resolved", absl::Seconds(1)));
   const auto pending = [&] {
@@ -354,58 +268,6 @@ TEST_CASE("a neighbour that does not answer is asked again until it does") {
   CHECK(!pending());
   bench.There("ip addr add 10.1.0.77/24 dev b0");
   CHECK(bench.AwaitMac("10.1.0.77", kPeerMac, absl::Seconds(8)));
-}
-
-// So many destinations that one round of asking takes long.
-constexpr int kMany = 8000;
-
-std::string ManyAddress(int i) { return absl::StrCat("198.18.", i / 250, ".", i % 250 + 1); }
-
-TEST_CASE("a flood of route changes: unrelated ones cost no lookup, others no long turn") {
-  if (!MayMakeNamespaces()) return;
-  Bench bench;
-  bench.Here("ip route add 198.18.0.0/16 via 10.1.0.2");
-  std::set<IpAddress> addresses;
-  for (int i = 0; i < kMany; ++i) addresses.insert(*IpAddress::Parse(ManyAddress(i)));
-  bench.here.On([&] { bench.resolver->SetDestinations(addresses); });
-  REQUIRE(bench.here.Await([&] { return !bench.resolver->looking_up(); }, absl::Seconds(30)));
-  REQUIRE(bench.AwaitMac(ManyAddress(kMany - 1).c_str(), kPeerMac, absl::Seconds(10)));
-  uint64_t lookups = 0;
-  const auto asked = [&] { return bench.resolver->lookups() - lookups; };
-  bench.here.On([&] {
-    lookups = bench.resolver->lookups();
-    bench.here.loop()->meter().Reset();
-  });
-  SECTION("unrelated") {
-    // So few that the kernel need not drop notifications, however slow the loop is.
-    bench.Beside(
-        "for i in $(seq 0 999); do r=203.0.$((i / 250)).$((i % 250))/32; "
-        "echo route add $r via 10.1.0.2; echo route del $r; done | ip -batch -");
-    // This one concerns one destination: when it is known, all before have been heard.
-    bench.Beside("ip route add 198.18.0.1/32 via 10.1.0.3");
-    REQUIRE(
-        bench.here.Await([&] { return bench.Hop("198.18.0.1").gateway.ToString() == "10.1.0.3"; },
-                         absl::Seconds(20)));
-    // One, and a round if the end of the kernel's search for duplicates of its address came now.
-    bench.here.On([&] { CHECK(asked() <= 1 + kMany); });
-  }
-  SECTION("a route that all need") {
-    bench.Beside(
-        "for i in $(seq 0 499); do echo route replace 198.18.0.0/16 via 10.1.0.$((2 + i % 2)); "
-        "done | ip -batch -");
-    REQUIRE(bench.here.Await(
-        [&] { return bench.Hop(ManyAddress(kMany - 1).c_str()).gateway.ToString() == "10.1.0.3"; },
-        absl::Seconds(30)));
-    bench.here.On([&] {
-      CHECK(asked() >= kMany);
-      CHECK(asked() <= 20 * kMany);  // not once a change
-    });
-  }
-  bench.here.On([&] {
-    const LoopMeter::Work work = bench.here.loop()->meter().ByWork().at("resolver");
-    INFO("longest turn, processor: " << absl::FormatDuration(work.longest_processor));
-    CHECK(work.longest_processor < kTurnBound);
-  });
 }
 
 }  // namespace
