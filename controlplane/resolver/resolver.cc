@@ -289,7 +289,7 @@ void Resolver::Want(const NeighbourKey& key, Round* round) const {
 
 void Resolver::BeginRound() {
   changed_ = false;
-  round_.emplace();
+  round_.emplace(Round{});
   const absl::Duration now = loop_->Now();
   for (auto& [key, entry] : neighbours_) {
     if (entry.Expire(now) && gateways_.contains(key)) OnRoutesChanged(nullptr);
