@@ -117,7 +117,7 @@ TEST_CASE("an unreachable backend has no share, and loses its flows if that last
   CHECK(compiled.next_step == bench.steady_now + Reachability::kDownAfter);
   bench.steady_now = compiled.next_step;
   compiled = bench.Compile();
-  const CompiledBackend& lost = compiled.backends.at(Bench::Key(2));
+  const CompiledBackend lost = compiled.backends.at(Bench::Key(2));  // a copy: it outlives them
   CHECK(lost.share == 0);
   CHECK(lost.unreachable);
   CHECK(lost.next_hop == "eth1 is down");
