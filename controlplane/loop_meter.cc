@@ -16,7 +16,7 @@ namespace {
 constexpr absl::Duration kProcessorAge = absl::Milliseconds(1);
 constexpr absl::Duration kMinute = absl::Minutes(1);
 constexpr absl::Duration kLogInterval = absl::Seconds(10);
-// Slow turns in so many of so many seconds are a problem; one alone is a hiccup.
+// Turns that are too slow in so many of so many seconds are a problem; one alone is a hiccup.
 constexpr absl::Duration kLasting = absl::Seconds(10);
 constexpr size_t kSlowSeconds = 3;
 constexpr size_t kMostSlow = 1024;
@@ -63,8 +63,10 @@ void LoopMeter::End(const char* work, absl::Duration begin, absl::Duration now) 
 
 void LoopMeter::OnSlow(const char* work, absl::Duration took, absl::Duration processor,
                        absl::Duration now) {
-  slow_.push_back({now, took, work});
-  while (slow_.size() > kMostSlow || slow_.front().at < now - kLasting) slow_.pop_front();
+  if (took >= kTooSlow) slow_.push_back({now, took, work});
+  while (!slow_.empty() && (slow_.size() > kMostSlow || slow_.front().at < now - kLasting)) {
+    slow_.pop_front();
+  }
   if (now - logged_at_ < kLogInterval) {
     ++not_logged_;
     return;
@@ -110,7 +112,7 @@ std::string LoopMeter::Problem(absl::Duration now) const {
     if (longest == nullptr || turn.took > longest->took) longest = &turn;
   }
   if (seconds.size() < kSlowSeconds) return "";
-  return absl::StrCat("everything waits for more than ", absl::ToInt64Milliseconds(kSlow),
+  return absl::StrCat("everything waits for more than ", absl::ToInt64Milliseconds(kTooSlow),
                       " ms again and again, longest for ", NameOf(longest->work));
 }
 

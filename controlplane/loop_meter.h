@@ -24,9 +24,11 @@ class LoopMeter {
  public:
   // What no turn should take.
   static constexpr absl::Duration kBound = absl::Milliseconds(5);
-  // A turn that others notice: logged, and a problem if there are some in several of the last
-  // seconds.
+  // A turn that is logged.
   static constexpr absl::Duration kSlow = absl::Milliseconds(50);
+  // A turn that others notice: a problem if there are some in several of the last seconds. A disk
+  // that takes its time over one fsync is none.
+  static constexpr absl::Duration kTooSlow = absl::Milliseconds(200);
 
   struct Work {
     uint64_t turns = 0;
@@ -63,7 +65,7 @@ class LoopMeter {
   std::unordered_map<const char*, Work> work_;
   absl::Duration minute_began_;
   absl::Duration processor_, processor_at_;  // the thread's processor time, and when it was read
-  std::deque<SlowTurn> slow_;                // of the last seconds
+  std::deque<SlowTurn> slow_;                // too slow, of the last seconds
   absl::Duration logged_at_ = -absl::InfiniteDuration();
   uint64_t not_logged_ = 0;
 };

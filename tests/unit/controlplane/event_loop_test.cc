@@ -223,16 +223,16 @@ TEST_CASE("slow turns in several seconds are a problem, as long as they come") {
     meter.Begin(begin);
     meter.End(work, begin, begin + absl::Milliseconds(took_ms));
   };
-  turn(0, 60, "a/first.cc");
-  turn(0.2, 70, "a/second.cc");
-  turn(0.4, 60, "a/first.cc");
+  turn(0, 210, "a/first.cc");
+  turn(0.2, 220, "a/second.cc");
+  turn(0.4, 210, "a/first.cc");
   CHECK(meter.Problem(start + absl::Seconds(1)).empty());  // one bad second
-  turn(3, 60, "a/first.cc");
-  turn(5, 40, "a/first.cc");  // not slow
+  turn(3, 210, "a/first.cc");
+  turn(5, 150, "a/first.cc");  // only logged
   CHECK(meter.Problem(start + absl::Seconds(5)).empty());
-  turn(6, 60, "a/first.cc");
+  turn(6, 210, "a/first.cc");
   CHECK(meter.Problem(start + absl::Seconds(6)) ==
-        "everything waits for more than 50 ms again and again, longest for second");
+        "everything waits for more than 200 ms again and again, longest for second");
   CHECK(meter.Problem(start + absl::Seconds(12)).empty());  // over
 }
 
