@@ -12,21 +12,6 @@
 namespace guideway {
 namespace {
 
-// The VIPs of a pool that may be probed.
-struct ProbedVips {
-  std::optional<IpAddress> first, first_ipv4, first_ipv6;
-
-  void Add(const IpAddress& vip) {
-    std::optional<IpAddress>& of_family = vip.IsIpv4() ? first_ipv4 : first_ipv6;
-    if (!of_family.has_value()) of_family = vip;
-    if (!first.has_value()) first = vip;
-  }
-  std::optional<IpAddress> For(const IpAddress& backend) const {
-    const std::optional<IpAddress>& same = backend.IsIpv4() ? first_ipv4 : first_ipv6;
-    return same.has_value() ? same : first;
-  }
-};
-
 ProbeKind KindOf(v1::ProbeType type) {
   switch (type) {
     case v1::HTTP_GET:
@@ -83,6 +68,21 @@ ProbeTarget MakeTarget(const v1::Probe& probe, const IpAddress& address) {
 }  // namespace
 
 struct ProbePlanner::Vips {
+  // The VIPs of a pool that may be probed.
+  struct OfPool {
+    std::optional<IpAddress> first, first_ipv4, first_ipv6;
+
+    void Add(const IpAddress& vip) {
+      std::optional<IpAddress>& of_family = vip.IsIpv4() ? first_ipv4 : first_ipv6;
+      if (!of_family.has_value()) of_family = vip;
+      if (!first.has_value()) first = vip;
+    }
+    std::optional<IpAddress> For(const IpAddress& backend) const {
+      const std::optional<IpAddress>& same = backend.IsIpv4() ? first_ipv4 : first_ipv6;
+      return same.has_value() ? same : first;
+    }
+  };
+
   explicit Vips(const v1::Config& config) {
     for (const v1::Vip& vip : config.vips()) {
       const auto address = IpAddress::Parse(vip.address());
@@ -95,7 +95,7 @@ struct ProbePlanner::Vips {
     return found->second.For(backend);
   }
 
-  std::map<std::string, ProbedVips> by_pool;
+  std::map<std::string, OfPool> by_pool;
 };
 
 ProbePlanner::ProbePlanner(const v1::Config& config, MakePath make_path, IsPaused is_paused)

@@ -72,7 +72,7 @@ std::string Entries(const CommandInfo& command, bool program_only) {
   return text;
 }
 
-constexpr char kIntroduction[] = R"roff(.SH DESCRIPTION
+constexpr char kDescription[] = R"roff(.SH DESCRIPTION
 Operates a Guideway load balancer: talks to
 .BR guideway\-controlplane (8)
 over its Unix socket.
@@ -121,7 +121,7 @@ std::string ManPage(const CLI::App& app) {
       ".SH NAME\nguideway \\- operate a Guideway load balancer\n"
       ".SH SYNOPSIS\n.B guideway\n[\\fIOPTION\\fR]... \\fICOMMAND\\fR ...\n.br\n.B guideway\n"
       "[\\fIOPTION\\fR]... \\fB\\-f\\fR \\fIFILE\\fR [\\fB\\-\\-keep\\-going\\fR]\n",
-      kIntroduction, ".SH OPTIONS\nThey may stand before or behind the command.\n",
+      kDescription, ".SH OPTIONS\nThey may stand before or behind the command.\n",
       ".TP\n\\fB\\-h\\fR, \\fB\\-\\-help\\fR\nPrint help and exit.\n", Entries(commands[0], false),
       ".SS Without a command\n", Entries(commands[0], true), ".SH COMMANDS\n");
   for (const CommandInfo& command : commands) {

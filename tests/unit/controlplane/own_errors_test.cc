@@ -21,6 +21,7 @@
 #include "tests/unit/controlplane/local_server.h"
 #include "tests/unit/controlplane/loop_thread.h"
 #include "tests/unit/controlplane/probe_runner.h"
+#include "tests/unit/controlplane/tls_server.h"
 
 namespace guideway {
 namespace {
@@ -65,6 +66,7 @@ class Servers {
         "-subj /CN=tls.test -addext subjectAltName=DNS:tls.test -keyout ",
         directory_.File("key"), " -out ", certificate(), " 2>/dev/null");
     REQUIRE(std::system(command.c_str()) == 0);
+    https_ = std::make_unique<TlsServer>(certificate(), directory_.File("key"));
     grpc::EnableDefaultHealthCheckService(true);
     grpc::SslServerCredentialsOptions options;
     options.pem_key_cert_pairs.push_back({Read("key"), Read("certificate")});
@@ -87,9 +89,8 @@ class Servers {
     uint16_t port = http_->port();
     if (kind == ProbeKind::kUdp) port = udp_port_;
     if (kind == ProbeKind::kGrpc) port = static_cast<uint16_t>(grpc_port_);
-    if (kind == ProbeKind::kGrpcs || kind == ProbeKind::kHttps) {
-      port = static_cast<uint16_t>(grpcs_port_);
-    }
+    if (kind == ProbeKind::kGrpcs) port = static_cast<uint16_t>(grpcs_port_);
+    if (kind == ProbeKind::kHttps) port = https_->port();
     if (kind == ProbeKind::kIcmp || kind == ProbeKind::kExec) port = 0;
     ProbeRequest request = Request(kind, port);
     request.timeout = absl::Seconds(4);
@@ -97,7 +98,6 @@ class Servers {
     request.tls_name = "tls.test";
     request.send = "ask";
     request.command = {"/bin/true"};
-    // The gRPC server answers a GET over HTTP/1.1 with what libcurl cannot read.
     return request;
   }
 
@@ -126,6 +126,7 @@ class Servers {
   grpc::CallbackGenericService nothing_;
   int grpc_port_ = 0, grpcs_port_ = 0;
   std::unique_ptr<grpc::Server> grpc_;
+  std::unique_ptr<TlsServer> https_;
 };
 
 struct Kind {
@@ -138,6 +139,7 @@ TEST_CASE("own errors: each errno, at each call, of each kind of probe") {
   ProbeRunner runner;
   const auto kind = GENERATE(values<Kind>({{ProbeKind::kTcp, "tcp"},
                                            {ProbeKind::kHttp, "http"},
+                                           {ProbeKind::kHttps, "https"},
                                            {ProbeKind::kUdp, "udp"},
                                            {ProbeKind::kIcmp, "icmp"},
                                            {ProbeKind::kGrpc, "grpc"},
