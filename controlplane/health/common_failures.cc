@@ -110,7 +110,8 @@ void CommonFailures::Decide(const std::string& key, State* state, absl::Duration
   } else if (pool.latest_good < since) {
     const bool all_fail = pool.failing == pool.in_service;
     hold = all_fail || now - since >= state->member.round ? Hold::kHeld : Hold::kWaiting;
-  } else if (ManyFail(*state)) {
+  } else if (state->hold == Hold::kHeld || state->hold == Hold::kKept || ManyFail(*state)) {
+    // Who failed together with others is not cut because these have come back first.
     if (state->hold != Hold::kKept) state->kept_until = now + bound_;
     if (now < state->kept_until) hold = Hold::kKept;
   }

@@ -4,8 +4,9 @@
 // backend of its pool since: then it goes out at once. If nobody of the pool answers, the backend
 // is held: it goes on counting as healthy, so that no slot moves and no flow is cut, and those that
 // were dead before stay out. If somebody answers, but many failed at once, new flows go elsewhere
-// and known ones stay for a while. When a held pool's first backend answers again, each other one
-// is held until it answers or has failed as often again as a verdict takes.
+// and known ones stay for a while, also if the others come back first. When a held pool's first
+// backend answers again, each other one is held until it answers or has failed as often again as a
+// verdict takes; then its known flows stay for a while as well.
 //
 // A pure bookkeeper: answers, verdicts and monotonic time are passed in. Costs little for each
 // answer. Thread safety: one thread.

@@ -203,8 +203,28 @@ TEST_CASE("common failures: who does not come back with the first one goes out a
   world["web/c"].answers = true;
   world.Run(15);
   CHECK(world.Serves("web/c"));
+  CHECK_FALSE(world.Serves("web/b"));
+  CHECK(world.KeepsFlows("web/b"));  // its way may be the last that is mended
+  world.Run(60);
   CHECK_FALSE(world.KeepsFlows("web/b"));  // one alone: dead
   CHECK_FALSE(world.failures.Busy());
+}
+
+TEST_CASE("common failures: the last whose way is mended loses no flow to the others' recovery") {
+  World world;
+  for (const char* address : {"a", "b", "c"}) world.Add("web", address);
+  world.Run(20);
+  SECTION("many failed") { world["web/a"].answers = world["web/b"].answers = false; }
+  SECTION("all failed") { world.SetAnswers(false); }
+  world.Run(25);
+  for (const char* address : {"c", "a", "b"}) {
+    world[absl::StrCat("web/", address)].answers = true;
+    for (int i = 0; i < 17; ++i) {
+      world.Run(1);
+      for (const char* key : {"web/a", "web/b", "web/c"}) CHECK(world.KeepsFlows(key));
+    }
+  }
+  for (const char* key : {"web/a", "web/b", "web/c"}) CHECK(world.Serves(key));
 }
 
 TEST_CASE("common failures: many of a pool at once keep their flows for a while") {
