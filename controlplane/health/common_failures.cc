@@ -82,6 +82,7 @@ void CommonFailures::OnVerdict(const std::string& key, HealthState verdict, absl
   if (verdict == HealthState::kHealthy) {
     SetInService(&state, true);
     SetHold(key, &state, Hold::kNone, now);
+    state.kept_until = absl::ZeroDuration();
     if (was_open) HoldOthers(state.member.pool, now);
   } else if (verdict == HealthState::kUnhealthy && state.in_service) {
     Decide(key, &state, now);
@@ -110,9 +111,10 @@ void CommonFailures::Decide(const std::string& key, State* state, absl::Duration
   } else if (pool.latest_good < since) {
     const bool all_fail = pool.failing == pool.in_service;
     hold = all_fail || now - since >= state->member.round ? Hold::kHeld : Hold::kWaiting;
-  } else if (state->hold == Hold::kHeld || state->hold == Hold::kKept || ManyFail(*state)) {
+  } else if ((state->hold == Hold::kHeld && pool.most_held >= kManyAddresses) ||
+             now < state->kept_until || ManyFail(*state)) {
     // Who failed together with others is not cut because these have come back first.
-    if (state->hold != Hold::kKept) state->kept_until = now + bound_;
+    if (state->hold != Hold::kKept && now >= state->kept_until) state->kept_until = now + bound_;
     if (now < state->kept_until) hold = Hold::kKept;
   }
   if (hold == Hold::kNone) SetInService(state, false);
@@ -131,7 +133,8 @@ bool CommonFailures::ManyFail(const State& state) const {
 void CommonFailures::Update(absl::Duration now) {
   for (const std::string& key : std::set<std::string>(undecided_)) {
     State& state = states_.at(key);
-    if (state.hold != Hold::kHeld) Decide(key, &state, now);
+    // Who answers by now will be healthy, or fail again.
+    if (state.hold != Hold::kHeld && state.failing.has_value()) Decide(key, &state, now);
   }
 }
 
@@ -172,11 +175,15 @@ std::vector<CommonFailures::Episode> CommonFailures::Episodes(absl::Duration now
 void CommonFailures::SetHold(const std::string& key, State* state, Hold hold, absl::Duration now) {
   if (state->hold == hold) return;
   Pool& pool = pools_.at(state->member.pool);
-  if (pool.held + pool.kept == 0) pool.since = now;
+  if (pool.held + pool.kept == 0) {
+    pool.since = now;
+    pool.most_held = 0;
+  }
   const auto add = [&](size_t by) { (state->hold == Hold::kHeld ? pool.held : pool.kept) += by; };
   if (state->hold != Hold::kNone) add(static_cast<size_t>(-1));
   state->hold = hold;
   if (hold != Hold::kNone) add(1);
+  pool.most_held = std::max(pool.most_held, pool.held);
   if (pool.held == 0) pool.recovered.reset();
   if (hold == Hold::kNone) {
     undecided_.erase(key);

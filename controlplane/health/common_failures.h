@@ -87,6 +87,7 @@ class CommonFailures {
     size_t in_service = 0, failing = 0;                      // the latter: of the former
     size_t healthy = 0;                                      // by the probes' verdicts
     size_t held = 0, kept = 0;                               // kept: waiting ones as well
+    size_t most_held = 0;                                    // at once, since then:
     absl::Duration since;                                    // of the first that is held or kept
     std::optional<absl::Duration> recovered;                 // the first good answer of a held pool
     uint32_t recoveries = 0;                                 // counts these
@@ -100,7 +101,7 @@ class CommonFailures {
     bool in_service = false;                // was healthy, and has not gone out since
     std::optional<absl::Duration> failing;  // since when that is known
     Hold hold = Hold::kNone;
-    absl::Duration kept_until;
+    absl::Duration kept_until;                  // once kept; zero when healthy
     uint32_t recovery = 0, failures_since = 0;  // the pool's recovery, failed probes since it
   };
 

@@ -219,7 +219,7 @@ TEST_CASE("common failures: the last whose way is mended loses no flow to the ot
   world.Run(25);
   for (const char* address : {"c", "a", "b"}) {
     world[absl::StrCat("web/", address)].answers = true;
-    for (int i = 0; i < 17; ++i) {
+    for (int i = 0; i < 14; ++i) {
       world.Run(1);
       for (const char* key : {"web/a", "web/b", "web/c"}) CHECK(world.KeepsFlows(key));
     }
