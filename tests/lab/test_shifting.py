@@ -18,6 +18,8 @@ class Fixture(fixtures.Running):
             configuration.pool(lab, "green", "ipip", backends=_GREEN, probe=configuration.PROBE)]
         for vip in config["vips"]:
             vip["pool"] = "blue"
+        # A connection that has ended counts for so long when a drain waits for it.
+        config["flow_timeouts"] = {"half_closed": "10s"}
         super().__init__(lab, config)
 
     def switch(self, pool):
