@@ -24,6 +24,7 @@ void Controller::set_on_replaced(std::function<void(const std::string&)> on_repl
   impl_->set_on_replaced(std::move(on_replaced));
 }
 void Controller::PrepareEnd() { impl_->PrepareEnd(); }
+void Controller::End() { impl_.reset(); }
 absl::StatusOr<PoolImpact> Controller::Compare(const v1::Config& before,
                                                const v1::Config& after) const {
   return impl_->Compare(before, after);

@@ -56,6 +56,9 @@ class Controller {
   // No outcome is awaited any more; whoever awaits one is told so. What is to outlast the end is on
   // disk. After the loop's last turn, before the API's server ends.
   void PrepareEnd();
+  // Takes down what the kernel would keep: programs that probe, the probes' device and rules. Nothing
+  // may be called afterwards. After the API's server has ended.
+  void End();
 
   // What a change would do to one pool, see compiler/impact.h.
   absl::StatusOr<PoolImpact> Compare(const v1::Config& before, const v1::Config& after) const;

@@ -62,6 +62,7 @@ class Controller::Impl {
   void PrepareEnd() {
     commit_.Stop();
     verdict_keeper_.KeepNow();
+    probe_tunnel_.SetInUse(false);
   }
   void ReadStats(bool by_vip, std::function<void(absl::StatusOr<v1::GetStatsResponse>)> done);
   void Explain(const FlowKey& flow, ExplainDone done);

@@ -239,8 +239,8 @@ void RaiseDescriptorLimit() {
 // From the order to stop to the end.
 constexpr absl::Duration kEndPatience = absl::Milliseconds(800);
 
-// What must outlast this process is on disk by then, so nothing is lost if the end is cut short:
-// the memory and the connections of tens of thousands of backends need not be taken apart.
+// What must outlast this process is on disk by then, and what must not is gone, so nothing is lost
+// if the end is cut short: the HTTP server's threads and much memory need not be taken apart.
 void EndWithin(absl::Duration time, int exit_code) {
   std::thread([time, exit_code] {
     absl::SleepFor(time);
@@ -334,7 +334,8 @@ absl::Status Run(std::vector<std::string> flag_problems, const UniqueFd& signals
   controller.PrepareEnd();
   controller.set_on_event(nullptr);
   server.reset();
-  watch.reset();  // may take two seconds
+  controller.End();  // before it: two seconds may pass until the HTTP server's threads see the end
+  watch.reset();
   return outcome;
 }
 

@@ -11,7 +11,7 @@ FIXTURES = [fixtures.SEGMENT]
 DOWNLOADS = 12
 # Of the control plane's own doings: they begin with it, as guideway_start_time_seconds says.
 _OF_THE_PROCESS = ("guideway_backend_probes_total", "guideway_pool_probes_total", "guideway_pool_probe_duration",
-                   "guideway_channel_response_seconds")
+                   "guideway_channel_response_seconds", "guideway_loop_work_seconds_total")
 
 
 class Fixture(fixtures.Running):
