@@ -56,8 +56,8 @@ class Controller {
   // No outcome is awaited any more; whoever awaits one is told so. What is to outlast the end is on
   // disk. After the loop's last turn, before the API's server ends.
   void PrepareEnd();
-  // Takes down what the kernel would keep: programs that probe, the probes' device and rules. Nothing
-  // may be called afterwards. After the API's server has ended.
+  // Takes down what the kernel would keep: programs that probe, the probes' device and rules.
+  // Nothing may be called afterwards. After the API's server has ended.
   void End();
 
   // What a change would do to one pool, see compiler/impact.h.
