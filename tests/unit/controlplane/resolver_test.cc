@@ -254,9 +254,7 @@ TEST_CASE("a neighbour that does not answer is asked again until it does") {
   CHECK(bench.AwaitProblem("10.1.0.77", "is being resolved", absl::Seconds(1)));
   const auto pending = [&] {
     bool is_pending = false;
-    bench.here.On([&] {
-      is_pending = bench.resolver->next_hops().at(*IpAddress::Parse("10.1.0.77")).pending;
-    });
+    bench.here.On([&] { is_pending = bench.Hop("10.1.0.77").pending; });
     return is_pending;
   };
   CHECK(pending());
