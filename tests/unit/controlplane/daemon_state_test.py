@@ -11,7 +11,7 @@ import socket
 import sys
 import unittest
 
-from daemon_fixture import Daemon, DaemonFixture, NO_NETWORK, YAML
+from daemon_fixture import Daemon, DaemonFixture, NO_NETWORK, SANITIZED, YAML
 
 
 def put_directory(path):
@@ -190,6 +190,7 @@ class DaemonStateTest(DaemonFixture):
                 else:
                     os.remove(left)
 
+    @unittest.skipIf(SANITIZED, "memory cannot be bounded")
     def test_configuration_that_kills_the_process(self):
         self.with_weight_7()
         pools = "".join(f"- name: p{i}\n  table_size: 1048573\n  backends: [{{name: b, address: 10.0.1.1}}]\n"

@@ -20,7 +20,7 @@ TEST_CASE("probes are counted by backend and pool") {
   CHECK(statistics.Find("a")->not_run == 1);
   CHECK(statistics.Find("a")->last_duration == absl::Milliseconds(2));
   CHECK(statistics.Find("b")->failed == 1);
-  const auto& web = statistics.pools().at("web");
+  const auto web = statistics.pools().at("web");
   CHECK(web.counts.succeeded == 1);
   CHECK(web.counts.failed == 1);
   CHECK(web.counts.not_run == 1);
