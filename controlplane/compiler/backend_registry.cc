@@ -103,7 +103,7 @@ absl::Status BackendRegistry::ParseLine(const std::vector<std::string>& words) {
     return bad;
   }
   if (words[0] == "free" && words.size() == 3) {
-    if (taken_.contains(record.index)) return absl::InvalidArgumentError("index is given twice");
+    if (indices_.IsTaken(record.index)) return absl::InvalidArgumentError("index is given twice");
     return last_incarnation_.emplace(record.index, record.incarnation).second ? absl::OkStatus()
                                                                               : bad;
   }
@@ -119,7 +119,7 @@ absl::Status BackendRegistry::ParseLine(const std::vector<std::string>& words) {
   }
   const std::string& key = words[6];
   GW_ASSIGN_OR_RETURN(record.address, IpAddress::Parse(key.substr(key.rfind('/') + 1)));
-  if (last_incarnation_.contains(record.index) || !taken_.insert(record.index).second ||
+  if (last_incarnation_.contains(record.index) || !indices_.Take(record.index) ||
       !records_.emplace(key, record).second) {
     return absl::InvalidArgumentError("index or backend is given twice");
   }
@@ -213,24 +213,11 @@ void BackendRegistry::ForgetCounts() {
 }
 
 void BackendRegistry::Free(std::map<std::string, Record>::iterator record) {
-  taken_.erase(record->second.index);
-  free_hint_ = std::min<uint32_t>(free_hint_, record->second.index);
+  indices_.Free(record->second.index);
   last_incarnation_[record->second.index] = record->second.incarnation;
   records_.erase(record);
   ++membership_;
   dirty_ = true;
-}
-
-bool BackendRegistry::FindFreeIndex(uint16_t* index) const {
-  // The lowest that no other holds. All below the hint are taken.
-  uint32_t candidate = free_hint_;
-  for (auto it = taken_.lower_bound(static_cast<uint16_t>(candidate));
-       it != taken_.end() && *it == candidate; ++it) {
-    ++candidate;
-  }
-  free_hint_ = std::min(candidate, channel::kMaxBackends - 1);
-  *index = static_cast<uint16_t>(candidate);
-  return candidate < channel::kMaxBackends;
 }
 
 // The lingering backend that has this address and delivery: the newest, if there are several.
@@ -285,21 +272,18 @@ absl::StatusOr<BackendRegistry::Record*> BackendRegistry::Use(const std::string&
     return &known;
   }
   if (Record* adopted = Adopt(key, address, delivery)) return adopted;
+  if (indices_.Lowest() >= channel::kMaxBackends && !MakeRoom()) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(key, ": all ", channel::kMaxBackends, " backend indices are in use"));
+  }
   Record record;
   record.address = address;
   record.delivery = delivery;
-  if (!FindFreeIndex(&record.index)) {
-    if (!MakeRoom()) {
-      return absl::ResourceExhaustedError(
-          absl::StrCat(key, ": all ", channel::kMaxBackends, " backend indices are in use"));
-    }
-    FindFreeIndex(&record.index);
-  }
+  record.index = static_cast<uint16_t>(indices_.TakeLowest());
   const auto last = last_incarnation_.find(record.index);
   record.incarnation =
       last == last_incarnation_.end() ? first_incarnation_ : NextIncarnation(last->second);
   if (last != last_incarnation_.end()) last_incarnation_.erase(last);
-  taken_.insert(record.index);
   ++membership_;
   dirty_ = true;
   return &records_.emplace(key, record).first->second;

@@ -34,6 +34,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "controlplane/compiler/delivery.h"
+#include "controlplane/compiler/index_pool.h"
 #include "controlplane/state_file.h"
 #include "lib/channel/messages.h"
 #include "lib/net/address.h"
@@ -130,13 +131,11 @@ class BackendRegistry {
   bool HasLingeredEnough(const Record& record, absl::Duration limit) const;
   Record* Adopt(const std::string& key, const IpAddress& address, const Delivery& delivery);
   bool MakeRoom();
-  bool FindFreeIndex(uint16_t* index) const;
 
   uint16_t first_incarnation_;
   std::map<std::string, Record> records_;
   uint64_t membership_ = 1;
-  std::set<uint16_t> taken_;
-  mutable uint32_t free_hint_ = 0;                 // all indices below it are taken
+  IndexPool indices_;
   std::map<uint16_t, uint16_t> last_incarnation_;  // of free indices that were used before
   // Keys of those that linger; by the last Retain(), but for those that were adopted since.
   std::multimap<IpAddress, std::string> lingering_;

@@ -169,18 +169,14 @@ void IndexAllocator::Retain(const std::set<std::string>& keys) {
       ++it;
       continue;
     }
-    free_.insert(it->second);
+    pool_.Free(it->second);
     it = indices_.erase(it);
   }
 }
 
-// The lowest that is free.
 uint32_t IndexAllocator::Use(const std::string& key) {
   const auto [it, is_new] = indices_.try_emplace(key, 0);
-  if (!is_new) return it->second;
-  if (free_.empty()) return it->second = end_++;
-  it->second = *free_.begin();
-  free_.erase(free_.begin());
+  if (is_new) it->second = pool_.TakeLowest();
   return it->second;
 }
 

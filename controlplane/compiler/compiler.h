@@ -25,6 +25,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "controlplane/compiler/backend_registry.h"
+#include "controlplane/compiler/index_pool.h"
 #include "controlplane/compiler/pool_slots.h"
 #include "controlplane/compiler/reachability.h"
 #include "controlplane/compiler/roles.h"
@@ -85,8 +86,7 @@ class IndexAllocator {
 
  private:
   std::map<std::string, uint32_t> indices_;
-  std::set<uint32_t> free_;  // below end_
-  uint32_t end_ = 0;
+  IndexPool pool_;
 };
 
 // How long a removed backend lingers at most.
@@ -120,7 +120,6 @@ class Compiler {
   // the end. Small tables are built at once in the first Continue(), all others elsewhere.
   void Begin(std::shared_ptr<const v1::Config> config);
   void Abandon() { job_.reset(); }
-  bool compiling() const { return job_ != nullptr; }
   // Goes on, by one step at least, until `time_is_up`, all is done or all that is left is built
   // elsewhere. `prepare` is called for each pool before its roles are given. True: done, Take() it.
   // After an error there is no compilation any more.

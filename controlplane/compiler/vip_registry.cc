@@ -41,7 +41,7 @@ absl::Status VipRegistry::Parse(const std::string& text) {
     const std::vector<std::string> words = absl::StrSplit(lines[i], absl::MaxSplits(' ', 2));
     Record record;
     if (words.size() != 3 || !absl::SimpleAtoi(words[0], &record.index) ||
-        !absl::SimpleAtoi(words[1], &record.left) || !taken_.insert(record.index).second ||
+        !absl::SimpleAtoi(words[1], &record.left) || !indices_.Take(record.index) ||
         !records_.emplace(words[2], record).second) {
       return absl::InvalidArgumentError(
           absl::StrCat("line ", i + 1, ": is not the index of a VIP, or is given twice"));
@@ -85,8 +85,7 @@ void VipRegistry::ForgetOldest() {
     if (oldest == records_.end() || it->second.left < oldest->second.left) oldest = it;
   }
   if (oldest == records_.end()) return;
-  taken_.erase(oldest->second.index);
-  free_hint_ = std::min(free_hint_, oldest->second.index);
+  indices_.Free(oldest->second.index);
   records_.erase(oldest);
   --former_;
   dirty_ = true;
@@ -95,12 +94,8 @@ void VipRegistry::ForgetOldest() {
 uint32_t VipRegistry::Use(const std::string& name) {
   const auto found = records_.find(name);
   if (found != records_.end()) return found->second.index;
-  if (taken_.size() >= channel::kMaxVips) ForgetOldest();
-  // The lowest that no other holds.
-  uint32_t index = free_hint_;
-  for (auto it = taken_.lower_bound(index); it != taken_.end() && *it == index; ++it) ++index;
-  free_hint_ = index + 1;
-  taken_.insert(index);
+  if (indices_.taken() >= channel::kMaxVips) ForgetOldest();
+  const uint32_t index = indices_.TakeLowest();
   records_[name].index = index;
   dirty_ = true;
   return index;

@@ -17,6 +17,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "controlplane/compiler/index_pool.h"
 #include "controlplane/state_file.h"
 
 namespace guideway {
@@ -51,9 +52,8 @@ class VipRegistry {
   void ForgetOldest();
 
   std::map<std::string, Record> records_;
-  std::set<uint32_t> taken_;
-  uint32_t free_hint_ = 0;  // all indices below it are taken
-  size_t former_ = 0;       // records that have left
+  IndexPool indices_;
+  size_t former_ = 0;  // records that have left
   uint64_t last_left_ = 0;
   bool dirty_ = false;
 };
