@@ -17,6 +17,7 @@ constexpr absl::Duration kFirstRetry = absl::Milliseconds(100);
 constexpr absl::Duration kLongestRetry = absl::Seconds(1);
 // Tables are copied into the arena for so long in one turn of the loop, one at least.
 constexpr absl::Duration kPumpTurn = absl::Milliseconds(2);
+// A manager that owes an answer for this long hangs; a new connection will tell.
 constexpr absl::Duration kAnswerPatience = absl::Seconds(10);
 }  // namespace
 
@@ -32,6 +33,7 @@ Session::Session(EventLoop* loop, std::string socket_path, std::function<void()>
 Session::~Session() {
   loop_->Cancel(retry_timer_);
   loop_->Cancel(answer_timer_);
+  loop_->Cancel(ask_timer_);
   loop_->Cancel(pump_timer_);
   for (CountersWaiter& waiter : counters_waiting_) loop_->Cancel(waiter.timer);
   if (end_ == nullptr) return;

@@ -147,6 +147,26 @@ TEST_CASE("tables that a worker has not taken are not in force; all waits and th
   CHECK(bench.Generation() == before + 2);
 }
 
+TEST_CASE("a session that ends while it waits to ask again asks no more") {
+  Bench bench;
+  bench.thread.On([&] { bench.dataplane->late_worker = 1; });
+  bench.Want(1);
+  REQUIRE(bench.thread.Await([&] { return !bench.session->DelayReason().empty(); }));
+  const auto asked = [&] {
+    return bench.thread.loop()->meter().ByWork()["session_questions"].turns;
+  };
+  uint64_t before = 0;
+  bool later = false;
+  bench.thread.On([&] {
+    bench.session.reset();
+    before = asked();
+    // Longer than any pause between two questions.
+    bench.thread.loop()->After(absl::Milliseconds(200), [&] { later = true; });
+  });
+  REQUIRE(bench.thread.Await([&] { return later; }));
+  bench.thread.On([&] { CHECK(asked() == before); });
+}
+
 TEST_CASE("a new control plane does not take tables for tables in force") {
   Bench bench;
   bench.thread.On([&] { bench.dataplane->late_worker = 0; });
