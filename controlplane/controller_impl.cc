@@ -20,8 +20,6 @@ namespace {
 
 // How long tables in force wait after a start for the kernel to say where the next hops are.
 constexpr absl::Duration kNextHopPatience = absl::Seconds(2);
-// How long pools are compiled in one turn of the event loop, one step at least, which takes 2 ms.
-constexpr absl::Duration kCompileTurn = absl::Milliseconds(2);
 // The wall clock may be set while the end of a drain is awaited: so often it is looked at.
 constexpr absl::Duration kDrainCheck = absl::Seconds(60);
 // What was refused for lack of memory is tried again.
@@ -249,7 +247,7 @@ void Controller::Impl::Update() {
   const bool all = tables_.compiling_all();
   const absl::Duration step = tables_.compiled().next_step;
   const absl::Duration guards = guards_.NextUpdate();
-  const absl::Duration end = loop_->Now() + kCompileTurn;
+  const absl::Duration end = loop_->Now() + EventLoop::kTurn;
   guards_.Update(loop_->Now());
   const auto on_compiled = [this, all](const v1::Pool& pool) {
     if (all) unreachable_.See(pool, tables_.compiled());

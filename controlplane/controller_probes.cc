@@ -6,12 +6,6 @@
 #include "lib/config/schema.h"
 
 namespace guideway {
-namespace {
-
-// Of one turn of the event loop.
-constexpr absl::Duration kProbesTurn = absl::Milliseconds(2);
-
-}  // namespace
 
 ProbePlanning::ProbePlanning(const v1::Config& config, v1::Config lingering_config,
                              const ProbePlanner::MakePath& make_path,
@@ -38,7 +32,7 @@ void Controller::Impl::SetProbes() {
 }
 
 void Controller::Impl::PlanProbes() {
-  const absl::Duration end = loop_->Now() + kProbesTurn;
+  const absl::Duration end = loop_->Now() + EventLoop::kTurn;
   while (planning_->Step()) {
     if (loop_->Now() < end) continue;
     Later("plan_probes", [this] { PlanProbes(); });
@@ -77,7 +71,8 @@ void Controller::Impl::ApplyProbes(const std::shared_ptr<const ProbePlan>& plan,
         return;
     }
   }
-  Later("set_probes", [this, plan, step] { ApplyProbes(plan, step, loop_->Now() + kProbesTurn); });
+  Later("set_probes",
+        [this, plan, step] { ApplyProbes(plan, step, loop_->Now() + EventLoop::kTurn); });
 }
 
 // Of setting the probes: nothing comes of it if they are set anew before.

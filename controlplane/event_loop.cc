@@ -10,13 +10,11 @@
 #include <cerrno>
 #include <condition_variable>
 #include <deque>
-#include <iterator>
 #include <map>
 #include <mutex>
 #include <thread>
 #include <unordered_map>
 #include <utility>
-#include <vector>
 
 #include "glog/logging.h"
 #include "lib/base/clock.h"
@@ -80,14 +78,13 @@ struct EventLoop::State {
   std::unordered_map<TimerId, absl::Duration> deadlines;
   TimerId next_timer = 1;
   LoopMeter meter;
-  absl::Duration now;        // at the end of the last turn
-  std::deque<Posted> taken;  // of `posted`, to be run before it
+  absl::Duration now;  // at the end of the last turn
 
   // Any thread.
   UniqueFd wake;
   std::atomic<std::thread::id> thread{};  // of Run(); none before and after it
   std::mutex mutex;                       // guards posted and stopped
-  std::vector<Posted> posted;
+  std::deque<Posted> posted;
   bool stopped = false;
 
   void Wake() {
@@ -107,9 +104,16 @@ struct EventLoop::State {
     return true;
   }
 
-  bool HasPosted() {
+  size_t CountPosted() {
     std::lock_guard<std::mutex> lock(mutex);
-    return !taken.empty() || !posted.empty();
+    return posted.size();
+  }
+
+  Posted TakePosted() {
+    std::lock_guard<std::mutex> lock(mutex);
+    Posted item = std::move(posted.front());
+    posted.pop_front();
+    return item;
   }
 
   template <typename F>
@@ -124,14 +128,8 @@ struct EventLoop::State {
   // Those that were there when it is called, if there is time. What they post is for the next time.
   void RunPosted() {
     const absl::Duration end = now + kBurst;
-    {
-      std::lock_guard<std::mutex> lock(mutex);
-      std::move(posted.begin(), posted.end(), std::back_inserter(taken));
-      posted.clear();
-    }
-    while (!taken.empty()) {
-      Posted item = std::move(taken.front());
-      taken.pop_front();
+    for (size_t left = CountPosted(); left > 0; --left) {
+      Posted item = TakePosted();
       Turn(item.work, [&] {
         item.closure();
         item.closure = nullptr;  // what it holds may take time to free
@@ -157,7 +155,7 @@ struct EventLoop::State {
 
   // Milliseconds until the first timer is due, rounded up; -1 without timers.
   int WaitMilliseconds() {
-    if (HasPosted()) return 0;
+    if (CountPosted() > 0) return 0;
     if (timers.empty()) return -1;
     const absl::Duration wait = timers.begin()->first.first - MonotonicNow();
     if (wait <= absl::ZeroDuration()) return 0;
@@ -281,15 +279,11 @@ void EventLoop::Run() {
     state_->RunDueTimers(due);
   }
   state_->thread.store(std::thread::id());
-  std::vector<Posted> unheard;
+  std::deque<Posted> unheard;
   {
     std::lock_guard<std::mutex> lock(state_->mutex);
     unheard.swap(state_->posted);
   }
-  for (const auto& item : state_->taken) {
-    if (item.waiter) item.waiter->Finish(false);
-  }
-  state_->taken.clear();
   for (const Posted& item : unheard) {
     if (item.waiter) item.waiter->Finish(false);
   }

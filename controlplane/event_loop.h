@@ -22,6 +22,8 @@ class EventLoop {
   using TimerId = uint64_t;
   // A string literal that says what a handler is for, see LoopMeter; else the caller's file does.
   using WorkName = const char*;
+  // Long work goes on for so long in one turn, one step at least, and then in another one.
+  static constexpr absl::Duration kTurn = absl::Milliseconds(2);
 
   EventLoop();
   ~EventLoop();

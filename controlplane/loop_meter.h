@@ -22,8 +22,6 @@ namespace guideway {
 
 class LoopMeter {
  public:
-  // What no turn should take.
-  static constexpr absl::Duration kBound = absl::Milliseconds(5);
   // A turn that is logged.
   static constexpr absl::Duration kSlow = absl::Milliseconds(50);
   // A turn that others notice: a problem if there are some in several of the last seconds. A disk

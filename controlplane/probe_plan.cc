@@ -142,11 +142,4 @@ void ProbePlanner::AddBackend(const v1::Pool& pool, const v1::Backend& backend,
   plan_.keys_by_pool[pool.name()].insert(key);
 }
 
-ProbePlan MakeProbePlan(const v1::Config& config, const ProbePlanner::MakePath& make_path,
-                        const ProbePlanner::IsPaused& is_paused) {
-  ProbePlanner planner(config, make_path, is_paused);
-  while (planner.Step()) continue;
-  return planner.Take();
-}
-
 }  // namespace guideway

@@ -56,10 +56,6 @@ class ProbePlanner {
   ProbePlan plan_;
 };
 
-// All at once.
-ProbePlan MakeProbePlan(const v1::Config& config, const ProbePlanner::MakePath& make_path,
-                        const ProbePlanner::IsPaused& is_paused);
-
 }  // namespace guideway
 
 #endif  // GUIDEWAY_CONTROLPLANE_PROBE_PLAN_H_

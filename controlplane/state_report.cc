@@ -21,10 +21,9 @@
 namespace guideway {
 namespace {
 
-// Of FillStatePart(), which looks at the clock before each pool (its digest may take a millisecond)
-// and each so many backends.
-constexpr absl::Duration kPartTime = absl::Milliseconds(2);
+// FillStatePart() looks at the clock before each pool and each so many backends.
 constexpr int kLookAtClock = 16;
+
 template <size_t kBytes>
 std::string TextOf(const char (&field)[kBytes]) {
   return std::string(field, strnlen(field, kBytes));
@@ -124,8 +123,9 @@ bool StateReport::FillStatePart(int count, StateCursor* cursor, v1::GetStateResp
     *cursor = StateCursor{.config_epoch = config_epoch};
     state->Clear();
   }
-  const absl::Duration end = count == std::numeric_limits<int>::max() ? absl::InfiniteDuration()
-                                                                      : MonotonicNow() + kPartTime;
+  const absl::Duration end = count == std::numeric_limits<int>::max()
+                                 ? absl::InfiniteDuration()
+                                 : MonotonicNow() + EventLoop::kTurn;
   const int first = cursor->pool;
   for (; cursor->pool < config.pools_size(); ++cursor->pool, cursor->backend = 0) {
     if (cursor->pool > first && MonotonicNow() >= end) return false;

@@ -25,15 +25,14 @@ void UnreachableBackends::See(const v1::Pool& pool, const Compiled& compiled) {
 }
 
 void UnreachableBackends::EndRound() {
-  const std::map<std::string, Backend> now = std::exchange(now_, {});
-  for (const auto& [key, backend] : now) {
+  for (const auto& [key, backend] : now_) {
     LOG_IF(WARNING, !backends_.contains(key))
         << "backend " << key << " cannot be reached: " << backend.reason;
   }
   for (const auto& [key, backend] : backends_) {
-    LOG_IF(INFO, !now.contains(key)) << "backend " << key << " can be reached again, or is gone";
+    LOG_IF(INFO, !now_.contains(key)) << "backend " << key << " can be reached again, or is gone";
   }
-  backends_ = now;
+  backends_ = std::exchange(now_, {});
 }
 
 std::vector<std::string> UnreachableBackends::Warnings(const v1::Config& before,

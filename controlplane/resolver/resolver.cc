@@ -20,8 +20,6 @@ constexpr absl::Duration kFirstBackoff = absl::Seconds(1);  // the kernel's own 
 constexpr size_t kMostGateways = 256;
 // After an error of this host's own.
 constexpr absl::Duration kAskAgain = absl::Seconds(1);
-// Of one turn of the event loop.
-constexpr absl::Duration kTurn = absl::Milliseconds(2);
 // After a burst of such turns so many times as long nothing is worked out.
 constexpr int kRestFactor = 4;
 constexpr absl::Duration kResynchroniseInterval = absl::Seconds(1);
@@ -50,7 +48,7 @@ absl::Status Resolver::Start() {
   return absl::OkStatus();
 }
 
-void Resolver::BeginTurn() { turn_end_ = loop_->Now() + kTurn; }
+void Resolver::BeginTurn() { turn_end_ = loop_->Now() + EventLoop::kTurn; }
 
 void Resolver::SetDestinations(const std::set<IpAddress>& destinations) {
   const auto is_other = [&](const auto& entry) { return !destinations.contains(entry.first); };

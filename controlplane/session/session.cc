@@ -15,8 +15,6 @@ namespace {
 
 constexpr absl::Duration kFirstRetry = absl::Milliseconds(100);
 constexpr absl::Duration kLongestRetry = absl::Seconds(1);
-// Tables are copied into the arena for so long in one turn of the loop, one at least.
-constexpr absl::Duration kPumpTurn = absl::Milliseconds(2);
 // A manager that owes an answer for this long hangs; a new connection will tell.
 constexpr absl::Duration kAnswerPatience = absl::Seconds(10);
 }  // namespace
@@ -166,8 +164,9 @@ void Session::StartTransaction() {
   transaction_ticket_ = wanted_ticket_;
 }
 
+// Tables are copied into the arena in turns.
 absl::Status Session::PumpTransaction() {
-  const absl::Duration end = loop_->Now() + kPumpTurn;
+  const absl::Duration end = loop_->Now() + EventLoop::kTurn;
   while (const TableChange* change = transaction_->Next()) {
     GW_ASSIGN_OR_RETURN(const bool put, Put(change->request, change->slots));
     if (!put) break;

@@ -38,13 +38,15 @@ struct Fixture {
     v1::Config filled = config;
     FillDefaults(&filled);
     paths.clear();
-    return MakeProbePlan(
+    ProbePlanner planner(
         filled,
         [this](const TunnelTarget& target) {
           paths.push_back(target);
           return std::make_shared<Path>();
         },
         [this](const std::string& name) { return paused.contains(name); });
+    while (planner.Step()) continue;
+    return planner.Take();
   }
   static const ProbeTarget& TargetOf(const ProbePlan& plan, const std::string& backend,
                                      const std::string& address) {
