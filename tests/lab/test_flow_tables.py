@@ -39,13 +39,9 @@ class Fixture(fixtures.Running):
             self.lab.execute(SEGMENT, "sh", "-c", 'echo "$1" > "$2"', "steer", mask,
                              f"/sys/class/net/{GUIDEWAY}/queues/tx-{other}/xps_cpus")
 
-    def set_queues(self, queues):
-        self.lab.execute(SEGMENT, "ethtool", "-L", GUIDEWAY, "tx", queues)
-        self.lab.execute(GUIDEWAY, "ethtool", "-L", "eth0", "rx", queues)
-
     def restart_with(self, workers, *flags):
         self.guideway.dataplane.stop()
-        self.set_queues(workers)
+        self.lab.set_guideway_queues(workers)
         self.guideway.dataplane.start(ready="ready", timeout_s=30,
                                       more_arguments=(f"--workers={workers}", *flags))
         self.guideway.wait_in_step()

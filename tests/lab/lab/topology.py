@@ -13,7 +13,7 @@ import signal
 import sys
 
 from lab import namespaces
-from lab.process import LabError, Process
+from lab.process import LabError, Process, wait_until
 
 CLIENT, ROUTER, GUIDEWAY, SEGMENT = "client", "router", "guideway", "segment"
 BACKENDS = ("b1", "b2", "b3")
@@ -94,6 +94,20 @@ class Lab:
     def _route_guideway(self):
         for family in FAMILIES:
             self.network.route(GUIDEWAY, "default", "via", f"{_FRONT[family]}{_ROUTER_NUMBER}")
+
+    def set_guideway_queues(self, queues):
+        """The number of receive queues of the Guideway host's eth0, on both sides of the link. The
+        kernel gives AF_XDP sockets of an ended process back a moment later, and refuses until then."""
+        self.execute(SEGMENT, "ethtool", "-L", GUIDEWAY, "tx", queues)
+        last = None
+
+        def taken():
+            nonlocal last
+            last = self.execute(GUIDEWAY, "ethtool", "-L", "eth0", "rx", queues, check=False)
+            return last.returncode == 0 or "existing zerocopy AF_XDP sockets" not in last.stderr
+        wait_until(taken, "the kernel has given AF_XDP sockets back")
+        if last.returncode != 0:
+            raise LabError(f"ethtool -L eth0 rx {queues}: {last.stderr.strip()}")
 
     def number_guideway(self):
         """Addresses and routes of the Guideway host's eth0, which was made anew."""
