@@ -25,13 +25,10 @@ void Controller::set_on_replaced(std::function<void(const std::string&)> on_repl
 }
 void Controller::PrepareEnd() { impl_->PrepareEnd(); }
 void Controller::End() { impl_.reset(); }
-absl::StatusOr<PoolImpact> Controller::Compare(const v1::Config& before,
-                                               const v1::Config& after) const {
-  return impl_->Compare(before, after);
+void Controller::AddFacts(const v1::Pool& pool, int first, int count, PoolFacts* facts) const {
+  impl_->AddFacts(pool, first, count, facts);
 }
-std::vector<std::string> Controller::BeyondCapacity(const v1::Config& config) const {
-  return impl_->BeyondCapacity(config);
-}
+std::optional<channel::Welcome> Controller::Capacities() const { return impl_->Capacities(); }
 void Controller::FillState(v1::GetStateResponse* state) const { impl_->Report().FillState(state); }
 void Controller::FillStatus(v1::GetStatusResponse* status) const {
   impl_->Report().FillStatus(status);

@@ -8,8 +8,8 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -19,6 +19,7 @@
 #include "controlplane/event_loop.h"
 #include "controlplane/metrics/snapshot.h"
 #include "controlplane/state_cursor.h"
+#include "lib/channel/layout.h"
 
 namespace guideway {
 
@@ -60,10 +61,12 @@ class Controller {
   // Nothing may be called afterwards. After the API's server has ended.
   void End();
 
-  // What a change would do to one pool, see compiler/impact.h.
-  absl::StatusOr<PoolImpact> Compare(const v1::Config& before, const v1::Config& after) const;
-  // What the connected data plane cannot hold, in words; nothing while none is connected.
-  std::vector<std::string> BeyondCapacity(const v1::Config& config) const;
+  // For ComparePool(): adds what is known of `count` of the pool's backends, from the one numbered
+  // `first` on, so that a large pool takes several turns.
+  void AddFacts(const v1::Pool& pool, int first, int count, PoolFacts* facts) const;
+  // What the connected data plane has said that it can hold, see capacity.h; absent while none is
+  // connected.
+  std::optional<channel::Welcome> Capacities() const;
 
   void FillState(v1::GetStateResponse* state) const;
   // Fills the fields about the data plane and settling; the caller fills the rest.

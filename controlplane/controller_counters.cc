@@ -1,4 +1,5 @@
 // The controller's reading of the data plane's counters, and what follows from them.
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
@@ -82,6 +83,24 @@ std::optional<uint64_t> Controller::Impl::FlowsOf(const std::string& key) const 
     return std::nullopt;
   }
   return counters_->backend_flows[found->second.index].active_flows;
+}
+
+void Controller::Impl::AddFacts(const v1::Pool& pool, int first, int count,
+                                PoolFacts* facts) const {
+  const channel::Welcome& welcome = session_.welcome();
+  facts->ports.assign(welcome.ports, welcome.ports + welcome.port_count);
+  facts->steady_now = loop_->Now();
+  const int end = std::min(pool.backends_size(), first + count);
+  for (int i = first; i < end; ++i) {
+    const v1::Backend& backend = pool.backends(i);
+    const std::string key = BackendKey(pool.name(), backend.name(), backend.address());
+    facts->backends[key] = {HealthForTables(key), passive_.IsEjected(key), guards_.KeepsFlows(key),
+                            FlowsOf(key)};
+    const auto address = IpAddress::Parse(backend.address());
+    if (!address.ok()) continue;
+    const auto hop = resolver_.next_hops().find(*address);
+    if (hop != resolver_.next_hops().end()) facts->next_hops.insert(*hop);
+  }
 }
 
 }  // namespace guideway

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "controlplane/background_thread.h"
-#include "controlplane/capacity.h"
 #include "controlplane/commit_wait.h"
 #include "controlplane/compiler/compiler.h"
 #include "controlplane/controller.h"
@@ -75,13 +74,10 @@ class Controller::Impl {
   void set_on_replaced(std::function<void(const std::string&)> on_replaced) {
     session_.set_on_replaced(std::move(on_replaced));
   }
-  absl::StatusOr<PoolImpact> Compare(const v1::Config& before, const v1::Config& after) const {
-    return ComparePool(MakeInput(), before, after,
-                       [this](const auto& key) { return FlowsOf(key); });
-  }
-  std::vector<std::string> BeyondCapacity(const v1::Config& config) const {
-    if (!session_.ready()) return {};
-    return BeyondCapacityOf(session_.welcome(), config);
+  void AddFacts(const v1::Pool& pool, int first, int count, PoolFacts* facts) const;
+  std::optional<channel::Welcome> Capacities() const {
+    if (!session_.ready()) return std::nullopt;
+    return session_.welcome();
   }
   void FillVerdictProblems(v1::GetStatusResponse* status) const {
     verdict_keeper_.FillStatus(status);

@@ -7,11 +7,13 @@
 #include <unistd.h>
 
 #include <iostream>
+#include <optional>
 #include <thread>
 
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "controlplane/audit_log.h"
+#include "controlplane/capacity.h"
 #include "controlplane/config_changer.h"
 #include "controlplane/config_store.h"
 #include "controlplane/controller.h"
@@ -88,6 +90,29 @@ void HandleSignals(int fd, EventLoop* loop, ConfigStore* store, ConfigChanger* c
   }
 }
 
+// The loop only says what it knows; tables are built here, on the caller's thread.
+absl::StatusOr<PoolImpact> ComparePoolBeside(EventLoop* loop, const Controller* controller,
+                                             const v1::Config& before, const v1::Config& after) {
+  constexpr int kBackendsPerTurn = 500;
+  PoolFacts facts;
+  for (const v1::Config* config : {&before, &after}) {
+    const v1::Pool& pool = config->pools(0);
+    for (int first = 0; first < pool.backends_size(); first += kBackendsPerTurn) {
+      const auto add = [&] { controller->AddFacts(pool, first, kBackendsPerTurn, &facts); };
+      if (!loop->Call(add, "api")) return absl::UnavailableError("the control plane is stopping");
+    }
+  }
+  return ComparePool(facts, before, after);
+}
+
+std::vector<std::string> BeyondCapacity(EventLoop* loop, const Controller* controller,
+                                        const v1::Config& config) {
+  std::optional<channel::Welcome> welcome;
+  const bool asked = loop->Call([&] { welcome = controller->Capacities(); }, "api");
+  if (!asked) return {"what the data plane can hold is not known: the control plane is stopping"};
+  return welcome.has_value() ? BeyondCapacityOf(*welcome, config) : std::vector<std::string>();
+}
+
 ServiceHooks MakeHooks(EventLoop* loop, ConfigChanger* changer, Controller* controller) {
   ServiceHooks hooks;
   hooks.run_on_loop = [loop](std::function<void()> work) { return loop->Call(std::move(work)); };
@@ -95,8 +120,8 @@ ServiceHooks MakeHooks(EventLoop* loop, ConfigChanger* changer, Controller* cont
                            ConfigChanger::Done done) {
     changer->Run(std::move(origin), std::move(edit), std::move(done));
   };
-  hooks.compare_pool = [controller](const v1::Config& before, const v1::Config& after) {
-    return controller->Compare(before, after);
+  hooks.compare_pool = [loop, controller](const v1::Config& before, const v1::Config& after) {
+    return ComparePoolBeside(loop, controller, before, after);
   };
   hooks.fill_state_part = [controller](int count, StateCursor* cursor, v1::GetStateResponse* s) {
     return controller->FillStatePart(count, cursor, s);
@@ -279,7 +304,7 @@ absl::Status Run(std::vector<std::string> flag_problems, const UniqueFd& signals
   };
   loop.After(kStableAfter, judge_start);
   store->SetCapacityCheck(
-      [&](const v1::Config& config) { return controller.BeyondCapacity(config); });
+      [&](const v1::Config& config) { return BeyondCapacity(&loop, &controller, config); });
   AuditLog audit(FLAGS_state_directory + "/audit.log");
   std::unique_ptr<ApiServer> server;
   // Also what FILE changed while nothing ran, and a rollback whose time was up.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "lib/base/status.h"
 
@@ -139,6 +140,24 @@ absl::StatusOr<PoolImpact> ComparePool(CompilerInput input, const v1::Config& be
   }
   impact.moved_flows = MovedFlows(fates, flows);
   return impact;
+}
+
+absl::StatusOr<PoolImpact> ComparePool(const PoolFacts& facts, const v1::Config& before,
+                                       const v1::Config& after) {
+  const auto of = [&facts](const std::string& key) {
+    const auto found = facts.backends.find(key);
+    return found != facts.backends.end() ? found->second : PoolFacts::Backend();
+  };
+  CompilerInput input;
+  input.health = [&](const std::string& key) { return of(key).health; };
+  input.is_settling = [](const std::string&) { return false; };
+  input.is_ejected = [&](const std::string& key) { return of(key).ejected; };
+  input.keeps_flows = [&](const std::string& key) { return of(key).keeps_flows; };
+  input.next_hops = &facts.next_hops;
+  input.ports = facts.ports;
+  input.steady_now = facts.steady_now;
+  return ComparePool(std::move(input), before, after,
+                     [&](const std::string& key) { return of(key).flows; });
 }
 
 }  // namespace guideway

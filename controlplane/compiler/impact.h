@@ -1,10 +1,11 @@
 // What a change of the configuration does to the flows of a pool, found by compiling the pool as it
-// is and as it would be. Pure but for its input.
+// is and as it would be. Pure but for its input: any thread.
 #ifndef GUIDEWAY_CONTROLPLANE_COMPILER_IMPACT_H_
 #define GUIDEWAY_CONTROLPLANE_COMPILER_IMPACT_H_
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,6 +31,21 @@ struct PoolImpact {
 // Flows in the flow tables of a backend (by key); nullopt if nobody counts them.
 using FlowCount = std::function<std::optional<uint64_t>(const std::string& key)>;
 
+// What the comparison of a pool has to know of its backends, so that no state of the loop's is read
+// while tables are built.
+struct PoolFacts {
+  struct Backend {
+    HealthState health = HealthState::kUnprobed;
+    bool ejected = false;
+    bool keeps_flows = false;
+    std::optional<uint64_t> flows;
+  };
+  std::map<std::string, Backend> backends;  // by key
+  std::map<IpAddress, ResolvedNextHop> next_hops;
+  std::vector<channel::PortInfo> ports;
+  absl::Duration steady_now;
+};
+
 // The parts of `config` that a pool depends on, without pools and VIPs.
 v1::Config WithoutPools(const v1::Config& config);
 
@@ -38,6 +54,9 @@ v1::Config WithoutPools(const v1::Config& config);
 // input.config is not used. Costs the building of two Maglev tables.
 absl::StatusOr<PoolImpact> ComparePool(CompilerInput input, const v1::Config& before,
                                        const v1::Config& after, const FlowCount& flows);
+// The same from facts about all backends of both.
+absl::StatusOr<PoolImpact> ComparePool(const PoolFacts& facts, const v1::Config& before,
+                                       const v1::Config& after);
 
 // The share of all flow hashes that two tables of any sizes give to different owners.
 double MovedShare(absl::Span<const channel::MaglevSlot> before,

@@ -91,12 +91,9 @@ grpc::Status GuidewayService::FillImpacts(v1::Config wanted, v1::ApplyResponse* 
     one_after.clear_pools();
     *one_before.add_pools() = *changed[i].first;
     *one_after.add_pools() = *changed[i].second;
-    // One turn of the loop a pool: probes and messages get theirs between.
-    status = OnLoop([&] {
-      const auto impact = hooks_.compare_pool(one_before, one_after);
-      if (impact.ok()) *response->add_impacts() = ToProto(*impact);
-      return impact.status();
-    });
+    const auto impact = hooks_.compare_pool(one_before, one_after);
+    if (impact.ok()) *response->add_impacts() = ToProto(*impact);
+    status = ToGrpc(impact.status());
   }
   return status;
 }

@@ -29,13 +29,6 @@ constexpr absl::Duration kChangePatience = absl::Seconds(9);
 // Messages of a status travel in HTTP/2 headers, whose size clients limit.
 constexpr size_t kMaxMessageBytes = 8192;
 
-grpc::Status ToGrpc(const absl::Status& status) {
-  if (status.ok()) return grpc::Status::OK;
-  // Both enumerations are the canonical codes with the same numbers.
-  return grpc::Status(static_cast<grpc::StatusCode>(status.code()),
-                      std::string(status.message().substr(0, kMaxMessageBytes)));
-}
-
 template <typename T>
 struct Pending {
   absl::Notification done;
@@ -43,6 +36,13 @@ struct Pending {
 };
 
 }  // namespace
+
+grpc::Status ToGrpc(const absl::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  // Both enumerations are the canonical codes with the same numbers.
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()),
+                      std::string(status.message().substr(0, kMaxMessageBytes)));
+}
 
 void FillStoreStatus(ConfigStore* store, absl::Time started, v1::GetStatusResponse* status) {
   status->set_version(GUIDEWAY_VERSION);

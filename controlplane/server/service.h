@@ -19,15 +19,15 @@
 
 namespace guideway {
 
-// What the API needs from the rest of the control plane. All but run_on_loop are called on the
-// event loop's thread only.
+// What the API needs from the rest of the control plane. Those that say nothing else are called on
+// the event loop's thread only.
 struct ServiceHooks {
   // Runs a closure on the loop's thread and waits for it; false if the loop has stopped. Any
   // thread.
   std::function<bool(std::function<void()>)> run_on_loop;
   // Changes the configuration; calls back once, at once or later.
   std::function<void(ChangeOrigin, ConfigChanger::Edit, ConfigChanger::Done)> change;
-  // What a change does to one pool, see compiler/impact.h.
+  // What a change does to one pool, see compiler/impact.h. Any thread but the loop's.
   std::function<absl::StatusOr<PoolImpact>(const v1::Config& before, const v1::Config& after)>
       compare_pool;
   // See Controller::FillStatePart().
@@ -46,6 +46,9 @@ struct ServiceHooks {
   // Told of both: who asked, what was done in words, and whether it was.
   std::function<void(const ChangeOrigin&, const std::string& change, const absl::Status&)> on_order;
 };
+
+// Long messages are cut.
+grpc::Status ToGrpc(const absl::Status& status);
 
 // Fills in what the store knows: version, where the configuration came from, its problems.
 // `started`: when the control plane did. On the loop's thread.

@@ -109,6 +109,32 @@ TEST_CASE_METHOD(ImpactFixture, "a disabled backend loses its flows") {
   CHECK(Compare(after).moved_slots == 0);
 }
 
+TEST_CASE_METHOD(ImpactFixture, "facts that were gathered before say the same") {
+  v1::Config after = before;
+  after.mutable_pools(0)->mutable_backends(1)->set_state(v1::DISABLED);
+  health["web/c/10.0.0.3"] = HealthState::kUnhealthy;
+  const FlowCount flows = [](const std::string& key) -> std::optional<uint64_t> {
+    return key == "web/b/10.0.0.2" ? 10 : 45;
+  };
+  PoolFacts facts;
+  for (const v1::Backend& backend : before.pools(0).backends()) {
+    const std::string key = BackendKey("web", backend.name(), backend.address());
+    facts.backends[key].health = health.contains(key) ? health.at(key) : HealthState::kHealthy;
+    facts.backends[key].flows = flows(key);
+  }
+  const PoolImpact asked = Compare(after, flows);
+  const auto gathered = ComparePool(facts, before, after);
+  REQUIRE(gathered.ok());
+  CHECK(gathered->moved_slots == asked.moved_slots);
+  CHECK(*gathered->moved_flows == Approx(0.1));
+  CHECK(gathered->losing_backends == asked.losing_backends);
+  // Who keeps flows though unhealthy, or is ejected, counts as such.
+  facts.backends["web/c/10.0.0.3"].keeps_flows = true;
+  CHECK(*ComparePool(facts, before, after)->moved_flows == Approx(10.0 / 145));
+  facts.backends["web/b/10.0.0.2"].ejected = true;
+  CHECK(ComparePool(facts, before, after)->moved_slots < asked.moved_slots);
+}
+
 TEST_CASE_METHOD(ImpactFixture, "another secret forgets every flow") {
   v1::Config after = before;
   after.set_flow_hash_secret("fedcba9876543210");
