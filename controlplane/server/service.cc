@@ -3,7 +3,6 @@
 
 #include <glog/logging.h>
 
-#include <limits>
 #include <memory>
 #include <utility>
 
@@ -63,7 +62,8 @@ GuidewayService::GuidewayService(ConfigStore* store, const UnixPeers* peers, con
       peers_(peers),
       access_(access),
       hooks_(std::move(hooks)),
-      started_(absl::Now()) {}
+      started_(absl::Now()),
+      watch_hub_([this](v1::WatchStart* start) { return MakeStart(start); }) {}
 
 grpc::Status GuidewayService::OnLoop(const std::function<absl::Status()>& work) {
   absl::Status result;
@@ -183,9 +183,15 @@ grpc::Status GuidewayService::TakeState(v1::GetStateResponse* state) {
   return grpc::Status::OK;
 }
 
-void GuidewayService::FillStatus(v1::GetStatusResponse* response) {
-  FillStoreStatus(store_, started_, response);
-  hooks_.fill_status(response);
+grpc::Status GuidewayService::TakeStatus(const v1::GetStateResponse& state,
+                                         v1::GetStatusResponse* status) {
+  const grpc::Status filled = OnLoop([&] {
+    FillStoreStatus(store_, started_, status);
+    hooks_.fill_status(status);
+    return absl::OkStatus();
+  });
+  if (filled.ok()) CompleteVerdict(state, status);
+  return filled;
 }
 
 grpc::Status GuidewayService::GetStatus(Context* context, const v1::GetStatusRequest*,
@@ -194,33 +200,20 @@ grpc::Status GuidewayService::GetStatus(Context* context, const v1::GetStatusReq
   if (!allowed.ok()) return allowed;
   v1::GetStateResponse state;
   const grpc::Status taken = TakeState(&state);
-  if (!taken.ok()) return taken;
-  const grpc::Status filled = OnLoop([&] {
-    FillStatus(response);
-    return absl::OkStatus();
-  });
-  if (filled.ok()) CompleteVerdict(state, response);
-  return filled;
+  return taken.ok() ? TakeStatus(state, response) : taken;
 }
 
 WatchHub::Reactor* GuidewayService::Watch(grpc::CallbackServerContext* context,
                                           const v1::WatchRequest*) {
   const grpc::Status allowed = Allow(context, Role::kRead);
-  if (!allowed.ok()) return WatchHub::Refuse(allowed);
-  WatchHub::Reactor* watcher = nullptr;
-  // On the loop, where events come from: none is missed and none told twice.
-  const grpc::Status status = OnLoop([&] {
-    v1::WatchEvent start;
-    FillStatus(start.mutable_start()->mutable_status());
-    v1::GetStateResponse* state = start.mutable_start()->mutable_state();
-    StateCursor cursor;
-    hooks_.fill_state_part(std::numeric_limits<int>::max(), &cursor, state);
-    CompleteVerdict(*state, start.mutable_start()->mutable_status());
-    for (v1::VipState& vip : *state->mutable_vips()) HideSecrets(vip.mutable_vip());
-    watcher = watch_hub_.Add(std::move(start));
-    return absl::OkStatus();
-  });
-  return status.ok() ? watcher : WatchHub::Refuse(status);
+  return allowed.ok() ? watch_hub_.Open() : WatchHub::Refuse(allowed);
+}
+
+grpc::Status GuidewayService::MakeStart(v1::WatchStart* start) {
+  grpc::Status made = TakeState(start->mutable_state());
+  if (made.ok()) made = TakeStatus(*start->mutable_state(), start->mutable_status());
+  for (v1::VipState& vip : *start->mutable_state()->mutable_vips()) HideSecrets(vip.mutable_vip());
+  return made;
 }
 
 template <typename Response, typename F>

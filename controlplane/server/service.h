@@ -97,8 +97,11 @@ class GuidewayService final : public v1::Guideway::WithCallbackMethod_Watch<v1::
   grpc::Status Allow(const grpc::ServerContextBase* context, Role role) const {
     return access_->Check(*context, *peers_, role);
   }
-  void FillStatus(v1::GetStatusResponse* response);  // on the loop
+  // In turns of the loop.
   grpc::Status TakeState(v1::GetStateResponse* state);
+  // Beside the state that was just taken.
+  grpc::Status TakeStatus(const v1::GetStateResponse& state, v1::GetStatusResponse* status);
+  grpc::Status MakeStart(v1::WatchStart* start);
   // Calls `ask(done)` on the loop and waits for what `done` is called with.
   template <typename Response, typename F>
   grpc::Status Ask(F ask, Response* response);
@@ -118,7 +121,7 @@ class GuidewayService final : public v1::Guideway::WithCallbackMethod_Watch<v1::
   const Access* const access_;
   const ServiceHooks hooks_;
   const absl::Time started_;
-  WatchHub watch_hub_;
+  WatchHub watch_hub_;  // the last: its thread uses the others
 };
 
 }  // namespace guideway

@@ -1,6 +1,7 @@
 // See watch_hub.h.
 #include "controlplane/server/watch_hub.h"
 
+#include <algorithm>
 #include <deque>
 #include <utility>
 
@@ -20,17 +21,42 @@ class Refusal final : public WatchHub::Reactor {
   void OnDone() override { delete this; }
 };
 
+void Stamp(uint64_t sequence, v1::WatchEvent* event) {
+  event->set_sequence(sequence);
+  event->set_time_unix_ms(absl::ToUnixMillis(absl::Now()));
+}
+
 }  // namespace
 
-// gRPC calls the On...() on threads of its own. It deletes itself when gRPC is done with it.
+// gRPC calls the On...() on threads of its own. It is there until gRPC is done with it and nobody
+// starts it any more.
 class WatchHub::Watcher final : public WatchHub::Reactor {
  public:
   explicit Watcher(WatchHub* hub) : hub_(hub) {}
 
+  // From now on events wait for the start.
+  void AwaitStart() {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    state_ = State::kAwaitsStart;
+  }
+
+  void Start(const Event& start) {
+    {
+      const std::lock_guard<std::mutex> guard(mutex_);
+      state_ = State::kStarted;
+      if (!ending_.ok()) return;
+      room_ = waiting_.size() + kMaxWaiting;
+      writing_ = start;
+    }
+    // Not under the lock: gRPC makes bytes of it here, which may take long, and Send() waits for
+    // nothing. Nobody else writes or finishes until OnWriteDone().
+    StartWrite(start.get());
+  }
+
   void Send(const Event& event) {
     const std::lock_guard<std::mutex> guard(mutex_);
-    if (finished_ || !ending_.ok()) return;
-    if (waiting_.size() >= kMaxWaiting) {
+    if (state_ == State::kOpened || !ending_.ok()) return;
+    if (waiting_.size() >= room_) {
       EndLocked({grpc::StatusCode::RESOURCE_EXHAUSTED,
                  absl::StrCat("too slow: ", kMaxWaiting, " events were waiting; watch again")});
       return;
@@ -55,16 +81,16 @@ class WatchHub::Watcher final : public WatchHub::Reactor {
     }
   }
   void OnCancel() override { End({grpc::StatusCode::CANCELLED, "the watcher has gone"}); }
-  void OnDone() override {
-    hub_->Remove(this);
-    delete this;
-  }
+  void OnDone() override { hub_->Remove(this); }
 
  private:
+  enum class State { kOpened, kAwaitsStart, kStarted };
+
   void WriteNextLocked() {
-    if (writing_ != nullptr || waiting_.empty()) return;
+    if (state_ != State::kStarted || writing_ != nullptr || waiting_.empty()) return;
     writing_ = std::move(waiting_.front());
     waiting_.pop_front();
+    room_ = std::max(kMaxWaiting, std::min(room_, waiting_.size() + kMaxWaiting));
     StartWrite(writing_.get());
   }
   // A stream is not to be finished while something is being written to it.
@@ -81,44 +107,69 @@ class WatchHub::Watcher final : public WatchHub::Reactor {
 
   WatchHub* const hub_;
   std::mutex mutex_;  // guards all below
+  State state_ = State::kOpened;
   std::deque<Event> waiting_;
-  Event writing_;        // null: nothing is being written
-  grpc::Status ending_;  // not OK: to be ended with it
+  size_t room_ = kMaxWaitingForStart;  // for so many that wait
+  Event writing_;                      // null: nothing is being written
+  grpc::Status ending_;                // not OK: to be ended with it
   bool finished_ = false;
 };
 
-WatchHub::WatchHub() = default;
-WatchHub::~WatchHub() = default;
+WatchHub::WatchHub(MakeStart make_start)
+    : make_start_(std::move(make_start)), thread_([this] { ServeStarts(); }) {}
 
-WatchHub::Reactor* WatchHub::Add(v1::WatchEvent start) {
+WatchHub::~WatchHub() {
+  Stop();
+  thread_.join();
+}
+
+WatchHub::Reactor* WatchHub::Open() {
   const std::lock_guard<std::mutex> guard(mutex_);
   if (stopped_) return Refuse({grpc::StatusCode::UNAVAILABLE, "the control plane is stopping"});
   if (watchers_.size() >= kMaxWatchers) {
     return Refuse({grpc::StatusCode::RESOURCE_EXHAUSTED,
                    absl::StrCat("there are ", kMaxWatchers, " watchers already")});
   }
-  auto* watcher = new Watcher(this);
+  const auto watcher = std::make_shared<Watcher>(this);
   watchers_.insert(watcher);
-  Stamp(&start);
-  watcher->Send(std::make_shared<const v1::WatchEvent>(std::move(start)));
-  return watcher;
+  opened_.push_back(watcher);
+  changed_.notify_one();
+  return watcher.get();
 }
 
 WatchHub::Reactor* WatchHub::Refuse(const grpc::Status& why) { return new Refusal(why); }
+
+void WatchHub::ServeStarts() {
+  for (;;) {
+    std::vector<std::shared_ptr<Watcher>> starting;
+    auto start = std::make_shared<v1::WatchEvent>();
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      changed_.wait(lock, [this] { return stopped_ || !opened_.empty(); });
+      if (stopped_) return;
+      starting.swap(opened_);
+      for (const auto& watcher : starting) watcher->AwaitStart();
+      Stamp(sequence_, start.get());
+    }
+    const grpc::Status made = make_start_(start->mutable_start());
+    for (const auto& watcher : starting) made.ok() ? watcher->Start(start) : watcher->End(made);
+  }
+}
 
 void WatchHub::Publish(v1::WatchEvent event) {
   const std::lock_guard<std::mutex> guard(mutex_);
   ++sequence_;
   if (watchers_.empty()) return;
-  Stamp(&event);
+  Stamp(sequence_, &event);
   const auto shared = std::make_shared<const v1::WatchEvent>(std::move(event));
-  for (Watcher* watcher : watchers_) watcher->Send(shared);
+  for (const auto& watcher : watchers_) watcher->Send(shared);
 }
 
 void WatchHub::Stop() {
   const std::lock_guard<std::mutex> guard(mutex_);
   stopped_ = true;
-  for (Watcher* watcher : watchers_) {
+  changed_.notify_one();
+  for (const auto& watcher : watchers_) {
     watcher->End({grpc::StatusCode::UNAVAILABLE, "the control plane is stopping"});
   }
 }
@@ -129,13 +180,13 @@ size_t WatchHub::watchers() const {
 }
 
 void WatchHub::Remove(Watcher* watcher) {
+  std::shared_ptr<Watcher> held;  // until the lock is given back
   const std::lock_guard<std::mutex> guard(mutex_);
-  watchers_.erase(watcher);
-}
-
-void WatchHub::Stamp(v1::WatchEvent* event) const {
-  event->set_sequence(sequence_);
-  event->set_time_unix_ms(absl::ToUnixMillis(absl::Now()));
+  const auto found = std::find_if(watchers_.begin(), watchers_.end(),
+                                  [watcher](const auto& each) { return each.get() == watcher; });
+  if (found == watchers_.end()) return;
+  held = *found;
+  watchers_.erase(found);
 }
 
 }  // namespace guideway

@@ -138,6 +138,7 @@ ServiceHooks TestApi::Hooks() {
     return true;
   };
   hooks.fill_status = [this](v1::GetStatusResponse* status) {
+    if (in_status) in_status();
     status->set_dataplane_connected(connected);
     if (!connected) status->set_dataplane_problem("connect: No such file or directory");
     status->set_settling(settling);

@@ -3,6 +3,7 @@
 #ifndef GUIDEWAY_TESTS_UNIT_CONTROLPLANE_TEST_API_H_
 #define GUIDEWAY_TESTS_UNIT_CONTROLPLANE_TEST_API_H_
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -28,7 +29,8 @@ class TestApi {
   bool all_unhealthy = false;
   bool failed_open = false;
   bool settling = false;
-  double share = 0.25;  // of each backend
+  std::function<void()> in_status;  // called while a status is taken, the loop's lock held
+  double share = 0.25;              // of each backend
   bool web_1_unreachable = false;
   uint64_t packets_a_reading = 0;  // by how much the counters grow; backend N's N times as much
   std::vector<uint64_t> web_1_flows = {

@@ -3,12 +3,15 @@
 #include <google/protobuf/descriptor.pb.h>
 #include <grpcpp/generic/generic_stub.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <cstdlib>
+#include <thread>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/synchronization/notification.h"
 #include "controlplane/server/watch_hub.h"
 #include "tests/unit/controlplane/test_api.h"
 
@@ -121,6 +124,79 @@ TEST_CASE("there are so many watchers and no more; those that go make room") {
   }
 }
 
+// Lets a start be collected when the test says so.
+struct Gate {
+  // As a hook of the daemon, called while a start is being collected.
+  void Pass() {
+    entered.Notify();
+    may_pass.WaitForNotificationWithTimeout(absl::Seconds(20));
+  }
+  absl::Notification entered;
+  absl::Notification may_pass;
+};
+
+TEST_CASE("what happens while the start is collected follows it; nobody waits for that") {
+  TestApi daemon;
+  Gate gate;
+  daemon.in_status = [&] {
+    if (!gate.entered.HasBeenNotified()) gate.Pass();
+  };
+  daemon.server().Publish(Tables(1));  // before: it is part of what is so
+  Watching first(daemon);
+  REQUIRE(gate.entered.WaitForNotificationWithTimeout(absl::Seconds(20)));
+  // More than a watcher's queue has room for.
+  constexpr uint64_t kMeanwhile = WatchHub::kMaxWaiting * 2;
+  for (uint64_t i = 0; i < kMeanwhile; ++i) daemon.server().Publish(Tables(2 + i));
+  Watching second(daemon);  // gets a start of its own, after the first one's
+  gate.may_pass.Notify();
+  const v1::WatchEvent start = first.Read();
+  REQUIRE(start.has_start());
+  CHECK(start.sequence() == 1);
+  for (uint64_t i = 0; i < kMeanwhile; ++i) {
+    const v1::WatchEvent event = first.Read();
+    REQUIRE(event.sequence() == 2 + i);
+    REQUIRE(event.tables().generation() == 2 + i);
+  }
+  CHECK(second.Read().sequence() == 1 + kMeanwhile);
+  daemon.server().Publish(Tables(7));
+  CHECK(first.Read().tables().generation() == 7);
+  CHECK(second.Read().tables().generation() == 7);
+}
+
+TEST_CASE("a watcher that goes before its start is there leaves no trace") {
+  TestApi daemon;
+  Gate gate;
+  daemon.in_status = [&] {
+    if (!gate.entered.HasBeenNotified()) gate.Pass();
+  };
+  auto gone = std::make_unique<Watching>(daemon);
+  REQUIRE(gate.entered.WaitForNotificationWithTimeout(absl::Seconds(20)));
+  gone->context.TryCancel();
+  CHECK(gone->reader->Finish().error_code() == grpc::StatusCode::CANCELLED);
+  gone.reset();
+  gate.may_pass.Notify();
+  Watching next(daemon);
+  CHECK(next.Read().has_start());
+}
+
+TEST_CASE("no change is missed by those who begin to watch beside many changes") {
+  TestApi daemon;
+  std::atomic<bool> stop = false;
+  std::thread changing([&] {
+    for (uint64_t i = 1; !stop; ++i) {
+      daemon.server().Publish(Tables(i));
+      if (i % 16 == 0) daemon.Run({"backend", "weight", "web", "web-1", absl::StrCat(i / 16 % 99)});
+    }
+  });
+  for (int i = 0; i < 20; ++i) {
+    Watching watching(daemon);
+    uint64_t sequence = watching.Read().sequence();
+    for (int n = 0; n < 50; ++n) REQUIRE(watching.Read().sequence() == ++sequence);
+  }
+  stop = true;
+  changing.join();
+}
+
 TEST_CASE("events are counted also while nobody watches") {
   TestApi daemon;
   for (uint64_t i = 1; i <= 3; ++i) daemon.server().Publish(Tables(i));
@@ -129,9 +205,9 @@ TEST_CASE("events are counted also while nobody watches") {
 }
 
 TEST_CASE("who comes after the end is not let in") {
-  WatchHub hub;
+  WatchHub hub([](v1::WatchStart*) { return grpc::Status::OK; });
   hub.Stop();
-  WatchHub::Reactor* refused = hub.Add({});
+  WatchHub::Reactor* refused = hub.Open();
   CHECK(hub.watchers() == 0);
   refused->OnDone();  // as gRPC does: it deletes itself
 }
