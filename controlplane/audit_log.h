@@ -6,7 +6,7 @@
 //    "changes":["pool web: backend web-1: weight 100 -> 50"],"version":7,"result":"in force"}
 // uid, gid and pid are of the process that connected, absent if the control plane itself acted.
 // Secrets never occur. The file may be moved or removed at any time (logrotate without copytruncate
-// or a signal): the next line goes into a new one. Thread safety: none; loop thread only.
+// or a signal): the next line goes into a new one. Thread safety: none; the store's thread only.
 #ifndef GUIDEWAY_CONTROLPLANE_AUDIT_LOG_H_
 #define GUIDEWAY_CONTROLPLANE_AUDIT_LOG_H_
 

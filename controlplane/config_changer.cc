@@ -22,8 +22,24 @@ ConfigChanger::ConfigChanger(ConfigStore* store, SetConfig set_config, AuditLog*
     : store_(store), set_config_(std::move(set_config)), audit_(audit) {}
 
 void ConfigChanger::Run(ChangeOrigin origin, Edit edit, Done done) {
-  waiting_.push_back({std::move(origin), std::move(edit), std::move(done)});
-  if (!busy_) Next();
+  Waiting waiting{std::move(origin), std::move(edit), std::move(done)};
+  if (stopped_) {
+    Refuse(waiting);
+    return;
+  }
+  waiting_.push_back(std::move(waiting));
+  if (!started_.has_value()) Next();
+}
+
+void ConfigChanger::Stop() {
+  stopped_ = true;
+  for (const Waiting& waiting : std::exchange(waiting_, {})) Refuse(waiting);
+}
+
+void ConfigChanger::Refuse(const Waiting& waiting) {
+  const absl::Status why = absl::UnavailableError("the control plane is stopping");
+  Record(waiting.origin, {}, RefusalText(why));
+  waiting.done(why);
 }
 
 void ConfigChanger::RecordOrder(const ChangeOrigin& origin, const std::string& change,
@@ -42,7 +58,7 @@ void ConfigChanger::Record(const ChangeOrigin& origin, const std::vector<std::st
 }
 
 void ConfigChanger::Next() {
-  while (!busy_ && !waiting_.empty()) {
+  while (!started_.has_value() && !waiting_.empty()) {
     Waiting next = std::move(waiting_.front());
     waiting_.pop_front();
     Start(std::move(next));
@@ -50,7 +66,7 @@ void ConfigChanger::Next() {
 }
 
 void ConfigChanger::Start(Waiting waiting) {
-  const ConfigStore::Snapshot before = store_->TakeSnapshot();
+  ConfigStore::Snapshot before = store_->TakeSnapshot();
   store_->SetOrigin(waiting.origin.who.ToString(), waiting.origin.action);
   auto change = waiting.edit(store_);
   if (!change.ok()) {
@@ -72,17 +88,18 @@ void ConfigChanger::Start(Waiting waiting) {
   for (const std::string& line : result.change.warnings) {
     LOG(WARNING) << "configuration version " << result.version << ": " << line;
   }
-  busy_ = true;
-  set_config_(store_->config(), [this, before, result, origin = std::move(waiting.origin),
-                                 done = std::move(waiting.done)](const CommitOutcome& outcome) {
-    busy_ = false;
-    Finish(before, origin, result, done, outcome);
+  started_ = Started{std::move(before), std::move(waiting.origin), std::move(result),
+                     std::move(waiting.done)};
+  set_config_(store_->config(), [this](const CommitOutcome& outcome) {
+    Started started = *std::move(started_);
+    started_.reset();
+    Finish(std::move(started), outcome);
     Next();
   });
 }
 
-void ConfigChanger::Finish(const ConfigStore::Snapshot& before, const ChangeOrigin& origin,
-                           Result result, const Done& done, const CommitOutcome& outcome) {
+void ConfigChanger::Finish(Started change, const CommitOutcome& outcome) {
+  auto& [before, origin, result, done] = change;
   if (outcome.kind == CommitOutcome::kRefused) {
     LOG(ERROR) << "configuration version " << result.version
                << " is taken back: " << outcome.reason;

@@ -5,13 +5,14 @@
 // the wait). What the data plane refuses is taken back, on disk and in force: the change fails with
 // FAILED_PRECONDITION. Changes that come meanwhile wait for their turn, so that what is taken back
 // is never somebody else's. Every change that is asked for goes into the audit log with its
-// outcome. Thread safety: loop thread only.
+// outcome. Thread safety: the store's thread only.
 #ifndef GUIDEWAY_CONTROLPLANE_CONFIG_CHANGER_H_
 #define GUIDEWAY_CONTROLPLANE_CONFIG_CHANGER_H_
 
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -50,13 +51,15 @@ class ConfigChanger {
   using SetConfig = std::function<void(const v1::Config&, CommitDone)>;
 
   // `store` and `audit` are borrowed; `audit` may be null. `set_config` must call back once, at
-  // once or later.
+  // once or later. What it is given for that is small, so that any thread may drop it.
   ConfigChanger(ConfigStore* store, SetConfig set_config, AuditLog* audit = nullptr);
   // Called after each change, whatever its outcome.
   void SetOnChange(std::function<void()> on_change) { on_change_ = std::move(on_change); }
 
   // Calls `edit` in its turn and `done` once, at once or later.
   void Run(ChangeOrigin origin, Edit edit, Done done);
+  // Refuses those that wait for their turn and those to come, with UNAVAILABLE.
+  void Stop();
   // For the audit log: what changes something else than the configuration. `change`: in words.
   void RecordOrder(const ChangeOrigin& origin, const std::string& change,
                    const absl::Status& status);
@@ -67,9 +70,16 @@ class ConfigChanger {
     Edit edit;
     Done done;
   };
+  // Whose outcome is awaited.
+  struct Started {
+    ConfigStore::Snapshot before;
+    ChangeOrigin origin;
+    Result result;
+    Done done;
+  };
   void Start(Waiting waiting);
-  void Finish(const ConfigStore::Snapshot& before, const ChangeOrigin& origin, Result result,
-              const Done& done, const CommitOutcome& outcome);
+  void Finish(Started change, const CommitOutcome& outcome);
+  void Refuse(const Waiting& waiting);
   void Next();
   void Record(const ChangeOrigin& origin, const std::vector<std::string>& changes,
               const std::string& result);
@@ -78,8 +88,9 @@ class ConfigChanger {
   const SetConfig set_config_;
   AuditLog* const audit_;
   std::function<void()> on_change_;
-  bool busy_ = false;
+  std::optional<Started> started_;
   std::deque<Waiting> waiting_;
+  bool stopped_ = false;
 };
 
 }  // namespace guideway

@@ -10,7 +10,7 @@
 // disk, then in force; if any step fails nothing has changed. A change with `confirm_within` is
 // rolled back (by RollBackUnconfirmed(), see rollback_timer.h) unless Confirm() comes in time;
 // until then all other changes are refused, so that nothing else goes with it. Thread safety: none;
-// all calls on the event loop's thread (or before it runs).
+// all calls on the store's thread, see store_thread.h (or before it runs).
 #ifndef GUIDEWAY_CONTROLPLANE_CONFIG_STORE_H_
 #define GUIDEWAY_CONTROLPLANE_CONFIG_STORE_H_
 

@@ -58,7 +58,8 @@ class Controller {
   // disk. After the loop's last turn, before the API's server ends.
   void PrepareEnd();
   // Takes down what the kernel would keep: programs that probe, the probes' device and rules.
-  // Nothing may be called afterwards. After the API's server has ended.
+  // Nothing may be called afterwards. After the API's server has ended, or the loop at least, whose
+  // calls fail then.
   void End();
 
   // For ComparePool(): adds what is known of `count` of the pool's backends, from the one numbered

@@ -1,9 +1,9 @@
-// The control plane's one thread: descriptors, timers and closures from other threads.
+// A thread's work as events: descriptors, timers and closures from other threads.
 //
-// Everything in the control plane except the gRPC handlers runs on the thread that calls Run(), so
-// none of it needs locks. A handler keeps everything else waiting, so it is to be short; meter()
-// says which are not. Thread safety: Post(), Call() and Stop() from any thread; all else only on
-// the loop's thread (or before Run()).
+// Everything of the controller's runs on the thread that calls Run(), so none of it needs locks; so
+// does all of the store's on a loop of its own, see store_thread.h. A handler keeps everything else
+// waiting, so it is to be short; meter() says which are not. Thread safety: Post(), Call() and
+// Stop() from any thread; all else only on the loop's thread (or before Run()).
 #ifndef GUIDEWAY_CONTROLPLANE_EVENT_LOOP_H_
 #define GUIDEWAY_CONTROLPLANE_EVENT_LOOP_H_
 

@@ -67,6 +67,7 @@ void LoopMeter::OnSlow(const char* work, absl::Duration took, absl::Duration pro
   while (!slow_.empty() && (slow_.size() > kMostSlow || slow_.front().at < now - kLasting)) {
     slow_.pop_front();
   }
+  if (!logs_) return;
   if (now - logged_at_ < kLogInterval) {
     ++not_logged_;
     return;

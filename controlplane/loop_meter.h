@@ -49,6 +49,8 @@ class LoopMeter {
   std::string Problem(absl::Duration now) const;
   // Forgets the longest turns.
   void Reset();
+  // Of a loop that may take its time.
+  void DoNotLog() { logs_ = false; }
 
  private:
   struct SlowTurn {
@@ -66,6 +68,7 @@ class LoopMeter {
   std::deque<SlowTurn> slow_;                // too slow, of the last seconds
   absl::Duration logged_at_ = -absl::InfiniteDuration();
   uint64_t not_logged_ = 0;
+  bool logs_ = true;
 };
 
 }  // namespace guideway

@@ -7,14 +7,11 @@
 #include <unistd.h>
 
 #include <iostream>
-#include <optional>
 #include <thread>
 
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
-#include "controlplane/audit_log.h"
-#include "controlplane/capacity.h"
-#include "controlplane/config_changer.h"
+#include "controlplane/api_hooks.h"
 #include "controlplane/config_store.h"
 #include "controlplane/controller.h"
 #include "controlplane/event_loop.h"
@@ -22,9 +19,9 @@
 #include "controlplane/metrics/watch_server.h"
 #include "controlplane/report/problem.h"
 #include "controlplane/report/problem_watch.h"
-#include "controlplane/rollback_timer.h"
 #include "controlplane/server/server.h"
 #include "controlplane/server/socket_path.h"
+#include "controlplane/store_thread.h"
 #include "lib/base/log_relay.h"
 #include "lib/base/signals.h"
 #include "lib/base/status.h"
@@ -62,25 +59,10 @@ DEFINE_string(state_directory, "/var/lib/guideway", "what must outlast a restart
 namespace guideway {
 namespace {
 
-void Reload(ConfigStore* store, ConfigChanger* changer) {
-  changer->Run(
-      {PeerIdentity::System(), "reload"},
-      [](ConfigStore* to_change) { return to_change->Reload(); },
-      [store](const absl::StatusOr<ConfigChanger::Result>& result) {
-        if (!result.ok()) {
-          store->FileRefused(result.status());
-          LOG(ERROR) << "SIGHUP: the configuration stays as it is: " << result.status().message();
-          return;
-        }
-        LOG(INFO) << "SIGHUP: configuration version " << result->version << ", "
-                  << result->change.changes.size() << " changes";
-      });
-}
-
-void HandleSignals(int fd, EventLoop* loop, ConfigStore* store, ConfigChanger* changer) {
+void HandleSignals(int fd, EventLoop* loop, StoreThread* store) {
   while (const std::optional<TakenSignal> taken = TakeSignal(fd, Daemon::kControlplane)) {
     if (taken->action == SignalAction::kReload) {
-      Reload(store, changer);
+      store->Reload();
     } else if (taken->action == SignalAction::kStop) {
       LOG(INFO) << "stopping: " << strsignal(taken->number);
       loop->Stop();
@@ -90,63 +72,10 @@ void HandleSignals(int fd, EventLoop* loop, ConfigStore* store, ConfigChanger* c
   }
 }
 
-// The loop only says what it knows; tables are built here, on the caller's thread.
-absl::StatusOr<PoolImpact> ComparePoolBeside(EventLoop* loop, const Controller* controller,
-                                             const v1::Config& before, const v1::Config& after) {
-  constexpr int kBackendsPerTurn = 500;
-  PoolFacts facts;
-  for (const v1::Config* config : {&before, &after}) {
-    const v1::Pool& pool = config->pools(0);
-    for (int first = 0; first < pool.backends_size(); first += kBackendsPerTurn) {
-      const auto add = [&] { controller->AddFacts(pool, first, kBackendsPerTurn, &facts); };
-      if (!loop->Call(add, "api")) return absl::UnavailableError("the control plane is stopping");
-    }
-  }
-  return ComparePool(facts, before, after);
-}
-
-std::vector<std::string> BeyondCapacity(EventLoop* loop, const Controller* controller,
-                                        const v1::Config& config) {
-  std::optional<channel::Welcome> welcome;
-  const bool asked = loop->Call([&] { welcome = controller->Capacities(); }, "api");
-  if (!asked) return {"what the data plane can hold is not known: the control plane is stopping"};
-  return welcome.has_value() ? BeyondCapacityOf(*welcome, config) : std::vector<std::string>();
-}
-
-ServiceHooks MakeHooks(EventLoop* loop, ConfigChanger* changer, Controller* controller) {
-  ServiceHooks hooks;
-  hooks.run_on_loop = [loop](std::function<void()> work) { return loop->Call(std::move(work)); };
-  hooks.change = [changer](ChangeOrigin origin, ConfigChanger::Edit edit,
-                           ConfigChanger::Done done) {
-    changer->Run(std::move(origin), std::move(edit), std::move(done));
-  };
-  hooks.compare_pool = [loop, controller](const v1::Config& before, const v1::Config& after) {
-    return ComparePoolBeside(loop, controller, before, after);
-  };
-  hooks.fill_state_part = [controller](int count, StateCursor* cursor, v1::GetStateResponse* s) {
-    return controller->FillStatePart(count, cursor, s);
-  };
-  hooks.force_health = [controller](const auto& request, std::string* change) {
-    return controller->ForceHealth(request, change);
-  };
-  hooks.pause_probes = [controller](const auto& request, std::string* change) {
-    return controller->PauseProbes(request, change);
-  };
-  hooks.on_order = [changer](const ChangeOrigin& origin, const std::string& change,
-                             const absl::Status& status) {
-    changer->RecordOrder(origin, change, status);
-  };
-  hooks.read_stats = [controller](auto done) { controller->ReadStats(std::move(done)); };
-  hooks.explain_flow = [controller](const v1::ExplainFlowRequest& request, auto done) {
-    controller->ExplainFlow(request, std::move(done));
-  };
-  return hooks;
-}
-
-// What components know of themselves, for the API and all that looks on without it.
+// What components of the controller's loop know of themselves, for the API and all that looks on
+// without it.
 struct Components {
   Controller* controller;
-  const AuditLog* audit;
   const std::unique_ptr<WatchServer>* watch;  // null behind it: switched off, or not started yet
   const std::unique_ptr<ApiServer>* server;   // likewise: not started yet
   const std::vector<std::string>* flag_problems;
@@ -155,9 +84,6 @@ struct Components {
 
 void FillStatus(const Components& components, v1::GetStatusResponse* status) {
   components.controller->FillStatus(status);
-  if (const std::string& problem = components.audit->problem(); !problem.empty()) {
-    AddProblem(ProblemKind::kAuditLog, "audit.log", problem, status);
-  }
   if (components.log->LostWithin(absl::Minutes(1))) {
     AddProblem(ProblemKind::kLogLinesLost, "control plane",
                "lines of the control plane's log were lost", status);
@@ -176,7 +102,7 @@ void FillStatus(const Components& components, v1::GetStatusResponse* status) {
   }
 }
 
-WatchHooks MakeWatchHooks(ConfigStore* store, const Components& components) {
+WatchHooks MakeWatchHooks(StoreThread* store, const Components& components) {
   Controller* const controller = components.controller;
   WatchHooks hooks;
   hooks.read_totals = [controller](auto done) { controller->ReadTotals(std::move(done)); };
@@ -184,7 +110,8 @@ WatchHooks MakeWatchHooks(ConfigStore* store, const Components& components) {
     return controller->FillStatePart(count, cursor, s);
   };
   hooks.fill_status = [store, components, start = absl::Now()](v1::GetStatusResponse* status) {
-    FillStoreStatus(store, start, status);
+    FillVersion(start, status);
+    store->FillStatus(status);
     FillStatus(components, status);
   };
   hooks.fill_observations = [controller, log = components.log](Observations* o) {
@@ -263,6 +190,8 @@ void RaiseDescriptorLimit() {
 
 // From the order to stop to the end.
 constexpr absl::Duration kEndPatience = absl::Milliseconds(800);
+// Of that, for a change that is being checked or written.
+constexpr absl::Duration kChangesEndWithin = absl::Milliseconds(400);
 
 // What must outlast this process is on disk by then, and what must not is gone, so nothing is lost
 // if the end is cut short: the HTTP server's threads and much memory need not be taken apart.
@@ -271,6 +200,22 @@ void EndWithin(absl::Duration time, int exit_code) {
     absl::SleepFor(time);
     _exit(exit_code);
   }).detach();
+}
+
+// After the loop's last turn.
+void End(Controller* controller, StoreThread* store, std::unique_ptr<ApiServer>* server,
+         std::unique_ptr<WatchServer>* watch) {
+  controller->PrepareEnd();
+  controller->set_on_event(nullptr);
+  // Before the API's server, which waits for its calls, and these for outcomes.
+  if (!store->EndChanges(kChangesEndWithin)) {
+    LOG(ERROR) << "a change that is being checked or written is cut short: it is kept or it is not";
+    controller->End();
+  }
+  server->reset();
+  // Before the last: two seconds may pass until the HTTP server's threads see the end.
+  controller->End();
+  watch->reset();
 }
 
 // A start whose tables are made and that nothing is known of after so long has succeeded, also
@@ -283,7 +228,7 @@ absl::Status Run(std::vector<std::string> flag_problems, const UniqueFd& signals
   GW_RETURN_IF_ERROR(JudgeFlags(flag_problems));
   RaiseDescriptorLimit();
   GW_ASSIGN_OR_RETURN(
-      const std::unique_ptr<ConfigStore> store,
+      std::unique_ptr<ConfigStore> opened,
       ConfigStore::Open({.config_file = FLAGS_config,
                          .state_directory = FLAGS_state_directory,
                          .force = FLAGS_force_config,
@@ -292,75 +237,56 @@ absl::Status Run(std::vector<std::string> flag_problems, const UniqueFd& signals
   Controller controller(
       &loop, {FLAGS_dataplane_socket, FLAGS_state_directory, FLAGS_probe_mark, FLAGS_probe_table});
   GW_RETURN_IF_ERROR(controller.Start());
-  controller.SetConfig(store->config(), [&](const CommitOutcome& outcome) {
-    if (outcome.kind == CommitOutcome::kInForce) store->StartSucceeded();
-  });
-  const std::function<void()> judge_start = [&] {
-    if (controller.tables_are_made()) {
-      store->StartSucceeded();
-    } else {
-      loop.After(absl::Seconds(1), judge_start);
-    }
-  };
-  loop.After(kStableAfter, judge_start);
-  store->SetCapacityCheck(
-      [&](const v1::Config& config) { return BeyondCapacity(&loop, &controller, config); });
-  AuditLog audit(FLAGS_state_directory + "/audit.log");
   std::unique_ptr<ApiServer> server;
-  // Also what FILE changed while nothing ran, and a rollback whose time was up.
-  audit.Append({absl::Now(),
-                PeerIdentity::System(),
-                "start",
-                {},
-                store->version(),
-                store->last_rollback().empty() ? store->source() : store->last_rollback()});
-  ConfigChanger changer(
-      store.get(),
-      [&](const v1::Config& config, CommitDone done) {
-        if (server != nullptr) server->Publish(ConfigEvent(store->version()));
-        controller.SetConfig(config, std::move(done));
-      },
-      &audit);
-  RollbackTimer rollback_timer(&loop, store.get(), &changer);
-  std::unique_ptr<WatchServer> watch;
-  const Components components = {&controller, &audit, &watch, &server, &flag_problems, log};
-  const WatchHooks watch_hooks = MakeWatchHooks(store.get(), components);
-  watch = StartWatchServer(&loop, watch_hooks);
-  ServiceHooks hooks = MakeHooks(&loop, &changer, &controller);
-  hooks.fill_status = [&](v1::GetStatusResponse* status) { FillStatus(components, status); };
-  GW_ASSIGN_OR_RETURN(
-      server, ApiServer::Start(FLAGS_socket, store.get(), std::move(hooks), MakeApiOptions()));
-  KeepListening(&loop, server.get());
   absl::Status outcome;
   const auto end = [&](const std::string& why) {
     LOG(ERROR) << why;
     outcome = absl::AbortedError(why);
     loop.Stop();
   };
-  controller.set_on_replaced(end);
+  StoreThread::Hooks store_hooks = MakeStoreHooks(&loop, &controller);
+  store_hooks.on_version = [&](uint64_t version) { server->Publish(ConfigEvent(version)); };
   // As long as there is no data plane to say so.
-  const std::function<void()> check_place = [&] {
-    if (!store->HoldsDirectory())
-      end("another control plane has taken the place of this one, which had hung");
-    loop.After(absl::Seconds(1), check_place);
+  store_hooks.on_replaced = [&] {
+    loop.Post(
+        [&] { end("another control plane has taken the place of this one, which had hung"); });
   };
-  check_place();
+  StoreThread store(std::move(opened), FLAGS_state_directory + "/audit.log",
+                    std::move(store_hooks));
+  controller.SetConfig(store.store()->config(), [&](const CommitOutcome& commit) {
+    if (commit.kind == CommitOutcome::kInForce) store.StartSucceeded();
+  });
+  const std::function<void()> judge_start = [&] {
+    if (controller.tables_are_made()) {
+      store.StartSucceeded();
+    } else {
+      loop.After(absl::Seconds(1), judge_start);
+    }
+  };
+  loop.After(kStableAfter, judge_start);
+  std::unique_ptr<WatchServer> watch;
+  const Components components = {&controller, &watch, &server, &flag_problems, log};
+  const WatchHooks watch_hooks = MakeWatchHooks(&store, components);
+  watch = StartWatchServer(&loop, watch_hooks);
+  ServiceHooks hooks = MakeServiceHooks(&loop, &controller, &store);
+  hooks.fill_status = [&](v1::GetStatusResponse* status) { FillStatus(components, status); };
+  GW_ASSIGN_OR_RETURN(
+      server, ApiServer::Start(FLAGS_socket, store.store(), std::move(hooks), MakeApiOptions()));
+  KeepListening(&loop, server.get());
+  controller.set_on_replaced(end);
   controller.set_on_event([&](v1::WatchEvent event) { server->Publish(std::move(event)); });
   loop.Watch(signals.get(), EPOLLIN,
-             [&](uint32_t) { HandleSignals(signals.get(), &loop, store.get(), &changer); });
+             [&](uint32_t) { HandleSignals(signals.get(), &loop, &store); });
   const ProblemWatch problem_watch(
       &loop, {watch_hooks.fill_state_part, watch_hooks.fill_status,
               [&](v1::WatchEvent event) { server->Publish(std::move(event)); },
               [&](v1::GetStatusResponse* status) { controller.FillUrgent(status); }});
   LOG(INFO) << "guideway-controlplane " GUIDEWAY_VERSION " ready, API on " << FLAGS_socket;
+  store.Start();
   loop.Run();
   EndWithin(kEndPatience, outcome.ok() ? 0 : 1);
   loop.Unwatch(signals.get());
-  controller.PrepareEnd();
-  controller.set_on_event(nullptr);
-  server.reset();
-  controller.End();  // before it: two seconds may pass until the HTTP server's threads see the end
-  watch.reset();
+  End(&controller, &store, &server, &watch);
   return outcome;
 }
 

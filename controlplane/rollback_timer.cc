@@ -18,14 +18,10 @@ constexpr absl::Duration kRetry = absl::Seconds(5);
 
 RollbackTimer::RollbackTimer(EventLoop* loop, ConfigStore* store, ConfigChanger* changer)
     : loop_(loop), store_(store), changer_(changer) {
-  changer_->SetOnChange([this] { Update(); });
   Update();
 }
 
-RollbackTimer::~RollbackTimer() {
-  changer_->SetOnChange(nullptr);
-  loop_->Cancel(timer_);
-}
+RollbackTimer::~RollbackTimer() { loop_->Cancel(timer_); }
 
 void RollbackTimer::Update() {
   const auto& unconfirmed = store_->unconfirmed();

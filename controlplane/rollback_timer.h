@@ -1,8 +1,8 @@
 // Rolls a version back that is not confirmed in time.
 //
 // The deadline is the store's, on disk: after a restart the timer goes on where it was, and a
-// deadline that passed meanwhile is acted on when the store is opened. Thread safety: loop thread
-// only.
+// deadline that passed meanwhile is acted on when the store is opened. Thread safety: the store's
+// thread only.
 #ifndef GUIDEWAY_CONTROLPLANE_ROLLBACK_TIMER_H_
 #define GUIDEWAY_CONTROLPLANE_ROLLBACK_TIMER_H_
 
@@ -16,12 +16,13 @@ namespace guideway {
 
 class RollbackTimer {
  public:
-  // All borrowed. Takes the changer's SetOnChange().
+  // All borrowed. `loop`: of the store's thread.
   RollbackTimer(EventLoop* loop, ConfigStore* store, ConfigChanger* changer);
   ~RollbackTimer();
+  // After each change, see ConfigChanger::SetOnChange().
+  void Update();
 
  private:
-  void Update();
   void Arm(absl::Duration wait);
   void RollBack();
 

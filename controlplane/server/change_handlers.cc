@@ -1,7 +1,4 @@
 // The handlers of whole configurations and of versions: Apply, Confirm, GetHistory, Rollback.
-#include "controlplane/server/change_handlers.h"
-
-#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -46,12 +43,6 @@ std::vector<std::pair<const v1::Pool*, const v1::Pool*>> ChangedPools(const v1::
 
 }  // namespace
 
-uint64_t ConfirmWithinMs(const ConfigStore& store) {
-  if (!store.unconfirmed().has_value()) return 0;
-  const absl::Duration left = store.unconfirmed()->deadline - absl::Now();
-  return static_cast<uint64_t>(std::max<int64_t>(1, absl::ToInt64Milliseconds(left)));
-}
-
 grpc::Status GuidewayService::Apply(Context* context, const v1::ApplyRequest* request,
                                     v1::ApplyResponse* response) {
   const grpc::Status allowed = Allow(context, request->dry_run() ? Role::kRead : Role::kWrite);
@@ -72,7 +63,7 @@ grpc::Status GuidewayService::Apply(Context* context, const v1::ApplyRequest* re
 grpc::Status GuidewayService::FillImpacts(v1::Config wanted, v1::ApplyResponse* response) {
   FillDefaults(&wanted);
   v1::Config before;
-  grpc::Status status = OnLoop([&] {
+  grpc::Status status = OnStore([&] {
     before = store_->config();
     const std::vector<std::string> beyond = store_->BeyondCapacity(wanted);
     *response->mutable_beyond_capacity() = {beyond.begin(), beyond.end()};
@@ -127,7 +118,7 @@ grpc::Status GuidewayService::GetHistory(Context* context, const v1::GetHistoryR
                                          v1::GetHistoryResponse* response) {
   const grpc::Status allowed = Allow(context, Role::kRead);
   if (!allowed.ok()) return allowed;
-  return OnLoop([&] {
+  return OnStore([&] {
     for (const auto& [version, info] : store_->History()) {
       v1::ConfigVersion* out = response->add_versions();
       out->set_version(version);

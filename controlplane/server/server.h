@@ -40,8 +40,8 @@ class ApiServer {
   static absl::StatusOr<std::unique_ptr<ApiServer>> Start(const std::string& socket_path,
                                                           ConfigStore* store, ServiceHooks hooks,
                                                           const ApiOptions& options = {});
-  // Ends running calls within 200 ms and removes the socket. The loop must have stopped or still
-  // be running, so that handlers that wait for it come back.
+  // Ends running calls within 200 ms and removes the socket. The controller's loop and the store's
+  // must have stopped or still be running, so that handlers that wait for them come back.
   ~ApiServer();
 
   int tcp_port() const { return tcp_port_; }  // 0: no TCP
@@ -49,7 +49,7 @@ class ApiServer {
   std::vector<std::string> problems() const;
   // Tries again what could not be served. Loop thread.
   void ListenAgain();
-  // Tells watchers of an event. Loop thread.
+  // Tells watchers of an event, see WatchHub. Any thread.
   void Publish(v1::WatchEvent event) { service_.watch_hub()->Publish(std::move(event)); }
   // Loop thread.
   void FillStatus(v1::GetStatusResponse* status);

@@ -8,9 +8,7 @@
 
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
-#include "controlplane/report/problem.h"
 #include "controlplane/report/verdict.h"
-#include "controlplane/server/change_handlers.h"
 #include "controlplane/server/edits.h"
 #include "lib/base/status.h"
 #include "lib/config/secrets.h"
@@ -43,17 +41,9 @@ grpc::Status ToGrpc(const absl::Status& status) {
                       std::string(status.message().substr(0, kMaxMessageBytes)));
 }
 
-void FillStoreStatus(ConfigStore* store, absl::Time started, v1::GetStatusResponse* status) {
+void FillVersion(absl::Time started, v1::GetStatusResponse* status) {
   status->set_version(GUIDEWAY_VERSION);
   status->set_uptime_ms(static_cast<uint64_t>(absl::ToInt64Milliseconds(absl::Now() - started)));
-  status->set_config_version(store->version());
-  status->set_config_source(store->source());
-  for (ProblemNote& problem : store->Problems()) AddProblem(std::move(problem), status);
-  status->set_confirm_within_ms(ConfirmWithinMs(*store));
-  if (store->unconfirmed().has_value()) {
-    status->set_confirm_rollback_to(store->unconfirmed()->rollback_to);
-  }
-  status->set_last_rollback(store->last_rollback());
 }
 
 GuidewayService::GuidewayService(ConfigStore* store, const UnixPeers* peers, const Access* access,
@@ -65,12 +55,25 @@ GuidewayService::GuidewayService(ConfigStore* store, const UnixPeers* peers, con
       started_(absl::Now()),
       watch_hub_([this](v1::WatchStart* start) { return MakeStart(start); }) {}
 
-grpc::Status GuidewayService::OnLoop(const std::function<absl::Status()>& work) {
+namespace {
+
+grpc::Status RunAndWait(const std::function<bool(std::function<void()>)>& run,
+                        const std::function<absl::Status()>& work) {
   absl::Status result;
-  if (!hooks_.run_on_loop([&] { result = work(); })) {
+  if (!run([&] { result = work(); })) {
     return grpc::Status(grpc::StatusCode::UNAVAILABLE, "the control plane is stopping");
   }
   return ToGrpc(result);
+}
+
+}  // namespace
+
+grpc::Status GuidewayService::OnLoop(const std::function<absl::Status()>& work) {
+  return RunAndWait(hooks_.run_on_loop, work);
+}
+
+grpc::Status GuidewayService::OnStore(const std::function<absl::Status()>& work) {
+  return RunAndWait(hooks_.run_on_store, work);
 }
 
 ChangeOrigin GuidewayService::OriginOf(Context* context,
@@ -84,17 +87,14 @@ grpc::Status GuidewayService::Change(ChangeOrigin origin, ConfigChanger::Edit ed
                                      v1::ApplyResponse* response) {
   // Shared: the answer may come after this handler has lost patience.
   const auto pending = std::make_shared<Pending<ConfigChanger::Result>>();
-  const grpc::Status status = OnLoop([&] {
-    hooks_.change(std::move(origin), std::move(edit),
-                  [pending](absl::StatusOr<ConfigChanger::Result> result) {
-                    pending->result = std::move(result);
-                    pending->done.Notify();
-                  });
-    return absl::OkStatus();
-  });
-  if (!status.ok()) return status;
+  hooks_.change(std::move(origin), std::move(edit),
+                [pending](absl::StatusOr<ConfigChanger::Result> result) {
+                  pending->result = std::move(result);
+                  pending->done.Notify();
+                });
   if (!pending->done.WaitForNotificationWithTimeout(kChangePatience)) {
-    return grpc::Status(grpc::StatusCode::ABORTED, "other changes wait; ask what is in force");
+    return grpc::Status(grpc::StatusCode::ABORTED,
+                        "it takes long, or other changes do; ask what is in force");
   }
   if (!pending->result.ok()) return ToGrpc(pending->result.status());
   const ConfigStore::Change& change = pending->result->change;
@@ -126,7 +126,7 @@ grpc::Status GuidewayService::GetConfig(Context* context, const v1::GetConfigReq
   const grpc::Status allowed = Allow(context, Role::kRead);
   if (!allowed.ok()) return allowed;
   const bool may_write = Allow(context, Role::kWrite).ok();
-  return OnLoop([&] {
+  return OnStore([&] {
     *response->mutable_config() = store_->config();
     if (!may_write) HideSecrets(response->mutable_config());
     response->set_version(store_->version());
@@ -185,8 +185,9 @@ grpc::Status GuidewayService::TakeState(v1::GetStateResponse* state) {
 
 grpc::Status GuidewayService::TakeStatus(const v1::GetStateResponse& state,
                                          v1::GetStatusResponse* status) {
+  FillVersion(started_, status);
+  hooks_.fill_store_status(status);
   const grpc::Status filled = OnLoop([&] {
-    FillStoreStatus(store_, started_, status);
     hooks_.fill_status(status);
     return absl::OkStatus();
   });
@@ -264,13 +265,19 @@ grpc::Status GuidewayService::Order(Context* context, const Request& request, co
   const grpc::Status allowed = Allow(context, Role::kWrite);
   if (!allowed.ok()) return allowed;
   const ChangeOrigin origin = OriginOf(context, request);
-  return OnLoop([&] {
-    std::string change;
-    const absl::Status status = hook(request, &change);
-    hooks_.on_order(origin, change, status);
-    if (!change.empty()) response->add_changes(change);
-    return status;
+  std::string change;
+  absl::Status result;
+  const grpc::Status asked = OnLoop([&] {
+    result = hook(request, &change);
+    return absl::OkStatus();
   });
+  if (!asked.ok()) return asked;
+  if (!change.empty()) response->add_changes(change);
+  const grpc::Status recorded = OnStore([&] {
+    hooks_.on_order(origin, change, result);
+    return absl::OkStatus();
+  });
+  return result.ok() ? recorded : ToGrpc(result);
 }
 
 grpc::Status GuidewayService::ForceHealth(Context* context, const v1::ForceHealthRequest* request,

@@ -1,5 +1,6 @@
-// The handlers of the gRPC API. They run on gRPC's threads and do their work on the event loop's,
-// by `run_on_loop`; so the store and the controller need no locks.
+// The handlers of the gRPC API. They run on gRPC's threads and do their work on the threads of
+// those to whom it belongs: the controller's loop (in short turns) and the store's, which may take
+// long; so neither needs locks.
 #ifndef GUIDEWAY_CONTROLPLANE_SERVER_SERVICE_H_
 #define GUIDEWAY_CONTROLPLANE_SERVER_SERVICE_H_
 
@@ -20,19 +21,24 @@
 namespace guideway {
 
 // What the API needs from the rest of the control plane. Those that say nothing else are called on
-// the event loop's thread only.
+// the controller's loop only.
 struct ServiceHooks {
   // Runs a closure on the loop's thread and waits for it; false if the loop has stopped. Any
   // thread.
   std::function<bool(std::function<void()>)> run_on_loop;
-  // Changes the configuration; calls back once, at once or later.
+  // The same on the store's thread.
+  std::function<bool(std::function<void()>)> run_on_store;
+  // Changes the configuration; calls back once, later, on the store's thread, unless that has
+  // ended. Any thread.
   std::function<void(ChangeOrigin, ConfigChanger::Edit, ConfigChanger::Done)> change;
   // What a change does to one pool, see compiler/impact.h. Any thread but the loop's.
   std::function<absl::StatusOr<PoolImpact>(const v1::Config& before, const v1::Config& after)>
       compare_pool;
   // See Controller::FillStatePart().
   std::function<bool(int count, StateCursor*, v1::GetStateResponse*)> fill_state_part;
-  // What all but the store knows.
+  // What the store knows. Any thread but those two; may wait for the store for a moment.
+  std::function<void(v1::GetStatusResponse*)> fill_store_status;
+  // What all others know.
   std::function<void(v1::GetStatusResponse*)> fill_status;
   // Calls back once, at once or later, on the loop's thread.
   std::function<void(std::function<void(absl::StatusOr<v1::GetStatsResponse>)>)> read_stats;
@@ -43,21 +49,20 @@ struct ServiceHooks {
   // Set `change` to what they did in words, or leave it empty.
   std::function<absl::Status(const v1::ForceHealthRequest&, std::string* change)> force_health;
   std::function<absl::Status(const v1::PauseProbesRequest&, std::string* change)> pause_probes;
-  // Told of both: who asked, what was done in words, and whether it was.
+  // Told of both: who asked, what was done in words, and whether it was. The store's thread.
   std::function<void(const ChangeOrigin&, const std::string& change, const absl::Status&)> on_order;
 };
 
 // Long messages are cut.
 grpc::Status ToGrpc(const absl::Status& status);
 
-// Fills in what the store knows: version, where the configuration came from, its problems.
-// `started`: when the control plane did. On the loop's thread.
-void FillStoreStatus(ConfigStore* store, absl::Time started, v1::GetStatusResponse* status);
+// Of this process. `started`: when it did.
+void FillVersion(absl::Time started, v1::GetStatusResponse* status);
 
 // Watch is served by gRPC's callbacks: it keeps no thread waiting.
 class GuidewayService final : public v1::Guideway::WithCallbackMethod_Watch<v1::Guideway::Service> {
  public:
-  // The pointers are borrowed; `store` is used on the loop's thread only.
+  // The pointers are borrowed; `store` is used on its thread only.
   GuidewayService(ConfigStore* store, const UnixPeers* peers, const Access* access,
                   ServiceHooks hooks);
   WatchHub* watch_hub() { return &watch_hub_; }
@@ -91,8 +96,9 @@ class GuidewayService final : public v1::Guideway::WithCallbackMethod_Watch<v1::
   grpc::Status PauseProbes(Context*, const v1::PauseProbesRequest*,
                            v1::HealthOrderResponse*) override;
 
-  // Runs `work`, which returns a status, on the loop's thread.
+  // Runs `work`, which returns a status, on the controller's loop or on the store's thread.
   grpc::Status OnLoop(const std::function<absl::Status()>& work);
+  grpc::Status OnStore(const std::function<absl::Status()>& work);
   // Every handler asks first. OK if the caller has the role.
   grpc::Status Allow(const grpc::ServerContextBase* context, Role role) const {
     return access_->Check(*context, *peers_, role);

@@ -13,8 +13,10 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "controlplane/controller.h"
 #include "lib/base/unique_fd.h"
 #include "lib/config/defaults.h"
@@ -105,6 +107,14 @@ class LargeController {
     return config;
   }
 
+  // The store takes no loopback addresses: there the backends are at 198.18.x.y.
+  v1::Config MakeStoredConfig(uint32_t weight = 1) const {
+    v1::Config config = MakeConfig(weight);
+    Readdress("198.18.", &config);
+    return config;
+  }
+  static void ReaddressStored(v1::Config* config) { Readdress("127.1.", config); }
+
   // Without a copy on the loop.
   void SetConfig(v1::Config config) {
     auto shared = std::make_shared<v1::Config>(std::move(config));
@@ -136,6 +146,16 @@ class LargeController {
   std::unique_ptr<Controller> controller;  // of the control loop
 
  private:
+  static void Readdress(const std::string& network, v1::Config* config) {
+    for (v1::Pool& pool : *config->mutable_pools()) {
+      for (v1::Backend& backend : *pool.mutable_backends()) {
+        const std::vector<std::string> parts = absl::StrSplit(backend.address(), '.');
+        if (parts.size() != 4 || (parts[0] != "127" && parts[0] != "198")) continue;
+        backend.set_address(absl::StrCat(network, parts[2], ".", parts[3]));
+      }
+    }
+  }
+
   void StartServer() {
     server_.reset(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     sockaddr_in address{};

@@ -115,6 +115,7 @@ ServiceHooks TestApi::Hooks() {
     if (loop_runs) work();
     return loop_runs;
   };
+  hooks.run_on_store = hooks.run_on_loop;
   changer_ = std::make_unique<ConfigChanger>(
       store_.get(),
       [this](const v1::Config&, const CommitDone& done) {
@@ -123,7 +124,13 @@ ServiceHooks TestApi::Hooks() {
       },
       &audit_);
   hooks.change = [this](ChangeOrigin origin, ConfigChanger::Edit edit, ConfigChanger::Done done) {
+    const std::lock_guard<std::mutex> guard(loop_);
     changer_->Run(std::move(origin), std::move(edit), std::move(done));
+  };
+  hooks.fill_store_status = [this](v1::GetStatusResponse* status) {
+    const std::lock_guard<std::mutex> guard(loop_);
+    view_.Refresh(store_.get());
+    view_.Fill(status);
   };
   hooks.compare_pool = [](const v1::Config& before, const v1::Config& after) {
     static const std::map<IpAddress, ResolvedNextHop> no_next_hops;

@@ -11,6 +11,7 @@
 
 #include "controlplane/config_store.h"
 #include "controlplane/server/server.h"
+#include "controlplane/store_view.h"
 #include "tests/unit/controlplane/test_directory.h"
 
 namespace guideway {
@@ -68,7 +69,8 @@ class TestApi {
   std::string socket_;
   uint64_t readings_ = 0;
   AuditLog audit_{AuditFile()};
-  std::mutex loop_;  // stands for the loop's thread: one closure at a time
+  std::mutex loop_;  // stands for both loops' threads: one closure at a time
+  StoreView view_;
   int configs_set_ = 0;
   std::unique_ptr<ConfigChanger> changer_;
   std::unique_ptr<ConfigStore> store_;

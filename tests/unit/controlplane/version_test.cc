@@ -314,6 +314,7 @@ TEST_CASE_METHOD(VersionFixture,
     };
     auto changer = std::make_unique<ConfigChanger>(store.get(), set_config, &audit);
     auto timer = std::make_unique<RollbackTimer>(&loop, store.get(), changer.get());
+    changer->SetOnChange([&] { timer->Update(); });
     changer->Run(
         {PeerIdentity::System(), "Apply"},
         [&](ConfigStore*) { return SetWeight(7, absl::Seconds(1)); }, [](const auto&) {});
@@ -323,6 +324,7 @@ TEST_CASE_METHOD(VersionFixture,
       Open();
       changer = std::make_unique<ConfigChanger>(store.get(), set_config, &audit);
       timer = std::make_unique<RollbackTimer>(&loop, store.get(), changer.get());
+      changer->SetOnChange([&] { timer->Update(); });
     }
     loop.After(absl::Seconds(20), [&] { loop.Stop(); });
     loop.Run();
@@ -347,6 +349,7 @@ TEST_CASE_METHOD(VersionFixture,
     if (back) loop.Stop();
   });
   RollbackTimer timer(&loop, store.get(), &changer);
+  changer.SetOnChange([&] { timer.Update(); });
   changer.Run(
       {PeerIdentity::System(), "Apply"},
       [&](ConfigStore*) { return SetWeight(7, absl::Seconds(1)); }, [](const auto&) {});
