@@ -100,8 +100,6 @@ void Controller::Impl::SetConfig(std::shared_ptr<v1::Config> config, CommitDone 
   if (!has_config_) next_hop_deadline_ = loop_->Now() + kNextHopPatience;
   std::shared_ptr<const v1::Config> before = std::exchange(config_, std::move(config));
   next_drain_end_ = ApplyDrainDeadlines(absl::Now(), config_.get());
-  if (!has_config_) lingering_.TakeUp(tables_.registry(), *config_);
-  lingering_.ConfigChanged(*before, *config_);
   tables_.ConfigChanged(config_);
   unreachable_.BeginRound();
   ++config_epoch_;
@@ -243,7 +241,7 @@ CompilerInput Controller::Impl::MakeInput() const {
 }
 
 void Controller::Impl::Update() {
-  if (!has_config_ || planning_ != nullptr) return;
+  if (!has_config_ || probe_change_ != nullptr) return;
   const bool all = tables_.compiling_all();
   const absl::Duration step = tables_.compiled().next_step;
   const absl::Duration guards = guards_.NextUpdate();

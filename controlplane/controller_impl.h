@@ -33,21 +33,34 @@
 
 namespace guideway {
 
-// Of those in the configuration, and of those that linger: these are no part of what settles or is
-// shown.
-class ProbePlanning {
- public:
-  // `config` outlives it.
-  ProbePlanning(const v1::Config& config, v1::Config lingering_config,
-                const ProbePlanner::MakePath& make_path, const ProbePlanner::IsPaused& is_paused);
-  // As of ProbePlanner.
-  bool Step() { return configured_.Step() || lingering_.Step(); }
-  ProbePlan Take();
+// Setting the probes anew: of those in the configuration, and of those that linger, which are no
+// part of what settles or is shown. Its parts come one after the other, each step by step.
+struct ProbeChange {
+  enum Part : uint8_t {
+    kLingering,        // who has left the configuration is known
+    kLingeringConfig,  // and how they are probed
+    kPlan,
+    kLingeringPlan,
+    kMerge,  // these two into one
+    kBegin,  // from now on the parts of the controller hear of it
+    kStatistics,
+    kTargets,
+    kGuards,
+    kGuardsProbes,
+    kSettling,
+    kStarts,  // nobody new is probed before all others know of it
+    kDone,
+  };
 
- private:
-  const v1::Config lingering_config_;
-  ProbePlanner configured_;
-  ProbePlanner lingering_;
+  Part part = kLingering;
+  bool begun = false;                        // the part
+  std::shared_ptr<const v1::Config> config;  // is there as long as this
+  std::optional<LingeringProbes::ProbedConfig> lingering_config_maker;
+  v1::Config lingering_config;
+  std::optional<ProbePlanner> planner, lingering_planner;
+  ProbePlan plan, lingering_plan;
+  std::map<std::string, std::string>::const_iterator next_key;             // of kStatistics
+  std::map<std::string, std::set<std::string>>::const_iterator next_pool;  // of kSettling
 };
 
 class Controller::Impl {
@@ -99,11 +112,17 @@ class Controller::Impl {
   ResolvedNextHop NextHopOf(const IpAddress& backend) const;
   void OnHealth(const std::string& key);
   void OnDataplane();
-  // In turns, if there are many. Tables wait for it: they need to know who settles.
+  // In turns, if there are many. Tables wait for it: they need to know who settles. A newer one
+  // takes the place of one that goes on, from wherever that has got to.
   void SetProbes();
-  void PlanProbes();
-  void ApplyProbes(const std::shared_ptr<const ProbePlan>& plan, int step, absl::Duration end);
-  void Later(EventLoop::WorkName work, std::function<void()> step);
+  void ContinueProbes(absl::Duration end);  // of the turn, as EventLoop::Now()
+  bool StepProbes();
+  void BeginProbesPart();
+  void MakePlanner(const v1::Config& config, std::optional<ProbePlanner>* planner);
+  bool StepLingering();
+  bool StepMerge();
+  bool StepStatistics();
+  bool StepSettling();
   // Next hops for all that is in the tables: also of those backends that linger.
   void SetDestinations();
   bool UpdateSettling();
@@ -146,6 +165,7 @@ class Controller::Impl {
   HealthGuards guards_;
   UnreachableBackends unreachable_;
   LingeringProbes lingering_;
+  std::shared_ptr<const v1::Config> lingering_config_;  // that lingering_ knows; null: none yet
   std::map<std::string, std::string> pool_of_key_;
   Resolver resolver_;
   bool resolver_started_ = false;
@@ -158,8 +178,7 @@ class Controller::Impl {
   std::shared_ptr<const channel::CountersRegion> counters_;
   uint64_t counted_instance_ = 0;                 // of the data plane whose flows were counted last
   std::shared_ptr<const Tables> counted_tables_;  // in force when they were read
-  std::unique_ptr<ProbePlanning> planning_;       // null: probes are as configured
-  uint64_t plan_ = 0;                             // tells the newest plan from those given up
+  std::shared_ptr<ProbeChange> probe_change_;     // null: probes are as configured
   bool update_posted_ = false;
   bool tables_are_made_ = false;  // of config_, as far as they can be
   uint64_t last_ticket_ = 0;      // of the tables given to the session last

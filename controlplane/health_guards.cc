@@ -19,8 +19,6 @@ namespace guideway {
 namespace {
 
 constexpr char kFile[] = "health-overrides";
-// Longer than default probes take to find a short fault of their way over, see CommonFailures.
-constexpr absl::Duration kCommonFailureBound = absl::Seconds(60);
 
 std::string KeyOf(const v1::Pool& pool, const v1::Backend& backend) {
   return BackendKey(pool.name(), backend.name(), backend.address());
@@ -59,57 +57,6 @@ absl::Status HealthGuards::Keep() {
   if (kept.ok()) damage_.clear();
   if (!kept.ok()) LOG(ERROR) << problem_;
   return Annotate(kept, "in force, but not kept over a restart");
-}
-
-void HealthGuards::SetConfig(const v1::Config& config) {
-  std::set<std::string> pools;
-  std::set<HealthOverrides::Backend> backends;
-  std::map<std::string, EjectionLimiter::Limit> limits;
-  forced_.clear();
-  for (const v1::Pool& pool : config.pools()) {
-    pools.insert(pool.name());
-    EjectionLimiter::Limit limit{
-        pool.ejection_limit().percent(), FromProto(pool.ejection_limit().interval()), {}};
-    for (const v1::Backend& backend : pool.backends()) {
-      const std::string key = KeyOf(pool, backend);
-      backends.insert({pool.name(), backend.name()});
-      if (prober_->Find(key) != nullptr) limit.keys.insert(key);
-      const auto forced = overrides_.Forced({pool.name(), backend.name()});
-      if (forced.has_value()) forced_[key] = *forced;
-    }
-    if (pool.has_ejection_limit()) limits.emplace(pool.name(), std::move(limit));
-  }
-  if (overrides_.Retain(pools, backends)) Keep().IgnoreError();
-  limiter_.SetPools(std::move(limits));
-  std::map<std::string, Announcing::Marks> vips;
-  vips_of_pool_.clear();
-  for (const v1::Vip& vip : config.vips()) {
-    vips_of_pool_[vip.pool()].push_back(vip.name());
-    vips[vip.name()] = {vip.withdraw_below(), vip.announce_from()};
-  }
-  announcing_.SetVips(std::move(vips));
-}
-
-void HealthGuards::SetProbes(const std::map<std::string, BackendProbes>& targets,
-                             const std::map<std::string, std::string>& pool_of_key,
-                             absl::Duration now) {
-  std::map<std::string, CommonFailures::Member> members;
-  for (const auto& [key, target] : targets) {
-    const auto pool = pool_of_key.find(key);
-    if (pool == pool_of_key.end()) continue;
-    CommonFailures::Member member;
-    member.pool = pool->second;
-    member.address = key.substr(key.rfind('/') + 1);  // see BackendKey()
-    member.fall = 1;
-    for (const ProbeTarget& probe : target.probes) {
-      member.fall = std::max(member.fall, probe.fall);
-      member.round =
-          std::max(member.round, probe.interval * (1 + probe.jitter) + probe.request.timeout);
-    }
-    member.verdict = Probed(key);
-    members.emplace(key, std::move(member));
-  }
-  common_.SetMembers(members, kCommonFailureBound, now);
 }
 
 void HealthGuards::OnAnswer(const std::string& key, absl::Duration began, absl::Duration now) {

@@ -1,10 +1,16 @@
 // What stands between the probes' verdicts and their effects: operators' orders, failures that many
 // backends have in common, the limit on ejections, and whether VIPs are to be announced.
 //
-// Who asks for a backend's health asks here. Thread safety: loop thread only.
+// Who asks for a backend's health asks here.
+//
+// A configuration and its probed backends take effect step by step. Between two steps, and if they
+// are given up for newer ones, each pool, VIP and backend is wholly as before or as now, and all of
+// the below may be called. Who decides about tables or announcing waits for the end. Thread safety:
+// loop thread only.
 #ifndef GUIDEWAY_CONTROLPLANE_HEALTH_GUARDS_H_
 #define GUIDEWAY_CONTROLPLANE_HEALTH_GUARDS_H_
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -21,6 +27,7 @@
 #include "controlplane/health/ejection_limiter.h"
 #include "controlplane/health/overrides.h"
 #include "controlplane/health/prober.h"
+#include "controlplane/pools_by_name.h"
 #include "controlplane/state_file.h"
 
 namespace guideway {
@@ -39,10 +46,18 @@ class HealthGuards {
   void Load();
   // After the prober has its targets.
   void SetConfig(const v1::Config& config);
+  // The same step by step, until StepConfig() returns false. Gives up what goes on. `config`
+  // outlives the steps and stays as it is so long.
+  void BeginConfig(const v1::Config* config);
+  bool StepConfig();
   // The same, of the backends that `targets` has by key, which are of these pools. One of no pool
   // lingers: it says nothing about the pool that it was of.
-  void SetProbes(const std::map<std::string, BackendProbes>& targets,
-                 const std::map<std::string, std::string>& pool_of_key, absl::Duration now);
+  void SetProbes(const ProbeTargets& targets, const std::map<std::string, std::string>& pool_of_key,
+                 absl::Duration now);
+  // The same step by step, likewise. What is pointed to outlives the steps.
+  void BeginProbes(const ProbeTargets* targets,
+                   const std::map<std::string, std::string>* pool_of_key);
+  bool StepProbes(absl::Duration now);
   // What a probe that began at `began` has told, and what a backend's state has become by it.
   void OnAnswer(const std::string& key, absl::Duration began, absl::Duration now);
   void OnVerdict(const std::string& key, absl::Duration now);
@@ -82,6 +97,32 @@ class HealthGuards {
     uint32_t healthy = 0;
     uint32_t total = 0;  // enabled, with a weight
   };
+  // Putting a configuration and its probes in force: where it is.
+  struct Change {
+    enum Phase : uint8_t { kForced, kForcedKeys, kPaused, kLimits, kOldLimits, kVips, kOldVips };
+    Phase phase = kForced;
+    const v1::Config* config = nullptr;  // null: nothing is to be done
+    PoolsByName pools;
+    HealthOverrides::Backend after;  // looked at last
+    std::string after_name;          // likewise
+    int next = 0;                    // pool or VIP
+    bool forgets = false;            // some overrides
+    std::map<std::string, std::vector<std::string>> vips_of_pool;
+
+    void Next(Phase next_phase);
+  };
+  struct ProbesChange {
+    const ProbeTargets* targets = nullptr;
+    const std::map<std::string, std::string>* pool_of_key = nullptr;
+    ProbeTargets::const_iterator next;
+  };
+  void StepForced();
+  void StepForcedKeys();
+  void StepPaused();
+  void StepLimits();
+  void StepOldLimits();
+  void StepVips();
+  bool StepOldVips();
   HealthState Probed(const std::string& key) const;
   Share ShareOf(const v1::Pool& pool) const;
   absl::Status Keep();
@@ -99,6 +140,8 @@ class HealthGuards {
   std::function<bool(const std::string& key)> is_unreachable_;  // null: nobody is
   std::string problem_;
   std::string damage_;  // of what was kept, until it is written anew
+  Change change_;
+  ProbesChange probes_change_;
 };
 
 }  // namespace guideway

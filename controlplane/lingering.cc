@@ -22,27 +22,102 @@ v1::Pool WithoutBackends(const v1::Pool& pool) {
 void LingeringProbes::Add(const v1::Pool& pool, const v1::Backend& backend,
                           const v1::Config& config) {
   const auto [it, is_new] = pools_.try_emplace(pool.name());
-  if (is_new) it->second.settings = WithoutBackends(pool);
-  for (const v1::Vip& vip : config.vips()) {
-    if (is_new && vip.pool() == pool.name()) it->second.old_vips.emplace(vip.address(), vip);
-  }
   backends_[BackendKey(pool.name(), backend.name(), backend.address())] = {pool.name(), backend};
+  if (!is_new) return;
+  it->second.settings = WithoutBackends(pool);
+  for (const v1::Vip& vip : config.vips()) {
+    if (vip.pool() == pool.name()) it->second.old_vips.emplace(vip.address(), vip);
+  }
 }
 
 void LingeringProbes::ConfigChanged(const v1::Config& before, const v1::Config& after) {
-  const std::set<std::string> keys = BackendKeys(after);
-  std::erase_if(backends_, [&](const auto& entry) { return keys.contains(entry.first); });
-  for (const v1::Pool& pool : before.pools()) {
-    std::vector<const v1::Backend*> gone;
-    for (const v1::Backend& backend : pool.backends()) {
-      if (!keys.contains(BackendKey(pool.name(), backend.name(), backend.address()))) {
-        gone.push_back(&backend);
-      }
-    }
-    if (gone.empty()) continue;
-    pools_.erase(pool.name());  // as it is now, not as it was when others left
-    for (const v1::Backend* backend : gone) Add(pool, *backend, before);
+  BeginChange(&before, &after);
+  while (StepChange()) {
   }
+}
+
+void LingeringProbes::BeginChange(const v1::Config* before, const v1::Config* after) {
+  change_ = Change{};
+  change_.before = before;
+  change_.after = after;
+  change_.pools = PoolsByName(*after);
+}
+
+void LingeringProbes::TakeUp(const BackendRegistry& registry, const v1::Config& config) {
+  BeginTakeUp(&registry, &config);
+  while (StepChange()) {
+  }
+}
+
+void LingeringProbes::BeginTakeUp(const BackendRegistry* registry, const v1::Config* config) {
+  change_ = Change{};
+  change_.registry = registry;
+  change_.after = config;
+  change_.pools = PoolsByName(*config);
+}
+
+bool LingeringProbes::StepChange() {
+  if (change_.registry != nullptr) return StepTakeUp();
+  if (change_.before == nullptr) return false;
+  if (!change_.are_back) {
+    const auto next = backends_.upper_bound(change_.after_key);
+    if (next == backends_.end()) {
+      change_.are_back = true;
+      return true;
+    }
+    change_.after_key = next->first;
+    if (change_.pools.HasBackend(next->first)) backends_.erase(next);
+    return true;
+  }
+  if (change_.next_pool == change_.before->pools_size()) {
+    change_ = Change{};
+    return false;
+  }
+  AddGone(change_.before->pools(change_.next_pool++));
+  return true;
+}
+
+// Those of a pool as it was who are not there any more.
+void LingeringProbes::AddGone(const v1::Pool& pool) {
+  const v1::Pool* now = change_.pools.Find(pool.name());
+  std::set<std::pair<absl::string_view, absl::string_view>> there;  // names and addresses
+  if (now != nullptr) {
+    for (const v1::Backend& backend : now->backends()) {
+      there.emplace(backend.name(), backend.address());
+    }
+  }
+  bool any = false;
+  for (const v1::Backend& backend : pool.backends()) {
+    if (there.contains({backend.name(), backend.address()})) continue;
+    // As the pool is now, not as it was when others left.
+    if (!std::exchange(any, true)) pools_.erase(pool.name());
+    Add(pool, backend, *change_.before);
+  }
+}
+
+bool LingeringProbes::StepTakeUp() {
+  const auto& records = change_.registry->records();
+  const auto next = records.upper_bound(change_.after_key);
+  if (next == records.end()) {
+    change_ = Change{};
+    return false;
+  }
+  const std::string& key = next->first;
+  change_.after_key = key;
+  if (change_.pools.HasBackend(key)) {
+    backends_.erase(key);  // taken up for a configuration that was given up
+    return true;
+  }
+  if (backends_.contains(key)) return true;
+  const std::vector<std::string> parts = absl::StrSplit(key, absl::MaxSplits('/', 2));
+  const v1::Pool* pool = change_.pools.Find(parts[0]);
+  if (parts.size() != 3 || pool == nullptr) return true;
+  v1::Backend backend;
+  backend.set_name(parts[1]);
+  backend.set_address(parts[2]);
+  backend.set_state(v1::ENABLED);
+  Add(*pool, backend, *change_.after);
+  return true;
 }
 
 bool LingeringProbes::Retain(const BackendRegistry& registry) {
@@ -56,45 +131,50 @@ bool LingeringProbes::Retain(const BackendRegistry& registry) {
   return dropped != 0;
 }
 
-void LingeringProbes::TakeUp(const BackendRegistry& registry, const v1::Config& config) {
-  const std::set<std::string> keys = BackendKeys(config);
-  std::map<std::string, const v1::Pool*> pools;
-  for (const v1::Pool& pool : config.pools()) pools[pool.name()] = &pool;
-  for (const auto& [key, record] : registry.records()) {
-    if (keys.contains(key) || backends_.contains(key)) continue;
-    const std::vector<std::string> parts = absl::StrSplit(key, absl::MaxSplits('/', 2));
-    const auto pool = pools.find(parts[0]);
-    if (parts.size() != 3 || pool == pools.end()) continue;
-    v1::Backend backend;
-    backend.set_name(parts[1]);
-    backend.set_address(parts[2]);
-    backend.set_state(v1::ENABLED);
-    Add(*pool->second, backend, config);
-  }
+LingeringProbes::ProbedConfig::ProbedConfig(const LingeringProbes* lingering,
+                                            const v1::Config* config)
+    : lingering_(*lingering), config_(*config) {
+  if (lingering_.backends_.empty()) return;
+  made_.set_source_prefix_ipv4(config_.source_prefix_ipv4());
+  made_.set_source_prefix_ipv6(config_.source_prefix_ipv6());
 }
 
-v1::Config LingeringProbes::ProbedConfig(const v1::Config& config) const {
-  v1::Config probed;
-  if (backends_.empty()) return probed;
-  probed.set_source_prefix_ipv4(config.source_prefix_ipv4());
-  probed.set_source_prefix_ipv6(config.source_prefix_ipv6());
-  std::map<std::string, v1::Pool*> pools;
-  for (const auto& [key, backend] : backends_) {
-    v1::Pool*& pool = pools[backend.pool];
-    if (pool == nullptr) {
-      pool = probed.add_pools();
-      *pool = pools_.at(backend.pool).settings;
+bool LingeringProbes::ProbedConfig::Step() {
+  if (lingering_.backends_.empty()) return false;
+  if (!backends_are_in_) {
+    const auto next = lingering_.backends_.upper_bound(after_);
+    if (next != lingering_.backends_.end()) {
+      after_ = next->first;
+      AddBackend(next->second.pool, next->second.settings);
+    } else {
+      backends_are_in_ = true;
     }
-    *pool->add_backends() = backend.settings;
+    return true;
   }
-  for (const v1::Vip& vip : config.vips()) {
-    if (pools.contains(vip.pool())) *probed.add_vips() = vip;
-    for (const auto& [name, pool] : pools_) {
-      const auto old = pool.old_vips.find(vip.address());
-      if (vip.pool() != name && old != pool.old_vips.end()) *probed.add_vips() = old->second;
-    }
+  if (next_vip_ == config_.vips_size()) return false;
+  AddVip(config_.vips(next_vip_++));
+  return true;
+}
+
+void LingeringProbes::ProbedConfig::AddBackend(const std::string& pool_name,
+                                               const v1::Backend& backend) {
+  v1::Pool*& pool = pools_[pool_name];
+  if (pool == nullptr) {
+    pool = made_.add_pools();
+    const Pool& was = lingering_.pools_.at(pool_name);
+    *pool = was.settings;
+    for (const auto& [address, vip] : was.old_vips) old_by_address_[address].push_back(&vip);
   }
-  return probed;
+  *pool->add_backends() = backend;
+}
+
+void LingeringProbes::ProbedConfig::AddVip(const v1::Vip& vip) {
+  if (pools_.contains(vip.pool())) *made_.add_vips() = vip;
+  const auto old = old_by_address_.find(vip.address());
+  if (old == old_by_address_.end()) return;
+  for (const v1::Vip* was : old->second) {
+    if (was->pool() != vip.pool()) *made_.add_vips() = *was;
+  }
 }
 
 }  // namespace guideway

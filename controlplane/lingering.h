@@ -9,8 +9,12 @@
 
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "controlplane/compiler/backend_registry.h"
+#include "controlplane/pools_by_name.h"
 #include "lib/config/guideway.pb.h"
 
 namespace guideway {
@@ -19,13 +23,40 @@ class LingeringProbes {
  public:
   // `after` replaces `before`. Both are valid and have their defaults.
   void ConfigChanged(const v1::Config& before, const v1::Config& after);
+  // The same step by step, until StepChange() returns false; between two of them each pool is as
+  // before or as now. May be given up: the next change is then from the same `before`, or a
+  // BeginTakeUp(). What is pointed to outlives the steps.
+  void BeginChange(const v1::Config* before, const v1::Config* after);
+  bool StepChange();
   // Drops who does not linger any more; true if somebody did.
   bool Retain(const BackendRegistry& registry);
   // After a start: takes up those who linger, as `config` probes their pools.
   void TakeUp(const BackendRegistry& registry, const v1::Config& config);
-  // A configuration of nothing but them. VIPs, which probes through the tunnel need, are those of
-  // `config` that lead to a pool of the same name, or led there before.
-  v1::Config ProbedConfig(const v1::Config& config) const;
+  // The same by StepChange(). The registry does not change so long.
+  void BeginTakeUp(const BackendRegistry* registry, const v1::Config* config);
+
+  // Makes a configuration of nothing but them, step by step. VIPs, which probes through the tunnel
+  // need, are those of `config` that lead to a pool of the same name, or led there before. Both
+  // outlive it and do not change so long.
+  class ProbedConfig {
+   public:
+    ProbedConfig(const LingeringProbes* lingering, const v1::Config* config);
+    bool Step();  // false: all is in
+    v1::Config Take() { return std::move(made_); }
+
+   private:
+    void AddBackend(const std::string& pool_name, const v1::Backend& backend);
+    void AddVip(const v1::Vip& vip);
+
+    const LingeringProbes& lingering_;
+    const v1::Config& config_;
+    v1::Config made_;
+    absl::flat_hash_map<std::string, v1::Pool*> pools_;                             // of made_
+    absl::flat_hash_map<std::string, std::vector<const v1::Vip*>> old_by_address_;  // VIPs
+    std::string after_;                                                             // key
+    bool backends_are_in_ = false;
+    int next_vip_ = 0;
+  };
   bool Contains(const std::string& key) const { return backends_.contains(key); }
 
  private:
@@ -37,8 +68,21 @@ class LingeringProbes {
     std::string pool;
     v1::Backend settings;
   };
+  // What is going on, see StepChange().
+  struct Change {
+    const v1::Config* before = nullptr;         // of a change,
+    const BackendRegistry* registry = nullptr;  // or of taking up; both null: nothing is to be done
+    const v1::Config* after = nullptr;
+    PoolsByName pools;  // of `after`
+    std::string after_key;
+    bool are_back = false;  // those who have come back are out
+    int next_pool = 0;
+  };
   void Add(const v1::Pool& pool, const v1::Backend& backend, const v1::Config& config);
+  void AddGone(const v1::Pool& pool);
+  bool StepTakeUp();
 
+  Change change_;
   std::map<std::string, Pool> pools_;        // by name, as they were last
   std::map<std::string, Backend> backends_;  // by key
 };

@@ -12,6 +12,8 @@
 namespace guideway {
 namespace {
 
+constexpr int kOfStep = 16;  // backends or VIPs
+
 ProbeKind KindOf(v1::ProbeType type) {
   switch (type) {
     case v1::HTTP_GET:
@@ -83,11 +85,9 @@ struct ProbePlanner::Vips {
     }
   };
 
-  explicit Vips(const v1::Config& config) {
-    for (const v1::Vip& vip : config.vips()) {
-      const auto address = IpAddress::Parse(vip.address());
-      if (address.ok()) by_pool[vip.pool()].Add(*address);
-    }
+  void Add(const v1::Vip& vip) {
+    const auto address = IpAddress::Parse(vip.address());
+    if (address.ok()) by_pool[vip.pool()].Add(*address);
   }
   std::optional<IpAddress> Of(const std::string& pool, const IpAddress& backend) const {
     const auto found = by_pool.find(pool);
@@ -102,17 +102,27 @@ ProbePlanner::ProbePlanner(const v1::Config& config, MakePath make_path, IsPause
     : config_(config),
       make_path_(std::move(make_path)),
       is_paused_(std::move(is_paused)),
-      vips_(std::make_unique<const Vips>(config)) {}
+      vips_(std::make_unique<Vips>()) {}
 ProbePlanner::~ProbePlanner() = default;
 
 bool ProbePlanner::Step() {
+  if (next_vip_ < config_.vips_size()) {
+    for (int i = 0; i < kOfStep && next_vip_ < config_.vips_size(); ++i) {
+      vips_->Add(config_.vips(next_vip_++));
+    }
+    return true;
+  }
   if (next_ == config_.pools_size()) return false;
-  const v1::Pool& pool = config_.pools(next_++);
+  const v1::Pool& pool = config_.pools(next_);
   plan_.keys_by_pool[pool.name()];  // also one without
   const std::vector<const v1::Probe*> probes = ProbesOf(pool);
-  for (const v1::Backend& backend : pool.backends()) {
+  for (int i = 0; i < kOfStep && next_backend_ < pool.backends_size(); ++i) {
+    const v1::Backend& backend = pool.backends(next_backend_++);
     if (backend.state() != v1::DISABLED) AddBackend(pool, backend, probes);
   }
+  if (next_backend_ < pool.backends_size()) return true;
+  ++next_;
+  next_backend_ = 0;
   return true;
 }
 

@@ -19,14 +19,14 @@
 namespace guideway {
 
 struct ProbePlan {
-  std::map<std::string, BackendProbes> targets;  // by backend key
+  ProbeTargets targets;
   // Every pool, with its probed backends.
   std::map<std::string, std::set<std::string>> keys_by_pool;
   std::map<std::string, std::string> pool_of_key;
   bool uses_tunnel = false;
 };
 
-// Makes the plan pool by pool, so that whoever has thousands can stop in between.
+// Makes the plan bit by bit, so that whoever has thousands can stop in between.
 class ProbePlanner {
  public:
   using MakePath = std::function<std::shared_ptr<ProbePath>(const TunnelTarget&)>;
@@ -39,7 +39,7 @@ class ProbePlanner {
   ProbePlanner(const v1::Config& config, MakePath make_path, IsPaused is_paused);
   ~ProbePlanner();
 
-  // One more pool; false: all are in.
+  // Some more VIPs or backends; false: all are in.
   bool Step();
   ProbePlan Take() { return std::move(plan_); }
 
@@ -51,8 +51,10 @@ class ProbePlanner {
   const v1::Config& config_;
   const MakePath make_path_;
   const IsPaused is_paused_;
-  const std::unique_ptr<const Vips> vips_;
-  int next_ = 0;  // pool
+  const std::unique_ptr<Vips> vips_;
+  int next_vip_ = 0;
+  int next_ = 0;          // pool
+  int next_backend_ = 0;  // of that pool
   ProbePlan plan_;
 };
 

@@ -2,9 +2,9 @@
 //
 // usage: loop_turns [POOLS [BACKENDS_OF_POOL [VIPS_OF_POOL [TABLE_SIZE [kernel]]]]]
 // The default is the largest configuration with default tables: 2048 pools, 16384 backends, 4096
-// VIPs. With "kernel" next hops are looked up, else there is a static gateway. The data plane is
-// the tests': real tables, no packets. Prints milliseconds of wall and processor time. The
-// applies go through the store on its thread, whose time the loop was kept before it had one.
+// VIPs; a TABLE_SIZE of 0 is the default, too. With "kernel" next hops are looked up, else there is
+// a static gateway. The data plane is the tests': real tables, no packets. Prints milliseconds of
+// wall and processor time. The applies go through the store on its thread.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -100,7 +100,7 @@ void Run(int argc, char** argv) {
   if (argc > 1) size.pools = atoi(argv[1]);
   if (argc > 2) size.backends_of_pool = atoi(argv[2]);
   if (argc > 3) size.vips_of_pool = atoi(argv[3]);
-  if (argc > 4) size.table_size = static_cast<uint32_t>(atoi(argv[4]));
+  if (argc > 4 && atoi(argv[4]) > 0) size.table_size = static_cast<uint32_t>(atoi(argv[4]));
   size.static_gateway = argc <= 5 || strcmp(argv[5], "kernel") != 0;
   auto large = std::make_unique<LargeController>(size);
   SetConfig(large.get(), large->MakeConfig(), "start");

@@ -8,32 +8,59 @@ namespace guideway {
 
 void CommonFailures::SetMembers(const std::map<std::string, Member>& members, absl::Duration bound,
                                 absl::Duration now) {
+  BeginMembers(members.size(), bound);
+  for (const auto& [key, member] : members) SetMember(key, member, now);
+  while (EndMembers(now)) {
+  }
+}
+
+void CommonFailures::BeginMembers(size_t count, absl::Duration bound) {
   bound_ = bound;
-  std::vector<std::string> gone;
-  for (const auto& [key, state] : states_) {
-    if (!members.contains(key)) gone.push_back(key);
+  // At once, not again and again in some of the steps.
+  states_.reserve(count);
+  addresses_.reserve(count);
+  ++round_;
+  set_members_ = 0;
+  gone_known_ = false;
+}
+
+void CommonFailures::SetMember(const std::string& key, Member member, absl::Duration now) {
+  auto it = states_.find(key);
+  if (it != states_.end() && it->second.member.pool != member.pool) {
+    Remove(key, now);
+    it = states_.end();
   }
-  for (const std::string& key : gone) {
-    Remove(key, &states_.at(key), now);
-    states_.erase(key);
+  const bool is_new = it == states_.end();
+  if (is_new) it = states_.try_emplace(key).first;
+  State& state = it->second;
+  if (std::exchange(state.round, round_) != round_) ++set_members_;
+  state.member = std::move(member);
+  if (!is_new) return;
+  ++pools_[state.member.pool].members;
+  SetVerdict(&state, state.member.verdict);
+  SetInService(&state, state.member.verdict == HealthState::kHealthy);
+}
+
+bool CommonFailures::EndMembers(absl::Duration now) {
+  if (!gone_known_) {
+    gone_known_ = true;
+    gone_.clear();
+    if (states_.size() == set_members_) return true;
+    for (const auto& [key, state] : states_) {
+      if (state.round != round_) gone_.push_back(key);
+    }
+    return true;
   }
-  for (const auto& [key, member] : members) {
-    const auto [it, is_new] = states_.try_emplace(key);
-    it->second.member = member;
-    if (!is_new) continue;
-    pools_.try_emplace(member.pool);
-    SetVerdict(&it->second, member.verdict);
-    SetInService(&it->second, member.verdict == HealthState::kHealthy);
+  if (!gone_.empty()) {
+    Remove(gone_.back(), now);
+    gone_.pop_back();
+    return true;
   }
-  std::set<std::string> names;
-  for (const auto& [key, member] : members) names.insert(member.pool);
-  absl::erase_if(pools_, [&](const auto& entry) { return !names.contains(entry.first); });
-  std::erase_if(changed_, [&](const std::string& pool) { return !names.contains(pool); });
-  if (bound_ > absl::ZeroDuration()) return;
-  for (const std::string& key : std::set<std::string>(undecided_)) {
-    SetInService(&states_.at(key), false);
-    SetHold(key, &states_.at(key), Hold::kNone, now);
-  }
+  if (bound_ > absl::ZeroDuration() || undecided_.empty()) return false;
+  const std::string key = *undecided_.begin();
+  SetInService(&states_.at(key), false);
+  SetHold(key, &states_.at(key), Hold::kNone, now);
+  return true;
 }
 
 void CommonFailures::OnAnswer(const std::string& key, bool failing, absl::Duration began,
@@ -235,10 +262,19 @@ void CommonFailures::Count(const State& state, int sign) {
   if (address.in_service == 0) addresses_.erase(state.member.address);
 }
 
-void CommonFailures::Remove(const std::string& key, State* state, absl::Duration now) {
+void CommonFailures::Remove(const std::string& key, absl::Duration now) {
+  const auto found = states_.find(key);
+  if (found == states_.end()) return;
+  State* state = &found->second;
   SetHold(key, state, Hold::kNone, now);
   SetVerdict(state, HealthState::kUnknown);
   SetInService(state, false);
+  const auto pool = pools_.find(state->member.pool);
+  if (--pool->second.members == 0) {
+    changed_.erase(pool->first);
+    pools_.erase(pool);
+  }
+  states_.erase(found);
 }
 
 }  // namespace guideway

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/node_hash_map.h"
 #include "absl/time/time.h"
 #include "controlplane/health/state_machine.h"
 
@@ -55,6 +56,13 @@ class CommonFailures {
   // it; zero switches all of this off.
   void SetMembers(const std::map<std::string, Member>& members, absl::Duration bound,
                   absl::Duration now);
+  // The same one by one, for whoever has thousands: all of the above and below may be called in
+  // between, and it may begin anew. Who is not set between BeginMembers() and the end goes.
+  // There will be some `count`.
+  void BeginMembers(size_t count, absl::Duration bound);
+  void SetMember(const std::string& key, Member member, absl::Duration now);
+  // After the last one: takes one away, or does the rest; false: all is done.
+  bool EndMembers(absl::Duration now);
   // A probe that began at `began` has told something of a backend, which is failing by now or not.
   void OnAnswer(const std::string& key, bool failing, absl::Duration began, absl::Duration now);
   // After the answer that made it. Not the first verdict of all: that is SetMembers()' or a
@@ -84,19 +92,21 @@ class CommonFailures {
   };
   struct Pool {
     absl::Duration latest_good = -absl::InfiniteDuration();  // when a good probe began
-    size_t in_service = 0, failing = 0;                      // the latter: of the former
-    size_t healthy = 0;                                      // by the probes' verdicts
-    size_t held = 0, kept = 0;                               // kept: waiting ones as well
-    size_t most_held = 0;                                    // at once, since then:
-    absl::Duration since;                                    // of the first that is held or kept
-    std::optional<absl::Duration> recovered;                 // the first good answer of a held pool
-    uint32_t recoveries = 0;                                 // counts these
+    size_t members = 0;
+    size_t in_service = 0, failing = 0;       // the latter: of the former
+    size_t healthy = 0;                       // by the probes' verdicts
+    size_t held = 0, kept = 0;                // kept: waiting ones as well
+    size_t most_held = 0;                     // at once, since then:
+    absl::Duration since;                     // of the first that is held or kept
+    std::optional<absl::Duration> recovered;  // the first good answer of a held pool
+    uint32_t recoveries = 0;                  // counts these
   };
   struct Address {
     size_t in_service = 0, failing = 0;
   };
   struct State {
     Member member;
+    uint64_t round = 0;  // of setting members, in which it was set last
     HealthState verdict = HealthState::kUnknown;
     bool in_service = false;                // was healthy, and has not gone out since
     std::optional<absl::Duration> failing;  // since when that is known
@@ -116,10 +126,14 @@ class CommonFailures {
   void SetFailing(State* state, std::optional<absl::Duration> since);
   void SetVerdict(State* state, HealthState verdict);
   void Count(const State& state, int sign);
-  void Remove(const std::string& key, State* state, absl::Duration now);
+  void Remove(const std::string& key, absl::Duration now);
 
   absl::Duration bound_;
-  absl::flat_hash_map<std::string, State> states_;
+  uint64_t round_ = 0;      // of setting members
+  size_t set_members_ = 0;  // in this round
+  std::vector<std::string> gone_;
+  bool gone_known_ = false;                         // of this round
+  absl::node_hash_map<std::string, State> states_;  // growing moves no state
   absl::flat_hash_map<std::string, Pool> pools_;
   absl::flat_hash_map<std::string, Address> addresses_;
   size_t addresses_in_service_ = 0, addresses_failing_ = 0;

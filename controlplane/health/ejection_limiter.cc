@@ -7,16 +7,34 @@
 namespace guideway {
 
 void EjectionLimiter::SetPools(std::map<std::string, Limit> limits) {
-  std::erase_if(pools_, [&](const auto& item) { return !limits.contains(item.first); });
-  std::set<std::string> keys;
-  for (auto& [name, limit] : limits) {
-    keys.insert(limit.keys.begin(), limit.keys.end());
-    Pool& pool = pools_[name];
-    pool.limit = std::move(limit);
-    std::erase_if(pool.in_service,
-                  [&](const std::string& key) { return !pool.limit.keys.contains(key); });
+  std::set<std::string> gone;
+  for (const auto& [name, pool] : pools_) {
+    if (!limits.contains(name)) gone.insert(name);
   }
-  std::erase_if(held_, [&](const std::string& key) { return !keys.contains(key); });
+  for (const std::string& name : gone) RemovePool(name);
+  for (auto& [name, limit] : limits) SetPool(name, std::move(limit));
+}
+
+void EjectionLimiter::SetPool(const std::string& name, Limit limit) {
+  Pool& pool = pools_[name];
+  for (const std::string& key : pool.limit.keys) {
+    if (limit.keys.contains(key)) continue;
+    pool.in_service.erase(key);
+    held_.erase(key);
+  }
+  pool.limit = std::move(limit);
+}
+
+void EjectionLimiter::RemovePool(const std::string& name) {
+  const auto found = pools_.find(name);
+  if (found == pools_.end()) return;
+  for (const std::string& key : found->second.limit.keys) held_.erase(key);
+  pools_.erase(found);
+}
+
+const std::string* EjectionLimiter::NextPool(const std::string& name) const {
+  const auto found = pools_.upper_bound(name);
+  return found == pools_.end() ? nullptr : &found->first;
 }
 
 void EjectionLimiter::Update(const std::function<HealthState(const std::string&)>& state_of,

@@ -28,6 +28,11 @@ class EjectionLimiter {
 
   // The pools that have a limit, by name. What is known of pools and backends that stay is kept.
   void SetPools(std::map<std::string, Limit> limits);
+  // The same pool by pool.
+  void SetPool(const std::string& name, Limit limit);
+  void RemovePool(const std::string& name);
+  // The first pool behind this name (empty: of all); null: none.
+  const std::string* NextPool(const std::string& name) const;
   // Looks at all states; what the probes alone say.
   void Update(const std::function<HealthState(const std::string&)>& state_of, absl::Duration now);
 

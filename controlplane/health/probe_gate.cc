@@ -70,8 +70,13 @@ void ProbeGate::AdmitSoon() {
 }
 
 void ProbeGate::Admit() {
+  const absl::Duration end = loop_->Now() + EventLoop::kTurn;
   for (const Lane lane : {kNetwork, kProgram}) {
     while (HasRoom(lane) && !waiting_[lane].empty()) {
+      if (loop_->Now() >= end) {  // the others in another turn
+        AdmitSoon();
+        break;
+      }
       const std::shared_ptr<Admitted> admitted = waiting_[lane].front().admitted.lock();
       waiting_[lane].pop_front();
       if (admitted == nullptr) continue;

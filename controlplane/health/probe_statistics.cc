@@ -20,20 +20,55 @@ void ProbeCounts::Add(ProbeResult::Outcome outcome, absl::Duration took) {
 }
 
 void ProbeStatistics::SetPools(const std::map<std::string, std::string>& pool_of_key) {
-  std::set<std::string> names;
-  for (const auto& [key, pool] : pool_of_key) names.insert(pool);
-  // What is gone may come back - disabled backends do - and must not count from 0 then. Not for
-  // ever, though.
-  if (backends_.size() > 2 * pool_of_key.size() + kFormer) {
-    std::erase_if(backends_, [&](const auto& entry) { return !pool_of_key.contains(entry.first); });
+  BeginPools();
+  for (const auto& [key, pool] : pool_of_key) SetPool(key, pool);
+  while (EndPools()) {
   }
-  if (all_pools_.size() > 2 * names.size() + kFormer) {
-    std::erase_if(all_pools_, [&](const auto& entry) { return !names.contains(entry.first); });
+}
+
+void ProbeStatistics::BeginPools() {
+  ++round_;
+  set_backends_ = 0;
+  set_pools_.clear();
+  forgets_.reset();
+  looked_at_backends_ = false;
+  looked_at_.clear();
+}
+
+void ProbeStatistics::SetPool(const std::string& key, const std::string& pool) {
+  Backend& backend = backends_[key];
+  if (backend.round != round_) ++set_backends_;
+  backend.round = round_;
+  if (backend.pool != pool) {
+    all_pools_[pool];
+    backend.pool = pool;
   }
-  for (auto& [key, backend] : backends_) backend.pool.clear();
-  for (const auto& [key, pool] : pool_of_key) backends_[key].pool = pool;
-  for (const std::string& name : names) all_pools_[name];
-  probed_pools_ = std::move(names);
+  set_pools_.insert(pool);
+}
+
+// What is gone may come back - disabled backends do - and must not count from 0 then. Not for ever,
+// though.
+bool ProbeStatistics::EndPools() {
+  if (!looked_at_backends_) {
+    if (!forgets_.has_value()) forgets_ = backends_.size() > 2 * set_backends_ + kFormer;
+    const auto next = backends_.upper_bound(looked_at_);
+    if (next != backends_.end()) {
+      looked_at_ = next->first;
+      if (next->second.round == round_) return true;
+      next->second.pool.clear();
+      if (*forgets_) backends_.erase(next);
+      return true;
+    }
+    looked_at_backends_ = true;
+    looked_at_.clear();
+    probed_pools_ = std::move(set_pools_);
+    forgets_ = all_pools_.size() > 2 * probed_pools_.size() + kFormer;
+  }
+  const auto next = all_pools_.upper_bound(looked_at_);
+  if (!*forgets_ || next == all_pools_.end()) return false;
+  looked_at_ = next->first;
+  if (!probed_pools_.contains(next->first)) all_pools_.erase(next);
+  return true;
 }
 
 std::map<std::string, ProbeStatistics::Pool> ProbeStatistics::pools() const {

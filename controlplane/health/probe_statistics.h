@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -34,6 +35,12 @@ class ProbeStatistics {
   // These are probed now. Of others the counts stay, as long as they are not too many: who comes
   // back goes on counting.
   void SetPools(const std::map<std::string, std::string>& pool_of_key);
+  // The same one by one: may begin anew. Who is not set between BeginPools() and the end is not
+  // probed now.
+  void BeginPools();
+  void SetPool(const std::string& key, const std::string& pool);
+  // After the last one: looks at one more; false: all is done.
+  bool EndPools();
   // A probe of the backend `key` that took `took`. Of a backend that is not known: ignored.
   void Record(const std::string& key, ProbeResult::Outcome outcome, absl::Duration took);
 
@@ -44,12 +51,19 @@ class ProbeStatistics {
  private:
   struct Backend {
     ProbeCounts counts;
-    std::string pool;  // empty: not probed now
+    std::string pool;    // empty: not probed now; else all_pools_ has it
+    uint64_t round = 0;  // of setting pools, in which it was set last
   };
   static constexpr size_t kFormer = 1000;
   std::map<std::string, Backend> backends_;  // by key
   std::map<std::string, Pool> all_pools_;
-  std::set<std::string> probed_pools_;
+  std::set<std::string> probed_pools_;  // all_pools_ has them
+  uint64_t round_ = 0;                  // of setting pools
+  size_t set_backends_ = 0;             // in this round
+  std::set<std::string> set_pools_;     // likewise
+  std::optional<bool> forgets_;         // backends; then pools. None: EndPools() has not begun
+  bool looked_at_backends_ = false;     // all of them
+  std::string looked_at_;               // backend or pool
 };
 
 }  // namespace guideway

@@ -6,7 +6,19 @@
 // each of them; the same goes for the first check. So a verdict on every backend is there soon
 // after start, at a pace that a processor can keep. Verdicts belong to what is asked of which
 // address: a backend that comes with another name, or comes back, has the verdict that is known of
-// it, until its next results confirm or change it. Thread safety: loop thread only.
+// it, until its next results confirm or change it.
+//
+// Ten thousand targets cannot be replaced in one turn of the loop, so it is done step by step.
+// Between two steps, and if a replacement is given up for a newer one, this is true:
+// - Each backend is wholly as in the old targets or as in the new ones: its probes, their
+//   thresholds and the checks that tell it results belong together.
+// - Equal checks are one, each is wanted by somebody, and it is in progress once at most. The check
+//   of a backend that stays as it was is not touched: its probe goes on and its next one is due
+//   when it was.
+// - Checks that nobody wanted before do not run yet. They are started last, so whoever wants to
+//   know of the backends before their answers come can be told in between.
+// - Backends that go stay until all others are there: who comes with another name finds them.
+// Thread safety: loop thread only.
 #ifndef GUIDEWAY_CONTROLPLANE_HEALTH_PROBER_H_
 #define GUIDEWAY_CONTROLPLANE_HEALTH_PROBER_H_
 
@@ -14,10 +26,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "controlplane/event_loop.h"
@@ -42,6 +56,7 @@ struct BackendProbes {
   bool any_suffices = false;  // else all are needed
   bool paused = false;        // not probed; health stays as it is
 };
+using ProbeTargets = std::map<std::string, BackendProbes>;  // by backend key
 
 // Of an address by its probes, whatever backend of whichever pool asks.
 struct Verdict {
@@ -65,18 +80,27 @@ class Prober {
   Prober(const Prober&) = delete;
   Prober& operator=(const Prober&) = delete;
 
-  // Replaces the targets. A target whose key stays keeps its health, also if what is probed
-  // changes: the next probes will tell.
-  void SetTargets(const std::map<std::string, BackendProbes>& targets);
+  // Replaces the targets, all at once. A target whose key stays keeps its health, also if what is
+  // probed changes: the next probes will tell.
+  void SetTargets(const ProbeTargets& targets);
+  // The same step by step, see above: StepTargets() until it returns false, then StepStarts()
+  // likewise. `targets` outlives the steps. Gives up a replacement that goes on.
+  void BeginTargets(const ProbeTargets* targets);
+  bool StepTargets();
+  bool StepStarts();
   // What is known of those that are not there now, if it is not older than an hour. Of one that
   // comes, SetTargets() makes its state.
   void Remember(std::vector<Verdict> verdicts);
   // What is known now, of those that are there and of those that were.
   std::vector<Verdict> Verdicts() const;
+  // The same in parts: what the next `count` identities behind `after` (empty: from the first one)
+  // have is appended. Returns the identity to go on from; empty: these were the last.
+  std::string AppendVerdicts(const std::string& after, size_t count,
+                             std::vector<Verdict>* verdicts) const;
   // Its unhealthy state has been taken over, and no verdict of its own has come since.
   bool IsKeptUnhealthy(const std::string& key) const;
 
-  // Null for a key that is not probed. Valid until the next SetTargets().
+  // Null for a key that is not probed. Valid until the targets are next replaced, or a step of it.
   const BackendHealth* Find(const std::string& key) const;
   // Keys of those that this host could not probe the last time: their health stays as it was.
   const std::set<std::string>& not_run() const { return not_run_; }
@@ -86,12 +110,13 @@ class Prober {
   absl::Duration Lateness() const { return gate_.Lateness(); }
 
  private:
+  struct Check;
   struct Entry {
     explicit Entry(absl::Duration now) : health(now) {}
     BackendHealth health;
-    bool in_use = true;  // by the SetTargets() going on
-    std::string asked;   // what its probes ask; `identity` is its digest
+    std::string asked;  // what its probes ask; `identity` is its digest
     std::string identity;
+    std::vector<Check*> checks;  // that tell it results, one for each probe; none while paused
     absl::Duration last_result = -absl::InfiniteDuration();
     bool kept = false;     // its state has been taken over and not changed since
     bool assumed = false;  // and no result has confirmed it
@@ -101,13 +126,19 @@ class Prober {
     HealthState state = HealthState::kUnknown;
     absl::Duration last_result;
   };
+  // What there is of one identity.
+  struct Identity {
+    std::vector<Entry*> entries;
+    std::optional<Known> known;  // of one that is not there any more
+  };
   struct Subscriber {
-    std::string key;
+    const std::string* key;  // that of its entry
     Entry* entry;
     size_t probe;  // which of the backend's
   };
   struct Check {
     ProbeTarget target;  // without thresholds, which are each subscriber's
+    const std::string* identity = nullptr;
     std::vector<Subscriber> subscribers;
     absl::Duration started;  // when the current or last probe was due
     EventLoop::TimerId timer = 0;
@@ -115,12 +146,26 @@ class Prober {
     std::shared_ptr<ProbeGate::Pass> pass;  // while the probe runs
     std::unique_ptr<Probe> probe;
   };
+  // Replacing targets: where it is. Nothing else adds entries or identities meanwhile, but for
+  // Remember(), or takes any away.
+  struct Replacement {
+    enum Phase : uint8_t { kSet, kRemove, kForget } phase = kSet;
+    const ProbeTargets* targets = nullptr;  // null: nothing is to be done
+    ProbeTargets::const_iterator next_target;
+    std::map<std::string, Entry>::iterator next_entry;
+    std::map<std::string, Identity>::iterator next_identity;
+  };
 
+  void SetTarget(const std::string& key, const BackendProbes& target);
+  void SetIdentity(Entry* entry, std::string asked);
+  void LeaveIdentity(Entry* entry);
   // What is known of it under another name, or from before.
-  void TakeOver(Entry* entry, const std::unordered_map<std::string, const Entry*>& by_identity);
-  void Forget();
-  void Subscribe(const std::string& key, const ProbeTarget& target, const std::string& identity,
-                 Entry* entry, size_t place);
+  void TakeOver(Entry* entry);
+  void Subscribe(const std::string& key, const BackendProbes& target,
+                 const std::vector<BackendHealth::ProbeSetting>& settings, Entry* entry);
+  void Unsubscribe(Entry* entry, const std::vector<Check*>& kept);
+  void RemoveNextIfGone();
+  void ForgetNextIfOld();
   void Schedule(Check* check, absl::Duration delay);
   void StartProbe(Check* check);
   void Finish(Check* check, const ProbeResult& result);
@@ -137,10 +182,12 @@ class Prober {
   ProbeStarter starter_;
   std::mt19937_64 random_;
   std::map<std::string, Entry> entries_;
-  size_t unknown_count_ = 0;                      // of the entries: those that are unsure
-  std::unordered_map<std::string, Known> known_;  // by identity, of those that are not there
+  size_t unknown_count_ = 0;  // of the entries: those that are unsure
+  std::map<std::string, Identity> identities_;
   std::set<std::string> not_run_;
   std::unordered_map<std::string, std::unique_ptr<Check>> checks_;  // by identity
+  std::unordered_set<Check*> to_start_;                             // those that never ran
+  Replacement replacement_;
 };
 
 }  // namespace guideway

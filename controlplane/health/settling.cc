@@ -7,42 +7,66 @@ namespace guideway {
 
 void Settling::SetPools(const std::map<std::string, std::set<std::string>>& probed_keys_by_pool,
                         absl::Duration settle_time, absl::Duration now) {
-  for (auto it = pools_.begin(); it != pools_.end();) {
-    it = probed_keys_by_pool.contains(it->first) ? std::next(it) : pools_.erase(it);
-  }
-  for (const auto& [name, keys] : probed_keys_by_pool) {
-    const auto [it, is_new] = pools_.try_emplace(name);
-    Pool& pool = it->second;
-    // Also a pool that is probed from now on: its backends had flows without any verdict.
-    const bool begins = is_new || (!pool.has_probes && !keys.empty());
-    pool.has_probes = !keys.empty();
-    if (begins) {
-      pool.settled = false;
-      pool.deadline = now + settle_time;
-      pool.waiting_for = keys;
-    } else {
-      std::erase_if(pool.waiting_for,
-                    [&still = keys](const std::string& key) { return !still.contains(key); });
-    }
+  BeginPools();
+  for (const auto& [name, keys] : probed_keys_by_pool) SetPool(name, keys, settle_time, now);
+  while (EndPools()) {
   }
 }
 
-bool Settling::Update(const std::function<bool(const std::string&)>& has_verdict,
-                      absl::Duration now) {
-  bool any = false;
-  for (auto& [name, pool] : pools_) {
-    if (pool.settled) continue;
-    // Only as far as the first that has none: this is called for every verdict, and there may be
-    // ten thousand.
-    while (!pool.waiting_for.empty() && has_verdict(*pool.waiting_for.begin())) {
-      pool.waiting_for.erase(pool.waiting_for.begin());
-    }
-    if (!pool.waiting_for.empty() && now < pool.deadline) continue;
-    pool.settled = true;
-    pool.waiting_for.clear();
-    any = true;
+void Settling::BeginPools() {
+  ++round_;
+  looked_at_.clear();
+}
+
+void Settling::SetPool(const std::string& name, const std::set<std::string>& probed_keys,
+                       absl::Duration settle_time, absl::Duration now) {
+  const auto [it, is_new] = pools_.try_emplace(name);
+  Pool& pool = it->second;
+  pool.round = round_;
+  // Also a pool that is probed from now on: its backends had flows without any verdict.
+  const bool begins = is_new || (!pool.has_probes && !probed_keys.empty());
+  pool.has_probes = !probed_keys.empty();
+  if (begins) {
+    pool.settled = false;
+    pool.deadline = now + settle_time;
+    pool.waiting_for = probed_keys;
+  } else {
+    std::erase_if(pool.waiting_for,
+                  [&](const std::string& key) { return !probed_keys.contains(key); });
   }
+}
+
+bool Settling::EndPools() {
+  const auto next = pools_.upper_bound(looked_at_);
+  if (next == pools_.end()) return false;
+  looked_at_ = next->first;
+  if (next->second.round != round_) pools_.erase(next);
+  return true;
+}
+
+bool Settling::Update(const HasVerdict& has_verdict, absl::Duration now) {
+  bool any = false;
+  for (auto& [name, pool] : pools_) any |= Update(has_verdict, now, &pool);
   return any;
+}
+
+bool Settling::UpdatePool(const std::string& name, const HasVerdict& has_verdict,
+                          absl::Duration now) {
+  const auto found = pools_.find(name);
+  return found != pools_.end() && Update(has_verdict, now, &found->second);
+}
+
+bool Settling::Update(const HasVerdict& has_verdict, absl::Duration now, Pool* pool) {
+  if (pool->settled) return false;
+  // Only as far as the first that has none: this is called for every verdict, and there may be
+  // ten thousand.
+  while (!pool->waiting_for.empty() && has_verdict(*pool->waiting_for.begin())) {
+    pool->waiting_for.erase(pool->waiting_for.begin());
+  }
+  if (!pool->waiting_for.empty() && now < pool->deadline) return false;
+  pool->settled = true;
+  pool->waiting_for.clear();
+  return true;
 }
 
 bool Settling::OnVerdict(const std::string& pool, const std::string& key) {

@@ -7,6 +7,7 @@
 #ifndef GUIDEWAY_CONTROLPLANE_HEALTH_SETTLING_H_
 #define GUIDEWAY_CONTROLPLANE_HEALTH_SETTLING_H_
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <set>
@@ -22,11 +23,20 @@ class Settling {
   // `now`; pools that are gone are forgotten; backends that are gone are no longer waited for.
   void SetPools(const std::map<std::string, std::set<std::string>>& probed_keys_by_pool,
                 absl::Duration settle_time, absl::Duration now);
+  // The same pool by pool. Who is not set between BeginPools() and the end goes.
+  void BeginPools();
+  void SetPool(const std::string& name, const std::set<std::string>& probed_keys,
+               absl::Duration settle_time, absl::Duration now);
+  // After the last one: looks at one more whether it is gone; false: all is done.
+  bool EndPools();
   // Ends what has come to its end. `has_verdict(key)` says whether a backend is past unknown. True
   // if a pool has settled by this call.
   bool Update(const std::function<bool(const std::string&)>& has_verdict, absl::Duration now);
 
-  // The same for one pool, of which the backend `key` has its first verdict. Costs little.
+  // The same for one pool.
+  bool UpdatePool(const std::string& name,
+                  const std::function<bool(const std::string&)>& has_verdict, absl::Duration now);
+  // For one pool, of which the backend `key` has its first verdict. Costs little.
   bool OnVerdict(const std::string& pool, const std::string& key);
 
   bool IsSettling(const std::string& pool) const;
@@ -40,8 +50,14 @@ class Settling {
     bool has_probes = false;
     absl::Duration deadline;
     std::set<std::string> waiting_for;
+    uint64_t round = 0;  // of setting pools, in which it was set last
   };
+  using HasVerdict = std::function<bool(const std::string&)>;
+  static bool Update(const HasVerdict& has_verdict, absl::Duration now, Pool* pool);
+
   std::map<std::string, Pool> pools_;
+  uint64_t round_ = 0;     // of setting pools
+  std::string looked_at_;  // by EndPools()
 };
 
 }  // namespace guideway

@@ -261,5 +261,39 @@ TEST_CASE("the limit on ejections holds a backend that has failed, and says why"
   });
 }
 
+TEST_CASE("orders that come between two steps of a new configuration count") {
+  const Directory directory;
+  EventLoop loop;
+  Prober prober(&loop, [](const std::string&) {});
+  const v1::Config config = MakeConfig();
+  v1::Config next = MakeConfig();
+  next.mutable_pools(0)->mutable_backends(3)->set_address("10.0.0.9");
+  next.mutable_pools(0)->mutable_backends()->DeleteSubrange(1, 1);  // b
+  std::string change;
+  for (int steps = 0; steps < 20; ++steps) {
+    INFO("after " << steps << " steps");
+    HealthGuards guards(&prober, directory.path());
+    guards.SetConfig(config);
+    for (const char* name : {"b", "c", "d"}) {
+      CHECK(Force(&guards, config, "web", name, v1::FORCE_UNHEALTHY, &change).ok());
+    }
+    guards.BeginConfig(&next);
+    for (int i = 0; i < steps; ++i) guards.StepConfig();
+    CHECK(Force(&guards, next, "web", "a", v1::FORCE_UNHEALTHY, &change).ok());
+    CHECK(Force(&guards, next, "web", "c", v1::FORCE_NOTHING, &change).ok());
+    while (guards.StepConfig()) {
+    }
+    CHECK(guards.IsForced("web/a/10.0.0.1"));
+    CHECK(!guards.IsForced("web/b/10.0.0.2"));
+    CHECK(!guards.IsForced("web/c/10.0.0.3"));
+    CHECK(!guards.IsForced("web/d/10.0.0.4"));
+    CHECK(guards.IsForced("web/d/10.0.0.9"));
+    CHECK(Overrides(guards) ==
+          std::vector<std::string>{"pool web: backend a is forced to unhealthy",
+                                   "pool web: backend d is forced to unhealthy"});
+    CHECK(guards.IsAnnounced("v"));
+  }
+}
+
 }  // namespace
 }  // namespace guideway
