@@ -40,7 +40,10 @@ Controller::Impl::Impl(EventLoop* loop, Options options)
           [this](const std::string& key, ProbeResult::Outcome outcome, absl::Duration took) {
             OnProbed(key, outcome, took);
           }),
-      verdict_keeper_(loop, options_.state_directory, [this] { return prober_.Verdicts(); }),
+      verdict_keeper_(loop, options_.state_directory,
+                      [this](const std::string& after, size_t count, auto* verdicts) {
+                        return prober_.AppendVerdicts(after, count, verdicts);
+                      }),
       guards_(&prober_, options_.state_directory),
       resolver_(loop, [this] { RecompileSoon(); }),
       session_(loop, options_.dataplane_socket, [this] { OnDataplane(); }),

@@ -33,11 +33,9 @@ void Controller::Impl::ObserveLingering() {
   tables_.ObserveFlows(
       [this](uint16_t index) { return counters_->backend_flows[index].active_flows; },
       loop_->Now());
-  for (const auto& [key, record] : tables_.registry().records()) {
-    if (record.lingers() && record.empty_since == absl::InfiniteDuration()) {
-      resolver_.Doubt(record.address);
-    }
-  }
+  tables_.registry().ForEachLingering([this](const BackendRegistry::Record& record) {
+    if (record.empty_since == absl::InfiniteDuration()) resolver_.Doubt(record.address);
+  });
   if (tables_.changed()) UpdateSoon();
 }
 

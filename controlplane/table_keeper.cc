@@ -83,7 +83,7 @@ std::string TableKeeper::damage() const {
 }
 
 void TableKeeper::ConfigChanged(std::shared_ptr<const v1::Config> config) {
-  compiler_.Abandon();
+  background_->Dispose(compiler_.Abandon());
   stage_ = Stage::kIdle;
   ++round_;
   all_changed_ = true;
@@ -239,7 +239,9 @@ void TableKeeper::WriteFiles(std::string backends, std::string vips) {
 
 void TableKeeper::TakeCompiled() {
   // Thousands of small pieces, and some large ones.
-  background_->Dispose(std::exchange(compiled_, compiler_.Take()));
+  std::shared_ptr<void> rest;
+  background_->Dispose(std::exchange(compiled_, compiler_.Take(&rest)));
+  background_->Dispose(std::move(rest));
   followed_ = 0;
   stage_ = Stage::kFollowing;
 }

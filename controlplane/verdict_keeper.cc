@@ -1,6 +1,7 @@
 // See verdict_keeper.h.
 #include "controlplane/verdict_keeper.h"
 
+#include <limits>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -17,6 +18,7 @@ namespace {
 
 constexpr char kFile[] = "health-verdicts";
 constexpr char kTitle[] = "health-verdicts 1";
+constexpr size_t kVerdictsOfStep = 100;
 constexpr absl::Duration kRefresh = absl::Minutes(1);
 
 absl::Status BadLine(size_t line) {
@@ -73,9 +75,8 @@ absl::StatusOr<std::vector<Verdict>> VerdictsFromText(const std::string& text,
   return verdicts;
 }
 
-VerdictKeeper::VerdictKeeper(EventLoop* loop, std::string directory,
-                             std::function<std::vector<Verdict>()> verdicts)
-    : loop_(loop), directory_(std::move(directory)), verdicts_(std::move(verdicts)) {}
+VerdictKeeper::VerdictKeeper(EventLoop* loop, std::string directory, Append append)
+    : loop_(loop), directory_(std::move(directory)), append_(std::move(append)) {}
 
 VerdictKeeper::~VerdictKeeper() {
   *alive_ = false;
@@ -87,8 +88,10 @@ void VerdictKeeper::KeepNow() {
   if (writer_.joinable()) writer_.join();
   // Load() was not called, so nothing is to be kept; or it is kept already.
   if (std::exchange(due_, absl::InfiniteDuration()) == absl::InfiniteDuration()) return;
+  std::vector<Verdict> verdicts;
+  append_("", std::numeric_limits<size_t>::max(), &verdicts);
   const absl::Status written = WriteStateFile(directory_, kFile, absl::StrCat(kFile, ".new"),
-                                              VerdictsToText(verdicts_(), VerdictClock::Now()));
+                                              VerdictsToText(verdicts, VerdictClock::Now()));
   LOG_IF(ERROR, !written.ok()) << "health verdicts are not kept: " << written.message();
 }
 
@@ -126,17 +129,38 @@ void VerdictKeeper::Write() {
     WriteIn(absl::Seconds(1));
     return;
   }
-  if (writer_.joinable()) writer_.join();  // has told, and ends
   writing_ = true;
-  writer_ =
-      std::thread([this, alive = alive_, verdicts = verdicts_(), clock = VerdictClock::Now()] {
-        const absl::Status status = WriteStateFile(directory_, kFile, absl::StrCat(kFile, ".new"),
-                                                   VerdictsToText(verdicts, clock));
-        loop_->Post([this, alive, status] {
-          if (*alive) OnWritten(status);
-        });
-      });
+  verdicts_.clear();
+  after_.clear();
+  clock_ = VerdictClock::Now();
   WriteIn(kRefresh);
+  Collect();
+}
+
+void VerdictKeeper::Collect() {
+  const absl::Duration end = loop_->Now() + EventLoop::kTurn;
+  do {
+    after_ = append_(after_, kVerdictsOfStep, &verdicts_);
+    if (after_.empty()) {
+      Hand();
+      return;
+    }
+  } while (loop_->Now() < end);
+  loop_->Post([this, alive = alive_] {
+    if (*alive) Collect();
+  });
+}
+
+// Over to the disk's thread.
+void VerdictKeeper::Hand() {
+  if (writer_.joinable()) writer_.join();  // has told, and ends
+  writer_ = std::thread([this, alive = alive_, verdicts = std::move(verdicts_), clock = clock_] {
+    const absl::Status status = WriteStateFile(directory_, kFile, absl::StrCat(kFile, ".new"),
+                                               VerdictsToText(verdicts, clock));
+    loop_->Post([this, alive, status] {
+      if (*alive) OnWritten(status);
+    });
+  });
 }
 
 void VerdictKeeper::OnWritten(const absl::Status& status) {

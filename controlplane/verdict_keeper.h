@@ -39,9 +39,13 @@ absl::StatusOr<std::vector<Verdict>> VerdictsFromText(const std::string& text,
 
 class VerdictKeeper {
  public:
-  // `verdicts` tells those of the moment; until the end.
-  VerdictKeeper(EventLoop* loop, std::string directory,
-                std::function<std::vector<Verdict>()> verdicts);
+  // Appends some of the verdicts of the moment, as Prober::AppendVerdicts().
+  using Append = std::function<std::string(const std::string& after, size_t count,
+                                           std::vector<Verdict>* verdicts)>;
+
+  // `append` is called until the end. Between two parts of one file verdicts may change: each is as
+  // it was some milliseconds ago, and the next file will say so.
+  VerdictKeeper(EventLoop* loop, std::string directory, Append append);
   ~VerdictKeeper();  // KeepNow()
   VerdictKeeper(const VerdictKeeper&) = delete;
   VerdictKeeper& operator=(const VerdictKeeper&) = delete;
@@ -56,17 +60,22 @@ class VerdictKeeper {
  private:
   void WriteIn(absl::Duration delay);
   void Write();
+  void Collect();
+  void Hand();
   void OnWritten(const absl::Status& status);
 
   EventLoop* loop_;
   const std::string directory_;
-  const std::function<std::vector<Verdict>()> verdicts_;
+  const Append append_;
   // Posted closures hold it: false once this object is gone.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   EventLoop::TimerId timer_ = 0;
   absl::Duration due_ = absl::InfiniteDuration();
-  std::thread writer_;  // joinable: writes, or has written and told so
-  bool writing_ = false;
+  std::thread writer_;             // joinable: writes, or has written and told so
+  bool writing_ = false;           // or collects what to write
+  std::vector<Verdict> verdicts_;  // collected so far
+  std::string after_;              // those behind this identity are to come
+  VerdictClock clock_;             // when the first of them was collected
   std::string damage_, problem_;
 };
 

@@ -123,6 +123,7 @@ absl::Status BackendRegistry::ParseLine(const std::vector<std::string>& words) {
       !records_.emplace(key, record).second) {
     return absl::InvalidArgumentError("index or backend is given twice");
   }
+  if (record.lingers()) lingering_.emplace(record.address, key);
   return absl::OkStatus();
 }
 
@@ -198,8 +199,10 @@ size_t BackendRegistry::lingering_count() const {
 bool BackendRegistry::ObserveFlows(const CountFlows& count, absl::Duration now) {
   now_ = now;
   bool any = false;
-  for (auto& [key, record] : records_) {
-    if (!record.lingers()) continue;
+  for (const auto& [address, key] : lingering_) {
+    const auto found = records_.find(key);
+    if (found == records_.end() || !found->second.lingers()) continue;
+    Record& record = found->second;
     const std::optional<uint64_t> flows = count(record.index);
     record.empty_since =
         flows.value_or(1) == 0 ? std::min(record.empty_since, now) : absl::InfiniteDuration();
@@ -291,9 +294,7 @@ absl::StatusOr<BackendRegistry::Record*> BackendRegistry::Use(const std::string&
 
 absl::Duration BackendRegistry::NextExpiry(absl::Duration limit) const {
   absl::Duration next = absl::InfiniteDuration();
-  for (const auto& [key, record] : records_) {
-    if (record.lingers()) next = std::min(next, record.removed_at + limit);
-  }
+  ForEachLingering([&](const Record& record) { next = std::min(next, record.removed_at + limit); });
   return next;
 }
 

@@ -108,6 +108,14 @@ class BackendRegistry {
   // Another number, not 0, whenever a record has come or gone since the process began.
   uint64_t membership() const { return membership_; }
   size_t lingering_count() const;
+  // Calls `visit(record)` for each that lingers; costs what they are, not what there is.
+  template <typename Visit>
+  void ForEachLingering(Visit visit) const {
+    for (const auto& [address, key] : lingering_) {
+      const auto found = records_.find(key);
+      if (found != records_.end() && found->second.lingers()) visit(found->second);
+    }
+  }
   // Notes who of those that linger has no flows. True: somebody has lingered long enough.
   bool ObserveFlows(const CountFlows& count, absl::Duration now);
   // The counts that come are another data plane's.
@@ -137,7 +145,7 @@ class BackendRegistry {
   uint64_t membership_ = 1;
   IndexPool indices_;
   std::map<uint16_t, uint16_t> last_incarnation_;  // of free indices that were used before
-  // Keys of those that linger; by the last Retain(), but for those that were adopted since.
+  // Keys of those that linger, and of some that did at the last Retain() or Load().
   std::multimap<IpAddress, std::string> lingering_;
   std::string boot_ = "-";  // of the clock
   bool same_clock_ = true;  // while parsing: the file's times are of this clock

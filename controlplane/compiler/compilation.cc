@@ -16,6 +16,7 @@ namespace {
 constexpr uint32_t kShortTable = 131101;
 constexpr int kVipsOfStep = 50;
 constexpr size_t kRecordsOfRetain = 500;
+constexpr int kRecordsOfStep = 1000;
 
 }  // namespace
 
@@ -29,10 +30,19 @@ absl::StatusOr<Compiled> Compiler::Compile(const CompilerInput& input) {
   return Take();
 }
 
-Compiled Compiler::Take() {
+Compiled Compiler::Take(std::shared_ptr<void>* rest) {
   Compiled result = std::move(job_->result);
-  job_.reset();
+  std::shared_ptr<void> left = Abandon();
+  if (rest != nullptr) *rest = std::move(left);
   return result;
+}
+
+// The job itself ends here: what is built for it elsewhere finds it gone.
+std::shared_ptr<void> Compiler::Abandon() {
+  if (job_ == nullptr) return nullptr;
+  auto left = std::make_shared<Job>(std::move(*job_));
+  job_.reset();
+  return left;
 }
 
 absl::StatusOr<bool> Compiler::Continue(const CompilerInput& input, const TimeIsUp& time_is_up,
@@ -116,10 +126,6 @@ absl::Status Compiler::Step(const CompilerInput& input,
     case Phase::kKeys:
     case Phase::kRegister:
       if (AllPoolsAreAssigned()) {
-        if (job.phase == Phase::kRegister) {
-          BeginPlacing(input.steady_now);
-          if (on_registered_) on_registered_();
-        }
         NextPhase();
         return absl::OkStatus();
       }
@@ -130,6 +136,16 @@ absl::Status Compiler::Step(const CompilerInput& input,
       return Register(input, config.pools(job.next++));
     case Phase::kRetain:
       RetainSome(input);
+      return absl::OkStatus();
+    case Phase::kIncarnations:
+      NoteIncarnations();
+      return absl::OkStatus();
+    case Phase::kForget:
+      if (!ForgetSome(input.steady_now)) NextPhase();
+      return absl::OkStatus();
+    case Phase::kRegistered:
+      if (on_registered_) on_registered_();
+      NextPhase();
       return absl::OkStatus();
     case Phase::kNextHops:
       NextPhase();
@@ -155,8 +171,10 @@ absl::Status Compiler::Step(const CompilerInput& input,
       for (int i = 0; i < kVipsOfStep && job.next < config.vips_size(); ++i) {
         GW_RETURN_IF_ERROR(PlaceVip(config.vips(job.next++)));
       }
-      if (job.next < config.vips_size()) return absl::OkStatus();
-      EndPlacing();
+      if (job.next == config.vips_size()) NextPhase();
+      return absl::OkStatus();
+    case Phase::kForgetSights:
+      ForgetSights();
       NextPhase();
       return absl::OkStatus();
     case Phase::kDone:
@@ -165,42 +183,53 @@ absl::Status Compiler::Step(const CompilerInput& input,
   return absl::OkStatus();
 }
 
-// Their indices are given, those of tables are to come.
-void Compiler::BeginPlacing(absl::Duration now) {
-  job_->gone = GoneSinceLast();
-  std::set<std::string> pool_names, vip_names;
-  for (const v1::Pool& pool : job_->config->pools()) pool_names.insert(pool.name());
-  for (const v1::Vip& vip : job_->config->vips()) vip_names.insert(vip.name());
-  pool_indices_.Retain(pool_names);
-  vips_.Retain(vip_names);
-  const auto is_gone = [&](const auto& entry) { return !pool_names.contains(entry.first); };
-  std::erase_if(slots_, is_gone);
-  std::erase_if(slow_starts_, is_gone);
-  reachability_.BeginRound(now);
+// Indices are given now, some records a step: whose index is another's by now is gone.
+void Compiler::NoteIncarnations() {
+  job_->incarnations.resize(channel::kMaxBackends);
+  auto it = registry_->records().upper_bound(job_->after);
+  for (int i = 0; i < kRecordsOfStep && it != registry_->records().end(); ++i, ++it) {
+    job_->after = it->first;
+    job_->incarnations[it->second.index] = it->second.incarnation;
+  }
+  if (it != registry_->records().end()) return;
+  for (size_t index = 0; index < last_incarnations_.size(); ++index) {
+    if (last_incarnations_[index] != 0 && job_->incarnations[index] != last_incarnations_[index]) {
+      job_->gone.insert(static_cast<uint16_t>(index));
+    }
+  }
+  NextPhase();
 }
 
-void Compiler::EndPlacing() {
+// What is kept by name, of names that are not there any more; false: all of it.
+bool Compiler::ForgetSome(absl::Duration now) {
+  std::set<std::string> names;
+  if (job_->next == 1) {
+    for (const v1::Vip& vip : job_->config->vips()) names.insert(vip.name());
+  } else {
+    for (const v1::Pool& pool : job_->config->pools()) names.insert(pool.name());
+  }
+  const auto is_gone = [&](const auto& entry) { return !names.contains(entry.first); };
+  switch (job_->next++) {
+    case 0:
+      pool_indices_.Retain(names);
+      return true;
+    case 1:
+      vips_.Retain(names);
+      return true;
+    default:
+      std::erase_if(slots_, is_gone);
+      std::erase_if(slow_starts_, is_gone);
+      reachability_.BeginRound(now);
+      return false;
+  }
+}
+
+// Of backends that are not there any more.
+void Compiler::ForgetSights() {
   next_hop_indices_.Retain(job_->next_hops_used);
   reachability_.EndRound();
   job_->result.next_step = std::min(job_->result.next_step, reachability_.NextStep());
-  last_incarnations_.assign(channel::kMaxBackends, 0);
-  for (const auto& [key, record] : registry_->records()) {
-    last_incarnations_[record.index] = record.incarnation;
-  }
-}
-
-std::set<uint16_t> Compiler::GoneSinceLast() const {
-  std::vector<uint16_t> now(last_incarnations_.size());
-  for (const auto& [key, record] : registry_->records()) {
-    if (record.index < now.size()) now[record.index] = record.incarnation;
-  }
-  std::set<uint16_t> gone;
-  for (size_t index = 0; index < now.size(); ++index) {
-    if (last_incarnations_[index] != 0 && now[index] != last_incarnations_[index]) {
-      gone.insert(static_cast<uint16_t>(index));
-    }
-  }
-  return gone;
+  last_incarnations_ = std::move(job_->incarnations);
 }
 
 absl::StatusOr<bool> Compiler::UpdateHealth(const CompilerInput& input, const v1::Pool& pool,

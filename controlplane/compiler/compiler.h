@@ -119,7 +119,8 @@ class Compiler {
   // The same bit by bit. Begin() gives up what is going on. `config` is what each input's is until
   // the end. Small tables are built at once in the first Continue(), all others elsewhere.
   void Begin(std::shared_ptr<const v1::Config> config);
-  void Abandon() { job_.reset(); }
+  // Returns what is left of it, which is many pieces: somebody else may free them.
+  std::shared_ptr<void> Abandon();
   // Goes on, by one step at least, until `time_is_up`, all is done or all that is left is built
   // elsewhere. `prepare` is called for each pool before its roles are given. True: done, Take() it.
   // After an error there is no compilation any more.
@@ -133,7 +134,8 @@ class Compiler {
   }
   // Holds Continue() back before next hops are needed, while it says true.
   void SetAwaitsNextHops(std::function<bool()> awaits) { awaits_next_hops_ = std::move(awaits); }
-  Compiled Take();
+  // `rest` (may be null) gets what was needed to make it, as from Abandon().
+  Compiled Take(std::shared_ptr<void>* rest = nullptr);
 
   // Brings up to date what the last compilation came to, after a change of nothing but the health
   // of backends of `pool`. Costs what this pool costs. False: its table is being built elsewhere,
@@ -158,7 +160,20 @@ class Compiler {
     Assignment assignment;
     absl::StatusOr<PoolSlotsBuilder::Built> built;
   };
-  enum class Phase { kKeys, kRetain, kRegister, kNextHops, kPools, kLingering, kVips, kDone };
+  enum class Phase {
+    kKeys,
+    kRetain,
+    kRegister,
+    kIncarnations,
+    kForget,  // names that are gone
+    kRegistered,
+    kNextHops,
+    kPools,
+    kLingering,
+    kVips,
+    kForgetSights,
+    kDone
+  };
   struct Job {
     std::shared_ptr<const v1::Config> config;
     Compiled result;
@@ -166,7 +181,8 @@ class Compiler {
     int next = 0;       // pool or VIP
     std::string after;  // key in the registry
     std::set<std::string> keys;
-    std::set<uint16_t> gone;
+    std::vector<uint16_t> incarnations;  // by backend index; 0: none
+    std::set<uint16_t> gone;             // since the last compilation
     std::set<std::string> next_hops_used;
     bool first_turn = true;
     int building = 0;  // elsewhere
@@ -182,7 +198,8 @@ class Compiler {
   bool AllPoolsAreAssigned() const;
   void RetainSome(const CompilerInput& input);
   absl::Status Register(const CompilerInput& input, const v1::Pool& pool);
-  void BeginPlacing(absl::Duration now);
+  void NoteIncarnations();
+  bool ForgetSome(absl::Duration now);
   // A pool's backends and their next hops.
   absl::Status PlacePool(const CompilerInput& input, const v1::Pool& pool, Compiled* result);
   // Who of it gets what, by health.
@@ -192,10 +209,9 @@ class Compiler {
                            absl::StatusOr<PoolSlotsBuilder::Built> built, Compiled* result);
   absl::Status PoolStep(const CompilerInput& input, const v1::Pool& pool);
   absl::Status PlaceLingering(const CompilerInput& input);
-  void EndPlacing();
+  void ForgetSights();
   absl::Status PlaceVip(const v1::Vip& vip);
   bool IsShort(const PoolSlotsBuilder::Build& build) const;
-  std::set<uint16_t> GoneSinceLast() const;
 
   BackendRegistry* registry_;
   VipRegistry vips_;

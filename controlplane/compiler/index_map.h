@@ -55,16 +55,20 @@ class IndexMap {
   // empty map) has with the same value.
   template <typename Visit>
   void ForEachNotShared(const IndexMap* other, Visit visit) const {
-    for (size_t i = 0; i < chunks_.size(); ++i) {
-      const Chunk* chunk = chunks_[i].get();
-      if (chunk == nullptr) continue;
-      if (other != nullptr && i < other->chunks_.size() && other->chunks_[i].get() == chunk) {
-        continue;
-      }
-      for (uint64_t rest = chunk->present; rest != 0; rest &= rest - 1) {
-        const size_t place = static_cast<size_t>(std::countr_zero(rest));
-        visit(static_cast<uint32_t>(i * kChunk + place), chunk->values[place]);
-      }
+    for (size_t i = 0; i < chunks_.size(); ++i) ForEachNotSharedOf(i, other, visit);
+  }
+  // The same for one part of the map, of parts().
+  size_t parts() const { return chunks_.size(); }
+  template <typename Visit>
+  void ForEachNotSharedOf(size_t part, const IndexMap* other, Visit visit) const {
+    const Chunk* chunk = chunks_[part].get();
+    if (chunk == nullptr) return;
+    if (other != nullptr && part < other->chunks_.size() && other->chunks_[part].get() == chunk) {
+      return;
+    }
+    for (uint64_t rest = chunk->present; rest != 0; rest &= rest - 1) {
+      const size_t place = static_cast<size_t>(std::countr_zero(rest));
+      visit(static_cast<uint32_t>(part * kChunk + place), chunk->values[place]);
     }
   }
   template <typename Visit>

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
+#include <utility>
 
 namespace guideway {
 namespace {
@@ -93,19 +95,20 @@ TableChange Set(uint32_t, const channel::QuicLbBody& quic_lb) {
   return change;
 }
 
+// Of one part of the map.
 template <typename Body>
-void AppendSets(const IndexMap<Body>* from, const IndexMap<Body>& to,
-                std::vector<TableChange>* changes) {
-  to.ForEachNotShared(from, [&](uint32_t index, const Body& body) {
+void AppendSets(size_t part, const IndexMap<Body>* from, const IndexMap<Body>& to,
+                std::deque<TableChange>* changes) {
+  to.ForEachNotSharedOf(part, from, [&](uint32_t index, const Body& body) {
     const Body* old = from != nullptr ? from->Find(index) : nullptr;
     if (old == nullptr || !Same(*old, body)) changes->push_back(Set(index, body));
   });
 }
 
 template <typename Body>
-void AppendDeletes(MessageType type, const IndexMap<Body>& from, const IndexMap<Body>& to,
-                   std::vector<TableChange>* changes) {
-  from.ForEachNotShared(&to, [&](uint32_t index, const Body&) {
+void AppendDeletes(size_t part, MessageType type, const IndexMap<Body>& from,
+                   const IndexMap<Body>& to, std::deque<TableChange>* changes) {
+  from.ForEachNotSharedOf(part, &to, [&](uint32_t index, const Body&) {
     if (to.contains(index)) return;
     TableChange change;
     change.request.type = type;
@@ -116,26 +119,93 @@ void AppendDeletes(MessageType type, const IndexMap<Body>& from, const IndexMap<
 
 }  // namespace
 
-std::vector<TableChange> Difference(const Tables* from, const Tables& to) {
-  std::vector<TableChange> changes;
-  if (from == nullptr || !Same(from->globals, to.globals)) {
-    TableChange change;
-    change.request.type = MessageType::kSetGlobals;
-    change.request.body.globals = to.globals;
-    changes.push_back(std::move(change));
+size_t TableDifference::PartsOf(Part part) const {
+  switch (part) {
+    case Part::kGlobals:
+      return 1;
+    case Part::kNextHops:
+      return to_->next_hops.parts();
+    case Part::kBackends:
+      return to_->backends.parts();
+    case Part::kPools:
+      return to_->pools.parts();
+    case Part::kVips:
+      return to_->vips.parts();
+    case Part::kQuicLbs:
+      return to_->quic_lbs.parts();
+    case Part::kOldQuicLbs:
+      return from_ != nullptr ? from_->quic_lbs.parts() : 0;
+    case Part::kOldVips:
+      return from_ != nullptr ? from_->vips.parts() : 0;
+    case Part::kOldPools:
+      return from_ != nullptr ? from_->pools.parts() : 0;
+    case Part::kOldBackends:
+      return from_ != nullptr ? from_->backends.parts() : 0;
+    case Part::kOldNextHops:
+      return from_ != nullptr ? from_->next_hops.parts() : 0;
+    case Part::kDone:
+      return 0;
   }
-  AppendSets(from != nullptr ? &from->next_hops : nullptr, to.next_hops, &changes);
-  AppendSets(from != nullptr ? &from->backends : nullptr, to.backends, &changes);
-  AppendSets(from != nullptr ? &from->pools : nullptr, to.pools, &changes);
-  AppendSets(from != nullptr ? &from->vips : nullptr, to.vips, &changes);
-  AppendSets(from != nullptr ? &from->quic_lbs : nullptr, to.quic_lbs, &changes);
-  if (from == nullptr) return changes;
-  AppendDeletes(MessageType::kDeleteQuicLb, from->quic_lbs, to.quic_lbs, &changes);
-  AppendDeletes(MessageType::kDeleteVip, from->vips, to.vips, &changes);
-  AppendDeletes(MessageType::kDeletePool, from->pools, to.pools, &changes);
-  AppendDeletes(MessageType::kDeleteBackend, from->backends, to.backends, &changes);
-  AppendDeletes(MessageType::kDeleteNextHop, from->next_hops, to.next_hops, &changes);
-  return changes;
+  return 0;
+}
+
+bool TableDifference::Step(std::deque<TableChange>* changes) {
+  while (part_ != Part::kDone && next_ == PartsOf(part_)) {
+    part_ = static_cast<Part>(static_cast<int>(part_) + 1);
+    next_ = 0;
+  }
+  const size_t next = next_++;
+  const Tables* from = from_;
+  switch (part_) {
+    case Part::kGlobals:
+      if (from == nullptr || !Same(from->globals, to_->globals)) {
+        changes->emplace_back();
+        changes->back().request.type = MessageType::kSetGlobals;
+        changes->back().request.body.globals = to_->globals;
+      }
+      return true;
+    case Part::kNextHops:
+      AppendSets(next, from != nullptr ? &from->next_hops : nullptr, to_->next_hops, changes);
+      return true;
+    case Part::kBackends:
+      AppendSets(next, from != nullptr ? &from->backends : nullptr, to_->backends, changes);
+      return true;
+    case Part::kPools:
+      AppendSets(next, from != nullptr ? &from->pools : nullptr, to_->pools, changes);
+      return true;
+    case Part::kVips:
+      AppendSets(next, from != nullptr ? &from->vips : nullptr, to_->vips, changes);
+      return true;
+    case Part::kQuicLbs:
+      AppendSets(next, from != nullptr ? &from->quic_lbs : nullptr, to_->quic_lbs, changes);
+      return true;
+    case Part::kOldQuicLbs:
+      AppendDeletes(next, MessageType::kDeleteQuicLb, from->quic_lbs, to_->quic_lbs, changes);
+      return true;
+    case Part::kOldVips:
+      AppendDeletes(next, MessageType::kDeleteVip, from->vips, to_->vips, changes);
+      return true;
+    case Part::kOldPools:
+      AppendDeletes(next, MessageType::kDeletePool, from->pools, to_->pools, changes);
+      return true;
+    case Part::kOldBackends:
+      AppendDeletes(next, MessageType::kDeleteBackend, from->backends, to_->backends, changes);
+      return true;
+    case Part::kOldNextHops:
+      AppendDeletes(next, MessageType::kDeleteNextHop, from->next_hops, to_->next_hops, changes);
+      return true;
+    case Part::kDone:
+      return false;
+  }
+  return false;
+}
+
+std::vector<TableChange> Difference(const Tables* from, const Tables& to) {
+  TableDifference difference(from, &to);
+  std::deque<TableChange> changes;
+  while (difference.Step(&changes)) {
+  }
+  return {std::make_move_iterator(changes.begin()), std::make_move_iterator(changes.end())};
 }
 
 }  // namespace guideway

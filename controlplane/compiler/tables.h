@@ -5,7 +5,9 @@
 #ifndef GUIDEWAY_CONTROLPLANE_COMPILER_TABLES_H_
 #define GUIDEWAY_CONTROLPLANE_COMPILER_TABLES_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -40,6 +42,38 @@ struct Tables {
 struct TableChange {
   channel::Request request;
   PoolSlots slots;
+};
+
+// The same bit by bit, as Difference(): whoever sends them needs no memory for all, and no time to
+// make them all at once.
+class TableDifference {
+ public:
+  // Both outlive it.
+  TableDifference(const Tables* from, const Tables* to) : from_(from), to_(to) {}
+  // Appends the next few; false: there are no more.
+  bool Step(std::deque<TableChange>* changes);
+
+ private:
+  enum class Part : uint8_t {
+    kGlobals,
+    kNextHops,
+    kBackends,
+    kPools,
+    kVips,
+    kQuicLbs,
+    kOldQuicLbs,
+    kOldVips,
+    kOldPools,
+    kOldBackends,
+    kOldNextHops,
+    kDone,
+  };
+  size_t PartsOf(Part part) const;
+
+  const Tables* const from_;
+  const Tables* const to_;
+  Part part_ = Part::kGlobals;
+  size_t next_ = 0;  // of the part's own parts
 };
 
 // The kSet and kDelete messages that lead from `from` to `to` and no more; what is referred to is

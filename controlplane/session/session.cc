@@ -26,7 +26,9 @@ Session::Session(EventLoop* loop, std::string socket_path, std::function<void()>
       backoff_(kFirstRetry),
       pulse_(loop, [this] { OnLook(); }),
       problem_("not connected yet"),
-      flow_lookups_(loop) {}
+      flow_lookups_(loop) {
+  for (auto& memory : counters_memory_) memory = std::make_shared<channel::CountersRegion>();
+}
 
 Session::~Session() {
   loop_->Cancel(retry_timer_);
@@ -149,40 +151,54 @@ void Session::Pump() {
 
 void Session::StartTransaction() {
   if (wanted_ == nullptr || awaited_) return;
-  const Tables* from = force_full_ ? nullptr : in_force_.tables.get();
-  auto transaction = std::make_unique<Transaction>(from, std::move(wanted_), reported_generation_,
-                                                   last_generation_ + 1);
-  wanted_ = nullptr;
-  if (!transaction->full() && transaction->message_count() == 2) {  // nothing has changed
-    problem_.clear();  // what was refused before is no longer wanted
-    wanted_generation_ = reported_generation_;
-    Report(wanted_ticket_, absl::OkStatus(), loop_->Now());
-    return;
-  }
-  last_generation_ = wanted_generation_ = transaction->generation();
-  transaction_ = std::move(transaction);
+  transaction_ =
+      std::make_unique<Transaction>(force_full_ ? nullptr : in_force_.tables, std::move(wanted_),
+                                    reported_generation_, last_generation_ + 1);
   transaction_ticket_ = wanted_ticket_;
+  wanted_ = nullptr;
 }
 
-// Tables are copied into the arena in turns.
+// In turns: there may be tens of thousands of messages, and tables are copied into the arena. They
+// are short, as whoever has made the tables in this turn may have needed most of it.
 absl::Status Session::PumpTransaction() {
-  const absl::Duration end = loop_->Now() + EventLoop::kTurn;
-  while (const TableChange* change = transaction_->Next()) {
-    GW_ASSIGN_OR_RETURN(const bool put, Put(change->request, change->slots));
-    if (!put) break;
-    transaction_->Sent();
-    if (change->slots == nullptr || loop_->Now() < end) continue;
+  const absl::Duration end = loop_->Now() + EventLoop::kTurn / 2;
+  for (;;) {
+    const TableChange* change = transaction_->Next();
+    if (transaction_->IsEmpty()) {
+      EndEmptyTransaction();
+      break;
+    }
+    if (change != nullptr) {
+      GW_ASSIGN_OR_RETURN(const bool put, Put(change->request, change->slots));
+      if (!put) break;
+      if (transaction_->sent_count() == 0) {
+        last_generation_ = wanted_generation_ = transaction_->generation();
+      }
+      transaction_->Sent();  // `change` is gone
+    } else if (!transaction_->IsLooking()) {
+      break;
+    }
+    if (loop_->Now() < end) continue;
     PumpSoon();
     break;
   }
   return absl::OkStatus();
 }
 
+// Nothing has changed.
+void Session::EndEmptyTransaction() {
+  transaction_.reset();
+  problem_.clear();  // what was refused before is no longer wanted
+  wanted_generation_ = reported_generation_;
+  if (wanted_ != nullptr) PumpSoon();
+  Report(transaction_ticket_, absl::OkStatus(), loop_->Now());
+}
+
 void Session::PumpSoon() {
   if (pump_timer_ != 0) return;
   pump_timer_ = loop_->After(absl::ZeroDuration(), [this] {
     pump_timer_ = 0;
-    Pump();
+    if (ready()) OnDoorbell();
   });
 }
 
@@ -231,7 +247,12 @@ void Session::CheckAnswers() {
 
 void Session::OnDoorbell() {
   channel::Response responses[64];
+  const absl::Duration end = loop_->Now() + EventLoop::kTurn;
   for (;;) {
+    if (loop_->Now() >= end) {
+      PumpSoon();  // looks for more answers first
+      break;
+    }
     const auto got = end_->PollResponses(absl::MakeSpan(responses));
     if (!got.ok()) {
       Lose(got.status());
@@ -283,8 +304,8 @@ void Session::OnCommitted(const Transaction& transaction, uint64_t ticket) {
   reported_generation_ = transaction.generation();
   force_full_ = false;
   problem_.clear();
-  VLOG(1) << "generation " << transaction.generation() << " in force, "
-          << transaction.message_count() << " messages";
+  VLOG(1) << "generation " << transaction.generation() << " in force, " << transaction.sent_count()
+          << " messages";
   Report(ticket, absl::OkStatus(), in_force_at_);
 }
 

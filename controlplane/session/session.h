@@ -133,6 +133,7 @@ class Session {
   void Report(uint64_t ticket, const absl::Status& outcome,
               absl::Duration in_force_at = absl::ZeroDuration());
   void FinishCounters();
+  std::shared_ptr<channel::CountersRegion> SpareCounters();
   void Lose(const absl::Status& why);
   // Sends what there is to send and room for; disconnects on errors.
   void Pump();
@@ -140,6 +141,7 @@ class Session {
   void PumpSoon();
   absl::StatusOr<bool> Put(channel::Request request, const PoolSlots& slots);
   void StartTransaction();
+  void EndEmptyTransaction();
   void FailCounters(const absl::Status& why);
   // Sees to it that somebody notices if the oldest answer that is owed does not come.
   void ExpectAnswers();
@@ -183,6 +185,8 @@ class Session {
   std::vector<CountersWaiter> counters_waiting_;
   uint64_t next_waiter_id_ = 1;
   bool counters_asked_ = false;
+  // For the last ones, and for those that are read meanwhile. Made before there are turns.
+  std::shared_ptr<channel::CountersRegion> counters_memory_[2];
   std::map<std::string, DurationHistogram> response_times_;
   FlowLookups flow_lookups_;
 };

@@ -120,13 +120,22 @@ void Session::LookupFlow(const FlowKey& flow, FlowLookups::Done done) {
 
 void Session::FinishCounters() {
   counters_asked_ = false;
-  const std::shared_ptr<const channel::CountersRegion> counters = end_->ReadCounters();
+  const std::shared_ptr<channel::CountersRegion> counters = SpareCounters();
+  end_->ReadCounters(counters.get());
   std::vector<CountersWaiter> waiting;
   waiting.swap(counters_waiting_);
   for (CountersWaiter& waiter : waiting) {
     loop_->Cancel(waiter.timer);
     waiter.done(counters);
   }
+}
+
+// Megabytes: new memory each second would cost the kernel more than the copy.
+std::shared_ptr<channel::CountersRegion> Session::SpareCounters() {
+  for (const auto& spare : counters_memory_) {
+    if (spare.use_count() == 1) return spare;
+  }
+  return std::make_shared<channel::CountersRegion>();  // somebody keeps old ones
 }
 
 void Session::FailCounters(const absl::Status& why) {

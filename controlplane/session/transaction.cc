@@ -12,50 +12,71 @@ namespace guideway {
 using channel::MessageType;
 using channel::ResponseCode;
 
-Transaction::Transaction(const Tables* from, std::shared_ptr<const Tables> to,
+Transaction::Transaction(std::shared_ptr<const Tables> from, std::shared_ptr<const Tables> to,
                          uint64_t base_generation, uint64_t generation)
-    : full_(from == nullptr), to_(std::move(to)), generation_(generation) {
+    : from_(std::move(from)),
+      to_(std::move(to)),
+      generation_(generation),
+      difference_(from_.get(), to_.get()) {
   TableChange begin;
   begin.request.type = MessageType::kBegin;
   begin.request.body.begin.base_generation = base_generation;
-  begin.request.body.begin.full = full_ ? 1 : 0;
-  messages_.push_back(std::move(begin));
-  for (TableChange& change : Difference(from, *to_)) messages_.push_back(std::move(change));
-  TableChange commit;
-  commit.request.type = MessageType::kCommit;
-  commit.request.body.commit.generation = generation_;
-  messages_.push_back(std::move(commit));
+  begin.request.body.begin.full = full() ? 1 : 0;
+  to_send_.push_back(std::move(begin));
   abort_.request.type = MessageType::kAbort;
 }
 
-const TableChange* Transaction::Next() const {
-  if (!refusal_.empty()) return sent_ == sent_at_refusal_ ? &abort_ : nullptr;
-  return sent_ < messages_.size() ? &messages_[sent_] : nullptr;
+// Looks at a small part of the tables.
+void Transaction::MakeSome() {
+  if (difference_.Step(&to_send_)) return;
+  all_are_made_ = true;
+  TableChange commit;
+  commit.request.type = MessageType::kCommit;
+  commit.request.body.commit.generation = generation_;
+  to_send_.push_back(std::move(commit));
+}
+
+// kBegin is not sent before it is known that something follows it.
+const TableChange* Transaction::Next() {
+  if (!refusal_.empty()) return abort_sent_ ? nullptr : &abort_;
+  if (to_send_.size() < 2 && !all_are_made_) MakeSome();
+  const bool known = to_send_.size() >= 2 || all_are_made_;
+  return known && !to_send_.empty() ? &to_send_.front() : nullptr;
+}
+
+void Transaction::Sent() {
+  ++sent_;
+  if (!refusal_.empty()) {
+    abort_sent_ = true;
+    unanswered_.push_back(MessageType::kAbort);
+    return;
+  }
+  unanswered_.push_back(to_send_.front().request.type);
+  to_send_.pop_front();
 }
 
 void Transaction::Answered(const channel::Response& response) {
-  const size_t which = answered_++;
+  const MessageType type = unanswered_.front();
+  unanswered_.pop_front();
   if (!refusal_.empty()) {
     // A commit that was already out when an earlier message turned out to be refused: refused too.
     return;
   }
-  const MessageType type = messages_[which].request.type;
   not_taken_ = type == MessageType::kCommit && response.code == ResponseCode::kNotTaken;
   if (response.code != ResponseCode::kOk && !not_taken_) {
     refusal_ = absl::StrCat(NameOf(type), " refused: ", Describe(response));
     refusal_code_ = response.code;
-    sent_at_refusal_ = sent_;
     return;
   }
   committed_ = type == MessageType::kCommit;
 }
 
 bool Transaction::finished() const {
-  if (refusal_.empty()) return answered_ == messages_.size();
-  return sent_ > sent_at_refusal_ && answered_ == sent_;
+  if (refusal_.empty()) return commit_sent() && unanswered_.empty();
+  return abort_sent_ && unanswered_.empty();
 }
 
-bool Transaction::commit_sent() const { return sent_ >= messages_.size(); }
+bool Transaction::commit_sent() const { return all_are_made_ && to_send_.empty(); }
 
 std::string NameOf(MessageType type) {
   switch (type) {

@@ -7,9 +7,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "controlplane/compiler/tables.h"
 #include "lib/channel/messages.h"
@@ -19,13 +19,17 @@ namespace guideway {
 class Transaction {
  public:
   // From the tables of `base_generation` to `to`; `from` null: a full one.
-  Transaction(const Tables* from, std::shared_ptr<const Tables> to, uint64_t base_generation,
-              uint64_t generation);
+  Transaction(std::shared_ptr<const Tables> from, std::shared_ptr<const Tables> to,
+              uint64_t base_generation, uint64_t generation);
 
-  // The message to send next, null if all are sent. After a refusal the rest is skipped and the
-  // transaction ends with kAbort.
-  const TableChange* Next() const;
-  void Sent() { ++sent_; }
+  // The message to send next; null: none, or it is not found yet and Next() goes on looking, see
+  // IsLooking(). After a refusal the rest is skipped and the transaction ends with kAbort. There
+  // may be tens of thousands of messages, so they are made when they are asked for.
+  const TableChange* Next();
+  bool IsLooking() const { return refusal_.empty() && !all_are_made_; }
+  // It is known that nothing differs, so there is nothing to send.
+  bool IsEmpty() const { return !full() && sent_ == 0 && all_are_made_ && to_send_.size() == 2; }
+  void Sent();
   // The response to the oldest unanswered message.
   void Answered(const channel::Response& response);
 
@@ -34,24 +38,27 @@ class Transaction {
   // Committed, but some worker still uses the tables before.
   bool not_taken() const { return not_taken_; }
   bool commit_sent() const;  // its outcome may be unknown if the connection breaks
-  bool full() const { return full_; }
+  bool full() const { return from_ == nullptr; }
   // Empty unless refused: "kSetVip refused: port = 7 is out of range".
   const std::string& refusal() const { return refusal_; }
   channel::ResponseCode refusal_code() const { return refusal_code_; }
   uint64_t generation() const { return generation_; }
   const std::shared_ptr<const Tables>& tables() const { return to_; }
-  size_t message_count() const { return messages_.size(); }
+  size_t sent_count() const { return sent_; }  // messages
 
  private:
-  bool full_;
-  std::shared_ptr<const Tables> to_;
-  uint64_t generation_;
-  std::vector<TableChange> messages_;  // kBegin, changes, kCommit
+  void MakeSome();
+
+  const std::shared_ptr<const Tables> from_;
+  const std::shared_ptr<const Tables> to_;
+  const uint64_t generation_;
+  TableDifference difference_;
+  std::deque<TableChange> to_send_;  // kBegin, changes, kCommit: those made and not sent
+  bool all_are_made_ = false;
+  std::deque<channel::MessageType> unanswered_;
   TableChange abort_;
   size_t sent_ = 0;
-  size_t answered_ = 0;
-  // After a refusal: how many messages were out by then; the next one is kAbort.
-  size_t sent_at_refusal_ = 0;
+  bool abort_sent_ = false;  // after a refusal
   bool committed_ = false;
   bool not_taken_ = false;
   std::string refusal_;

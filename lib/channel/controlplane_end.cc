@@ -202,10 +202,8 @@ uint64_t ControlplaneEnd::vitals_turn() const {
   return ready_ ? memory_.vitals()->dataplane.turn() : 0;
 }
 
-std::unique_ptr<CountersRegion> ControlplaneEnd::ReadCounters() const {
-  auto copy = std::make_unique<CountersRegion>();
-  if (ready_) std::memcpy(copy.get(), memory_.counters(), sizeof(CountersRegion));
-  return copy;
+void ControlplaneEnd::ReadCounters(CountersRegion* copy) const {
+  if (ready_) std::memcpy(copy, memory_.counters(), sizeof(CountersRegion));
 }
 
 FlowLookup ControlplaneEnd::ReadFlowLookup() const {

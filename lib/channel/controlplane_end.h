@@ -79,7 +79,7 @@ class ControlplaneEnd {
   uint32_t arena_slot_count() const { return welcome_.arena_slot_count; }
   absl::Span<MaglevSlot> arena_slot(uint32_t slot) const { return memory_.arena_slot(slot); }
   // A copy of the counters, as of the last answered kReadCounters. After the handshake only.
-  std::unique_ptr<CountersRegion> ReadCounters() const;
+  void ReadCounters(CountersRegion* copy) const;
   // A copy of what the last answered kLookupFlow found. After the handshake only.
   FlowLookup ReadFlowLookup() const;
 

@@ -159,7 +159,8 @@ TEST_CASE("tables in the arena and counters arrive as written") {
   }
   c.dataplane->counters()->generation = 9;
   c.dataplane->counters()->backends[kMaxBackends - 1].bytes = 1234;
-  const auto counters = c.end->ReadCounters();
+  const auto counters = std::make_unique<CountersRegion>();
+  c.end->ReadCounters(counters.get());
   CHECK(counters->generation == 9);
   CHECK(counters->backends[kMaxBackends - 1].bytes == 1234);
 }

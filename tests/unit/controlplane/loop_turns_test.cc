@@ -61,6 +61,85 @@ TEST_CASE("a thousand pools with default tables come into force without one long
   CheckTurns(&large);
 }
 
+v1::ForceHealthRequest ForceRequest(const std::string& pool, const std::string& backend,
+                                    v1::ForcedHealth force) {
+  v1::ForceHealthRequest request;
+  request.set_pool(pool);
+  request.set_backend(backend);
+  request.set_force(force);
+  return request;
+}
+
+TEST_CASE("thousands of backends and VIPs are set, changed and removed without one long turn") {
+  LargeController large({.pools = kPools,
+                         .backends_of_pool = 8,
+                         .vips_of_pool = 2,
+                         .table_size = 1021,
+                         .probe_interval_s = 30});
+  large.SetConfig(large.MakeConfig());
+  REQUIRE(large.AwaitInForce(absl::Seconds(60)));
+  CheckTurns(&large);
+  // At another interval, so all checks are other ones.
+  v1::Config config = large.MakeConfig();
+  for (v1::Pool& pool : *config.mutable_pools()) {
+    pool.mutable_probe()->mutable_interval()->set_seconds(31);
+  }
+  large.SetConfig(config);
+  REQUIRE(large.AwaitInForce(absl::Seconds(60)));
+  CheckTurns(&large);
+  // Half of the backends go, and linger.
+  for (v1::Pool& pool : *config.mutable_pools()) {
+    while (pool.backends_size() > 4) pool.mutable_backends()->RemoveLast();
+  }
+  large.SetConfig(config);
+  REQUIRE(large.AwaitInForce(absl::Seconds(60)));
+  CheckTurns(&large);
+}
+
+TEST_CASE("what comes while the probes are set anew: a newer configuration, an order") {
+  LargeController large(
+      {.pools = kPools, .backends_of_pool = 8, .table_size = 1021, .probe_interval_s = 30});
+  large.SetConfig(large.MakeConfig());
+  REQUIRE(large.AwaitInForce(absl::Seconds(60)));
+  std::vector<std::string> outcomes;
+  v1::Config without = large.MakeConfig(2);
+  for (v1::Pool& pool : *without.mutable_pools()) pool.mutable_backends()->RemoveLast();
+  auto first = std::make_shared<v1::Config>(without);
+  auto second = std::make_shared<v1::Config>(large.MakeConfig(3));
+  const std::string last_pool = second->pools(kPools - 1).name();
+  std::string change;
+  large.control()->On([&] {
+    large.controller->SetConfig(
+        first, [&](const CommitOutcome& outcome) { outcomes.push_back(outcome.reason); });
+  });
+  large.control()->On([&] {
+    CHECK(large.controller->ForceHealth(ForceRequest(last_pool, "b1", v1::FORCE_UNHEALTHY), &change)
+              .ok());
+    large.controller->SetConfig(second, [&](const CommitOutcome& outcome) {
+      outcomes.push_back(outcome.kind == CommitOutcome::kInForce ? "in force" : outcome.reason);
+    });
+  });
+  large.control()->On([&] {
+    CHECK(large.controller->ForceHealth(ForceRequest(last_pool, "b2", v1::FORCE_UNHEALTHY), &change)
+              .ok());
+  });
+  REQUIRE(large.control()->Await([&] { return outcomes.size() == 2; }, absl::Seconds(30)));
+  CHECK(outcomes == std::vector<std::string>{"a newer configuration has come", "in force"});
+  large.control()->On([&] {
+    v1::GetStateResponse state;
+    large.controller->FillState(&state);
+    const v1::PoolState& pool = state.pools(kPools - 1);
+    REQUIRE(pool.backends_size() == 8);
+    for (int i = 0; i < 8; ++i) {
+      INFO("backend " << i);
+      // Nobody has been forgotten in between: those that never failed serve.
+      CHECK((pool.backends(i).share() > 0) == (i != 1 && i != 2));
+      CHECK(pool.backends(i).health() ==
+            (i == 1 || i == 2 ? v1::HEALTH_UNHEALTHY : v1::HEALTH_HEALTHY));
+    }
+  });
+}
+
 TEST_CASE("a table of a million slots is built beside the loop, and no change of health is lost") {
   LargeController large(
       {.pools = 3, .backends_of_pool = 3, .table_size = kLargeTable, .probe_interval_s = 1});
@@ -70,12 +149,8 @@ TEST_CASE("a table of a million slots is built beside the loop, and no change of
   for (const v1::ForcedHealth force : {v1::FORCE_UNHEALTHY, v1::FORCE_HEALTHY}) {
     large.SetConfig(large.MakeConfig(force == v1::FORCE_UNHEALTHY ? 2 : 3));
     large.control()->On([&] {
-      v1::ForceHealthRequest request;
-      request.set_pool("pool-0");
-      request.set_backend("b1");
-      request.set_force(force);
       std::string change;
-      CHECK(large.controller->ForceHealth(request, &change).ok());
+      CHECK(large.controller->ForceHealth(ForceRequest("pool-0", "b1", force), &change).ok());
     });
     const bool serves = force == v1::FORCE_HEALTHY;
     CHECK(large.control()->Await(

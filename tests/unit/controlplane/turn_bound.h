@@ -6,13 +6,12 @@
 
 namespace guideway {
 
-// 5 ms are meant; what is still one turn, such as the difference of two sets of tables, takes 20,
-// and caches and a processor that is shared with another thread may double that. Sanitizers make
-// everything slower.
+// 5 ms are meant. What the kernel does for others meanwhile counts as well, and caches and a
+// processor that is shared with another thread may double it. Sanitizers make everything slower.
 #ifdef __SANITIZE_ADDRESS__
-inline constexpr absl::Duration kTurnBound = absl::Milliseconds(500);
+inline constexpr absl::Duration kTurnBound = absl::Milliseconds(300);
 #else
-inline constexpr absl::Duration kTurnBound = absl::Milliseconds(50);
+inline constexpr absl::Duration kTurnBound = absl::Milliseconds(40);
 #endif
 
 }  // namespace guideway
