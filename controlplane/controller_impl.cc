@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
-#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -143,12 +142,13 @@ void Controller::Impl::SetDestinations() {
     if (!started.ok()) LOG(ERROR) << "next hops: " << started.message();
   }
   if (std::exchange(destinations_of_, membership) == membership) return;
-  std::set<IpAddress> destinations;
+  std::vector<IpAddress> destinations;
   if (from_kernel) {
+    destinations.reserve(tables_.registry().records().size());
     for (const auto& [key, record] : tables_.registry().records())
-      destinations.insert(record.address);
+      destinations.push_back(record.address);
   }
-  resolver_.SetDestinations(destinations);
+  resolver_.SetDestinations(std::move(destinations));
 }
 
 // As a kernel interface, for probes through the tunnel.

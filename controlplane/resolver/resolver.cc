@@ -50,27 +50,6 @@ absl::Status Resolver::Start() {
 
 void Resolver::BeginTurn() { turn_end_ = loop_->Now() + EventLoop::kTurn; }
 
-void Resolver::SetDestinations(const std::set<IpAddress>& destinations) {
-  const auto is_other = [&](const auto& entry) { return !destinations.contains(entry.first); };
-  std::erase_if(lookups_, is_other);
-  std::erase_if(next_hops_, is_other);
-  for (std::set<IpAddress>* waiting : {&unknown_, &outdated_, &due_}) {
-    std::erase_if(*waiting,
-                  [&](const IpAddress& address) { return !destinations.contains(address); });
-  }
-  for (const IpAddress& destination : destinations) {
-    const auto [it, is_new] = lookups_.try_emplace(destination);
-    if (!is_new) continue;
-    it->second.status = absl::UnavailableError("not looked up yet");
-    unknown_.insert(destination);
-  }
-  knowing_ = true;
-  changed_ = true;
-  round_.reset();
-  BeginTurn();
-  Work();
-}
-
 void Resolver::OnLink(const Link& link, bool deleted) {
   changed_ = true;
   OnRoutesChanged(nullptr);
@@ -201,7 +180,7 @@ void Resolver::WorkSoon(bool resting) {
 
 void Resolver::Work() {
   const absl::Duration begin = loop_->Now();
-  const bool all = LookUpSome() && RecomputeSome();
+  const bool all = ReplaceSome() && LookUpSome() && RecomputeSome();
   worked_ += loop_->Now() - begin;
   if (!all) {
     WorkSoon(/*resting=*/false);

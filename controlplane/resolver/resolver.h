@@ -19,7 +19,9 @@
 #include <optional>
 #include <set>
 #include <utility>
+#include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "controlplane/event_loop.h"
 #include "controlplane/resolver/neighbour_state.h"
 #include "controlplane/resolver/netlink.h"
@@ -37,9 +39,10 @@ class Resolver : private Netlink::Listener {
 
   // Opens rtnetlink in the calling thread's network namespace.
   absl::Status Start();
-  // Replaces the set. New ones are looked up in turns of 2 ms, the first one now; `on_looked_up` is
-  // called when all are, not `on_change`.
-  void SetDestinations(const std::set<IpAddress>& destinations);
+  // Replaces the set, in any order. It is done in turns of 2 ms, the first one now: new ones are
+  // added, those that are gone are removed, and then new ones are looked up; `on_looked_up` is
+  // called when all are, not `on_change`. A newer set may come between two turns.
+  void SetDestinations(std::vector<IpAddress> destinations);
   void set_on_looked_up(std::function<void()> on_looked_up) {
     on_looked_up_ = std::move(on_looked_up);
   }
@@ -71,6 +74,13 @@ class Resolver : private Netlink::Listener {
   void OnNeighbour(const Neighbour& neighbour, bool deleted) override;
   void OnRoutesChanged(const IpPrefix* within) override;
 
+  // Putting a set in force: where it is. What is in neither set is never added.
+  struct Replacement {
+    std::vector<IpAddress> destinations;  // yet to be added
+    absl::flat_hash_set<IpAddress> wanted;
+    std::optional<IpAddress> kept;  // all up to there stay
+  };
+
   // Working next hops out anew from links, neighbours and lookups, in turns.
   struct Round {
     std::optional<IpAddress> after;  // done up to there
@@ -89,7 +99,8 @@ class Resolver : private Netlink::Listener {
   void WorkSoon(bool resting);
   void LookUpSoon();
   void LookUpRoutes();
-  // Both true when there is nothing left.
+  // All true when there is nothing left.
+  bool ReplaceSome();
   bool LookUpSome();
   bool RecomputeSome();
   void BeginRound();
@@ -122,6 +133,7 @@ class Resolver : private Netlink::Listener {
   std::set<IpAddress> outdated_;                    // whose lookup may say something else now
   std::set<IpAddress> due_;                         // those whose quiet time is over
   bool knowing_ = false;                            // somebody waits for `on_looked_up`
+  std::optional<Replacement> replacement_;
   std::optional<Round> round_;
   bool posted_ = false;
   absl::Duration turn_end_;

@@ -62,8 +62,8 @@ class ResolverBench {
   }
 
   void Destinations(std::initializer_list<const char*> texts) {
-    std::set<IpAddress> addresses;
-    for (const char* text : texts) addresses.insert(*IpAddress::Parse(text));
+    std::vector<IpAddress> addresses;
+    for (const char* text : texts) addresses.push_back(*IpAddress::Parse(text));
     here.On([&] { resolver->SetDestinations(addresses); });
   }
   ResolvedNextHop Hop(const char* text) const {  // loop thread

@@ -1,7 +1,7 @@
 // The resolver at thousands of destinations while routes change all the time.
 #include <catch2/catch.hpp>
-#include <set>
 #include <string>
+#include <vector>
 
 #include "tests/unit/controlplane/resolver_bench.h"
 #include "tests/unit/controlplane/turn_bound.h"
@@ -14,13 +14,18 @@ constexpr int kMany = 8000;
 
 std::string ManyAddress(int i) { return absl::StrCat("198.18.", i / 250, ".", i % 250 + 1); }
 
+std::vector<IpAddress> ManyAddresses(int first) {
+  std::vector<IpAddress> addresses;
+  for (int i = first; i < first + kMany; ++i)
+    addresses.push_back(*IpAddress::Parse(ManyAddress(i)));
+  return addresses;
+}
+
 TEST_CASE("a flood of route changes: unrelated ones cost no lookup, others no long turn") {
   if (!MayMakeNamespaces()) return;
   ResolverBench bench;
   bench.Here("ip route add 198.18.0.0/16 via 10.1.0.2");
-  std::set<IpAddress> addresses;
-  for (int i = 0; i < kMany; ++i) addresses.insert(*IpAddress::Parse(ManyAddress(i)));
-  bench.here.On([&] { bench.resolver->SetDestinations(addresses); });
+  bench.here.On([&] { bench.resolver->SetDestinations(ManyAddresses(0)); });
   REQUIRE(bench.here.Await([&] { return !bench.resolver->looking_up(); }, absl::Seconds(30)));
   REQUIRE(bench.AwaitMac(ManyAddress(kMany - 1).c_str(), kPeerMac, absl::Seconds(30)));
   uint64_t lookups = 0;
@@ -59,6 +64,37 @@ TEST_CASE("a flood of route changes: unrelated ones cost no lookup, others no lo
     INFO("longest turn, processor: " << absl::FormatDuration(work.longest_processor));
     CHECK(work.longest_processor < kTurnBound);
   });
+}
+
+TEST_CASE("thousands of destinations are replaced in turns, also by a set that comes between two") {
+  if (!MayMakeNamespaces()) return;
+  ResolverBench bench;
+  bench.Here("ip route add 198.18.0.0/15 via 10.1.0.2");
+  // Half of the last set's are in the first one, half in none before.
+  const std::vector<IpAddress> last = ManyAddresses(kMany / 2);
+  bench.here.On([&] {
+    bench.resolver->SetDestinations(ManyAddresses(0));
+    CHECK(bench.resolver->looking_up());
+  });
+  REQUIRE(
+      bench.here.Await([&] { return bench.resolver->lookups() > kMany / 4; }, absl::Seconds(30)));
+  bench.here.On([&] {
+    bench.resolver->SetDestinations(ManyAddresses(2 * kMany));  // given up at once
+    bench.resolver->SetDestinations(last);
+    CHECK(bench.resolver->looking_up());
+  });
+  REQUIRE(bench.here.Await([&] { return !bench.resolver->looking_up(); }, absl::Seconds(30)));
+  bench.here.On([&] {
+    std::vector<IpAddress> known;
+    for (const auto& [destination, hop] : bench.resolver->next_hops()) {
+      known.push_back(destination);
+      CHECK(hop.gateway.ToString() == "10.1.0.2");
+    }
+    CHECK(known == last);
+    bench.resolver->SetDestinations({});
+  });
+  REQUIRE(bench.here.Await([&] { return !bench.resolver->looking_up(); }, absl::Seconds(30)));
+  bench.here.On([&] { CHECK(bench.resolver->next_hops().empty()); });
 }
 
 }  // namespace
