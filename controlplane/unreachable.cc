@@ -24,14 +24,28 @@ void UnreachableBackends::See(const v1::Pool& pool, const Compiled& compiled) {
   }
 }
 
+namespace {
+
+// Of one round; a cut cable of thousands of backends is one event, and status names each.
+constexpr int kMostLines = 50;
+
+}  // namespace
+
 void UnreachableBackends::EndRound() {
+  int lost = 0, found = 0;
   for (const auto& [key, backend] : now_) {
-    LOG_IF(WARNING, !backends_.contains(key))
+    if (backends_.contains(key)) continue;
+    LOG_IF(WARNING, ++lost <= kMostLines)
         << "backend " << key << " cannot be reached: " << backend.reason;
   }
+  LOG_IF(WARNING, lost > kMostLines)
+      << lost - kMostLines << " more backends cannot be reached, see guideway status";
   for (const auto& [key, backend] : backends_) {
-    LOG_IF(INFO, !now_.contains(key)) << "backend " << key << " can be reached again, or is gone";
+    if (now_.contains(key)) continue;
+    LOG_IF(INFO, ++found <= kMostLines) << "backend " << key << " can be reached again, or is gone";
   }
+  LOG_IF(INFO, found > kMostLines)
+      << found - kMostLines << " more backends can be reached again, or are gone";
   backends_ = std::exchange(now_, {});
 }
 

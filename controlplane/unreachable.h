@@ -17,7 +17,8 @@ namespace guideway {
 class UnreachableBackends {
  public:
   // After tables were compiled, for each pool of the configuration; then EndRound() logs who is
-  // unreachable now and who is no longer. A new configuration begins the round anew.
+  // unreachable now and who is no longer, the first 50 by name and how many more. A new
+  // configuration begins the round anew.
   void See(const v1::Pool& pool, const Compiled& compiled);
   void EndRound();
   void BeginRound() { now_.clear(); }

@@ -101,6 +101,17 @@ TEST_CASE("what comes while the probes are set anew: a newer configuration, an o
       {.pools = kPools, .backends_of_pool = 8, .table_size = 1021, .probe_interval_s = 30});
   large.SetConfig(large.MakeConfig());
   REQUIRE(large.AwaitInForce(absl::Seconds(60)));
+  // Settling may end before all of thousands have answered once.
+  const auto all_have_answered = [&] {
+    v1::GetStateResponse state;
+    large.controller->FillState(&state);
+    return std::all_of(state.pools().begin(), state.pools().end(), [](const v1::PoolState& pool) {
+      return std::all_of(pool.backends().begin(), pool.backends().end(), [](const auto& backend) {
+        return backend.health() == v1::HEALTH_HEALTHY;
+      });
+    });
+  };
+  REQUIRE(large.control()->Await(all_have_answered, absl::Seconds(60)));
   std::vector<std::string> outcomes;
   v1::Config without = large.MakeConfig(2);
   for (v1::Pool& pool : *without.mutable_pools()) pool.mutable_backends()->RemoveLast();
