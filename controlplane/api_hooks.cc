@@ -63,6 +63,7 @@ ServiceHooks MakeServiceHooks(EventLoop* loop, Controller* controller, StoreThre
   hooks.pause_probes = [controller](const auto& request, std::string* change) {
     return controller->PauseProbes(request, change);
   };
+  hooks.keep_orders = [controller] { return controller->KeepOrders(); };
   hooks.on_order = [store](const ChangeOrigin& origin, const std::string& change,
                            const absl::Status& status) {
     store->changer()->RecordOrder(origin, change, status);

@@ -53,6 +53,10 @@ void Controller::FillObservations(Observations* observations) const {
 absl::Status Controller::ForceHealth(const v1::ForceHealthRequest& request, std::string* change) {
   return impl_->ForceHealth(request, change);
 }
+absl::Status Controller::KeepOrders() { return impl_->KeepOrders(); }
+void Controller::set_on_orders_forgotten(std::function<void()> on_forgotten) {
+  impl_->guards()->set_on_orders_forgotten(std::move(on_forgotten));
+}
 absl::Status Controller::PauseProbes(const v1::PauseProbesRequest& request, std::string* change) {
   return impl_->PauseProbes(request, change);
 }

@@ -87,9 +87,15 @@ class Controller {
   // is in. Begins anew if the configuration is another one by now.
   bool FillStatePart(int count, StateCursor* cursor, v1::GetStateResponse* state) const;
   void FillObservations(Observations* observations) const;
-  // Orders over the heads of the probes; see HealthGuards for errors and `change`.
+  // Orders over the heads of the probes; see HealthGuards for errors and `change`. Forced health is
+  // to be kept by KeepOrders() before it is answered.
   absl::Status ForceHealth(const v1::ForceHealthRequest& request, std::string* change);
   absl::Status PauseProbes(const v1::PauseProbesRequest& request, std::string* change);
+  // Writes the orders that are in force to the disk; an error says that they are not kept over a
+  // restart. On any one thread but the loop's, which it may wait for.
+  absl::Status KeepOrders();
+  // Told, on the loop, when a configuration has ended some, so that they are to be kept.
+  void set_on_orders_forgotten(std::function<void()> on_forgotten);
 
  private:
   class Impl;

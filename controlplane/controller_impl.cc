@@ -91,6 +91,15 @@ absl::Status Controller::Impl::ForceHealth(const v1::ForceHealthRequest& request
   return forced;
 }
 
+absl::Status Controller::Impl::KeepOrders() {
+  absl::Status kept = absl::UnavailableError("the control plane is stopping");
+  std::string text;
+  if (!loop_->Call([&] { text = guards_.OrdersText(); }, "api")) return kept;
+  const absl::Status written = guards_.WriteOrders(text);
+  loop_->Call([&] { kept = guards_.OrdersKept(written); }, "api");
+  return kept;
+}
+
 absl::Status Controller::Impl::PauseProbes(const v1::PauseProbesRequest& request,
                                            std::string* change) {
   const absl::Status paused = guards_.Pause(*config_, request, change);

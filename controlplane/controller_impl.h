@@ -80,6 +80,8 @@ class Controller::Impl {
   void Explain(const FlowKey& flow, ExplainDone done);
   absl::Status ForceHealth(const v1::ForceHealthRequest& request, std::string* change);
   absl::Status PauseProbes(const v1::PauseProbesRequest& request, std::string* change);
+  absl::Status KeepOrders();
+  HealthGuards* guards() { return &guards_; }
   StateReport Report() const;
   const Session& session() const { return session_; }
   Events& events() { return events_; }

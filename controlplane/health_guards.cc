@@ -49,8 +49,7 @@ void HealthGuards::Load() {
   if (!damage_.empty()) LOG(ERROR) << damage_;
 }
 
-absl::Status HealthGuards::Keep() {
-  const absl::Status kept = state_.Write(overrides_.ToText());
+absl::Status HealthGuards::OrdersKept(const absl::Status& kept) {
   problem_ = kept.ok() ? ""
                        : absl::StrCat("forced health is not kept over a restart: ",
                                       std::string(kept.message()));
@@ -158,7 +157,7 @@ absl::Status HealthGuards::Force(const v1::Config& config, const v1::ForceHealth
       "pool ", pool->name(), ": backend ", found->name(), ": health ",
       healthy.has_value() ? absl::StrCat("forced to ", Word(*healthy)) : "as probed again");
   LOG(WARNING) << *change;
-  return Keep();
+  return absl::OkStatus();
 }
 
 absl::Status HealthGuards::Pause(const v1::Config& config, const v1::PauseProbesRequest& request,

@@ -6,7 +6,7 @@
 // A configuration and its probed backends take effect step by step. Between two steps, and if they
 // are given up for newer ones, each pool, VIP and backend is wholly as before or as now, and all of
 // the below may be called. Who decides about tables or announcing waits for the end. Thread safety:
-// loop thread only.
+// loop thread only, but for WriteOrders().
 #ifndef GUIDEWAY_CONTROLPLANE_HEALTH_GUARDS_H_
 #define GUIDEWAY_CONTROLPLANE_HEALTH_GUARDS_H_
 
@@ -81,11 +81,22 @@ class HealthGuards {
   bool IsPaused(const std::string& pool) const { return overrides_.IsPaused(pool); }
   bool IsAnnounced(const std::string& vip) const { return announcing_.IsAnnounced(vip); }
 
-  // NOT_FOUND; other errors say that it is in force but not kept. `change`: in words; empty: none.
+  // An order: NOT_FOUND; FAILED_PRECONDITION. `change`: in words; empty: none. Forced health is in
+  // force at once, and is to be kept: WriteOrders() of OrdersText(), then OrdersKept() with what
+  // came of it, which says what is to be answered.
   absl::Status Force(const v1::Config& config, const v1::ForceHealthRequest& request,
                      std::string* change);
   absl::Status Pause(const v1::Config& config, const v1::PauseProbesRequest& request,
                      std::string* change);
+
+  std::string OrdersText() const { return overrides_.ToText(); }
+  // May take as long as the disk does. On any one thread, after Load().
+  absl::Status WriteOrders(const std::string& text) { return state_.Write(text); }
+  absl::Status OrdersKept(const absl::Status& kept);
+  // Told when a configuration has ended some, so that the others are to be kept. May be null.
+  void set_on_orders_forgotten(std::function<void()> on_forgotten) {
+    on_forgotten_ = std::move(on_forgotten);
+  }
 
   void FillBackend(const v1::Pool& pool, const v1::Backend& backend, v1::BackendState* state) const;
   void FillVip(const v1::Config& config, const v1::Vip& vip, v1::VipState* state) const;
@@ -106,7 +117,6 @@ class HealthGuards {
     HealthOverrides::Backend after;  // looked at last
     std::string after_name;          // likewise
     int next = 0;                    // pool or VIP
-    bool forgets = false;            // some overrides
     std::map<std::string, std::vector<std::string>> vips_of_pool;
 
     void Next(Phase next_phase);
@@ -125,7 +135,6 @@ class HealthGuards {
   bool StepOldVips();
   HealthState Probed(const std::string& key) const;
   Share ShareOf(const v1::Pool& pool) const;
-  absl::Status Keep();
 
   const Prober* prober_;
   KeptState state_;
@@ -138,6 +147,8 @@ class HealthGuards {
   absl::Duration now_;               // of the last Update()
   Announcing announcing_;
   std::function<bool(const std::string& key)> is_unreachable_;  // null: nobody is
+  std::function<void()> on_forgotten_;                          // may be null
+  bool forgotten_ = false;  // some orders, and nobody has been told
   std::string problem_;
   std::string damage_;  // of what was kept, until it is written anew
   Change change_;

@@ -73,7 +73,7 @@ void HealthGuards::StepForced() {
   if (const v1::Backend* found = change_.pools.Find(backend.first, backend.second)) {
     forced_[BackendKey(backend.first, backend.second, found->address())] = healthy;
   } else {
-    change_.forgets |= overrides_.Force(backend, std::nullopt);
+    forgotten_ |= overrides_.Force(backend, std::nullopt);
   }
 }
 
@@ -90,13 +90,13 @@ void HealthGuards::StepForcedKeys() {
 void HealthGuards::StepPaused() {
   const auto next = overrides_.paused().upper_bound(change_.after_name);
   if (next == overrides_.paused().end()) {
-    if (change_.forgets) Keep().IgnoreError();
+    if (std::exchange(forgotten_, false) && on_forgotten_) on_forgotten_();
     change_.Next(Change::kLimits);
     return;
   }
   change_.after_name = *next;
   if (change_.pools.Find(change_.after_name) != nullptr) return;
-  change_.forgets |= overrides_.Pause(change_.after_name, false);
+  forgotten_ |= overrides_.Pause(change_.after_name, false);
 }
 
 void HealthGuards::StepLimits() {

@@ -274,6 +274,8 @@ absl::Status Run(std::vector<std::string> flag_problems, const UniqueFd& signals
       server, ApiServer::Start(FLAGS_socket, store.store(), std::move(hooks), MakeApiOptions()));
   KeepListening(&loop, server.get());
   controller.set_on_replaced(end);
+  controller.set_on_orders_forgotten(
+      [&] { store.Post([&] { controller.KeepOrders().IgnoreError(); }); });
   controller.set_on_event([&](v1::WatchEvent event) { server->Publish(std::move(event)); });
   loop.Watch(signals.get(), EPOLLIN,
              [&](uint32_t) { HandleSignals(signals.get(), &loop, &store); });

@@ -66,6 +66,8 @@ class StoreThread {
   // Runs `work` on the store's thread and waits for it, which may take long; false if it has ended.
   // Any thread but the controller loop's.
   bool Call(std::function<void()> work) { return loop_->Call(std::move(work), "api"); }
+  // The same, soon. Any thread.
+  void Post(std::function<void()> work) { loop_->Post(std::move(work)); }
   // As ConfigChanger::Run(), soon; `done` is called on the store's thread. Any thread.
   void Run(ChangeOrigin origin, ConfigChanger::Edit edit, ConfigChanger::Done done);
   // Puts FILE in force, soon. Any thread.

@@ -261,6 +261,7 @@ grpc::Status GuidewayService::ExplainFlow(Context* context, const v1::ExplainFlo
 
 template <typename Request, typename Hook>
 grpc::Status GuidewayService::Order(Context* context, const Request& request, const Hook& hook,
+                                    const std::function<absl::Status()>& keep,
                                     v1::HealthOrderResponse* response) {
   const grpc::Status allowed = Allow(context, Role::kWrite);
   if (!allowed.ok()) return allowed;
@@ -274,6 +275,7 @@ grpc::Status GuidewayService::Order(Context* context, const Request& request, co
   if (!asked.ok()) return asked;
   if (!change.empty()) response->add_changes(change);
   const grpc::Status recorded = OnStore([&] {
+    if (keep && result.ok() && !change.empty()) result = keep();
     hooks_.on_order(origin, change, result);
     return absl::OkStatus();
   });
@@ -282,12 +284,12 @@ grpc::Status GuidewayService::Order(Context* context, const Request& request, co
 
 grpc::Status GuidewayService::ForceHealth(Context* context, const v1::ForceHealthRequest* request,
                                           v1::HealthOrderResponse* response) {
-  return Order(context, *request, hooks_.force_health, response);
+  return Order(context, *request, hooks_.force_health, hooks_.keep_orders, response);
 }
 
 grpc::Status GuidewayService::PauseProbes(Context* context, const v1::PauseProbesRequest* request,
                                           v1::HealthOrderResponse* response) {
-  return Order(context, *request, hooks_.pause_probes, response);
+  return Order(context, *request, hooks_.pause_probes, nullptr, response);
 }
 
 }  // namespace guideway

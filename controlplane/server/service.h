@@ -49,6 +49,8 @@ struct ServiceHooks {
   // Set `change` to what they did in words, or leave it empty.
   std::function<absl::Status(const v1::ForceHealthRequest&, std::string* change)> force_health;
   std::function<absl::Status(const v1::PauseProbesRequest&, std::string* change)> pause_probes;
+  // Keeps forced health over a restart. On the store's thread.
+  std::function<absl::Status()> keep_orders;
   // Told of both: who asked, what was done in words, and whether it was. The store's thread.
   std::function<void(const ChangeOrigin&, const std::string& change, const absl::Status&)> on_order;
 };
@@ -117,7 +119,7 @@ class GuidewayService final : public v1::Guideway::WithCallbackMethod_Watch<v1::
   // An order over the heads of the probes.
   template <typename Request, typename Hook>
   grpc::Status Order(Context* context, const Request& request, const Hook& hook,
-                     v1::HealthOrderResponse* response);
+                     const std::function<absl::Status()>& keep, v1::HealthOrderResponse* response);
   ChangeOrigin OriginOf(Context* context, const google::protobuf::Message& request) const;
   // Waits until the data plane has taken or refused the change, or will not soon.
   grpc::Status Change(ChangeOrigin origin, ConfigChanger::Edit edit, v1::ApplyResponse* response);

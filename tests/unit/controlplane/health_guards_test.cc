@@ -54,6 +54,11 @@ std::string KeyOf(const v1::Config& config, int backend) {
   return BackendKey("web", web.backends(backend).name(), web.backends(backend).address());
 }
 
+// As the controller does it on two threads.
+absl::Status Keep(HealthGuards* guards) {
+  return guards->OrdersKept(guards->WriteOrders(guards->OrdersText()));
+}
+
 absl::Status Force(HealthGuards* guards, const v1::Config& config, const std::string& pool,
                    const std::string& backend, v1::ForcedHealth health, std::string* change) {
   v1::ForceHealthRequest request;
@@ -61,7 +66,8 @@ absl::Status Force(HealthGuards* guards, const v1::Config& config, const std::st
   request.set_backend(backend);
   request.set_force(health);
   change->clear();
-  return guards->Force(config, request, change);
+  const absl::Status forced = guards->Force(config, request, change);
+  return forced.ok() && !change->empty() ? Keep(guards) : forced;
 }
 
 std::vector<std::string> Overrides(const HealthGuards& guards) {
@@ -104,6 +110,7 @@ TEST_CASE("forced health: takes effect, is shown, outlives a restart, ends with 
     CHECK(state.health_reason() == "forced by hand; last probe: connected");
   }
   HealthGuards guards(&prober, directory.path());
+  guards.set_on_orders_forgotten([&] { CHECK(Keep(&guards).ok()); });
   guards.Load();
   guards.SetConfig(config);
   CHECK(guards.HealthOf(KeyOf(config, 0)) == HealthState::kUnhealthy);
@@ -118,6 +125,48 @@ TEST_CASE("forced health: takes effect, is shown, outlives a restart, ends with 
   again.Load();
   again.SetConfig(MakeConfig());
   CHECK(Overrides(again).empty());
+}
+
+TEST_CASE("forced health: the event loop writes nothing itself") {
+  const Directory directory;
+  EventLoop loop;
+  Prober prober(&loop, [](const std::string&) {});
+  const v1::Config config = MakeConfig();
+  HealthGuards guards(&prober, directory.path());
+  guards.SetConfig(config);
+  v1::ForceHealthRequest request;
+  request.set_pool("web");
+  request.set_backend("a");
+  request.set_force(v1::FORCE_UNHEALTHY);
+  std::string change;
+  REQUIRE(guards.Force(config, request, &change).ok());
+  CHECK(guards.HealthOf(KeyOf(config, 0)) == HealthState::kUnhealthy);
+  CHECK(std::filesystem::is_empty(directory.path()));
+  REQUIRE(Keep(&guards).ok());
+  CHECK_FALSE(std::filesystem::is_empty(directory.path()));
+}
+
+TEST_CASE("forced health that a configuration has ended is told of, also if that is given up") {
+  const Directory directory;
+  EventLoop loop;
+  Prober prober(&loop, [](const std::string&) {});
+  const v1::Config config = MakeConfig();
+  HealthGuards guards(&prober, directory.path());
+  int told = 0;
+  guards.set_on_orders_forgotten([&] { ++told; });
+  guards.SetConfig(config);
+  std::string change;
+  REQUIRE(Force(&guards, config, "web", "a", v1::FORCE_UNHEALTHY, &change).ok());
+  v1::Config without = config;
+  without.mutable_pools(0)->mutable_backends()->DeleteSubrange(0, 1);
+  guards.BeginConfig(&without);
+  while (!Overrides(guards).empty()) REQUIRE(guards.StepConfig());
+  CHECK(told == 0);
+  guards.SetConfig(config);  // the backend is back, and the order is not
+  CHECK(told == 1);
+  CHECK(Overrides(guards).empty());
+  guards.SetConfig(config);
+  CHECK(told == 1);
 }
 
 TEST_CASE("forced health: a damaged file is said and costs nothing else") {
