@@ -14,7 +14,7 @@
 namespace guideway {
 namespace {
 
-constexpr int kRecordsOfStep = 200;
+constexpr int kLingeringOfStep = 200;
 
 absl::Duration DurationOf(const google::protobuf::Duration& duration) {
   return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
@@ -322,7 +322,7 @@ absl::Status Compiler::AssignSlots(const Assignment& assignment,
 absl::Status Compiler::PlaceLingering(const CompilerInput& input) {
   Compiled& result = job_->result;
   auto it = registry_->records().upper_bound(job_->after);
-  for (int i = 0; i < kRecordsOfStep && it != registry_->records().end(); ++i, ++it) {
+  for (int i = 0; i < kLingeringOfStep && it != registry_->records().end(); ++i, ++it) {
     const auto& [key, record] = *it;
     job_->after = key;
     if (!record.lingers()) continue;
