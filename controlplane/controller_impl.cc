@@ -349,6 +349,7 @@ StateReport Controller::Impl::Report() const {
                      .counted_tables = counted_tables_.get(),
                      .keep_problem = tables_.problem(),
                      .index_damage = tables_.damage(),
+                     .probes_are_set_anew = probe_change_ != nullptr,
                      .probe_problem = probe_tunnel_.problem(),
                      .update_latency = tables_.latency(),
                      .behind_since = behind_since_,

@@ -237,9 +237,9 @@ void StateReport::FillBackend(const v1::Pool& pool, const v1::Backend& backend,
     state->set_health_age_ms(static_cast<uint64_t>(
         std::max<int64_t>(0, absl::ToInt64Milliseconds(now - health->since()))));
     reason = health->reason();
-  } else if (HasProbes(pool) && backend.state() == v1::DISABLED) {
+  } else if (HasProbes(pool) && (backend.state() == v1::DISABLED || probes_are_set_anew)) {
     state->set_health(v1::HEALTH_UNKNOWN);
-    reason = "not probed while disabled";
+    reason = backend.state() == v1::DISABLED ? "not probed while disabled" : "to be probed soon";
   } else {
     state->set_health(v1::HEALTH_UNPROBED);
     if (HasProbes(pool)) reason = "not probed while no VIP leads to the pool";

@@ -35,6 +35,7 @@ struct StateReport {
   const Tables* counted_tables;
   const std::string& keep_problem;   // of the backend indices; empty: none
   std::string index_damage;          // what was damaged of them; empty: nothing
+  const bool probes_are_set_anew;    // those of a new configuration, in turns
   const std::string& probe_problem;  // of probes through the tunnel; empty: none
   const UpdateLatency& update_latency;
   // Since when tables have waited to come into force; absent: none do.
