@@ -98,8 +98,9 @@ void ConfigChanger::Start(Waiting waiting) {
   });
 }
 
-void ConfigChanger::Finish(Started change, const CommitOutcome& outcome) {
-  auto& [before, origin, result, done] = change;
+void ConfigChanger::Finish(const Started& change, const CommitOutcome& outcome) {
+  const auto& [before, origin, made, done] = change;
+  Result result = made;
   if (outcome.kind == CommitOutcome::kRefused) {
     LOG(ERROR) << "configuration version " << result.version
                << " is taken back: " << outcome.reason;

@@ -78,7 +78,7 @@ class ConfigChanger {
     Done done;
   };
   void Start(Waiting waiting);
-  void Finish(Started change, const CommitOutcome& outcome);
+  void Finish(const Started& change, const CommitOutcome& outcome);
   void Refuse(const Waiting& waiting);
   void Next();
   void Record(const ChangeOrigin& origin, const std::vector<std::string>& changes,

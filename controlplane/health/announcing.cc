@@ -6,7 +6,7 @@
 
 namespace guideway {
 
-void Announcing::SetVips(std::map<std::string, Marks> vips) {
+void Announcing::SetVips(const std::map<std::string, Marks>& vips) {
   BeginVips();
   for (const auto& [name, marks] : vips) SetVip(name, marks);
   while (EndVips()) {

@@ -19,7 +19,7 @@ class Announcing {
     uint32_t announce_from = 0;   // percent; 0: as withdraw_below
   };
   // All VIPs by name. Those that stay keep their state.
-  void SetVips(std::map<std::string, Marks> vips);
+  void SetVips(const std::map<std::string, Marks>& vips);
   // The same one by one. Who is not set between BeginVips() and the end goes.
   void BeginVips();
   void SetVip(const std::string& name, const Marks& marks);

@@ -6,13 +6,13 @@
 
 namespace guideway {
 
-void EjectionLimiter::SetPools(std::map<std::string, Limit> limits) {
+void EjectionLimiter::SetPools(const std::map<std::string, Limit>& limits) {
   std::set<std::string> gone;
   for (const auto& [name, pool] : pools_) {
     if (!limits.contains(name)) gone.insert(name);
   }
   for (const std::string& name : gone) RemovePool(name);
-  for (auto& [name, limit] : limits) SetPool(name, std::move(limit));
+  for (const auto& [name, limit] : limits) SetPool(name, limit);
 }
 
 void EjectionLimiter::SetPool(const std::string& name, Limit limit) {

@@ -27,7 +27,7 @@ class EjectionLimiter {
   };
 
   // The pools that have a limit, by name. What is known of pools and backends that stay is kept.
-  void SetPools(std::map<std::string, Limit> limits);
+  void SetPools(const std::map<std::string, Limit>& limits);
   // The same pool by pool.
   void SetPool(const std::string& name, Limit limit);
   void RemovePool(const std::string& name);
