@@ -30,23 +30,11 @@ void LingeringProbes::Add(const v1::Pool& pool, const v1::Backend& backend,
   }
 }
 
-void LingeringProbes::ConfigChanged(const v1::Config& before, const v1::Config& after) {
-  BeginChange(&before, &after);
-  while (StepChange()) {
-  }
-}
-
 void LingeringProbes::BeginChange(const v1::Config* before, const v1::Config* after) {
   change_ = Change{};
   change_.before = before;
   change_.after = after;
   change_.pools = PoolsByName(*after);
-}
-
-void LingeringProbes::TakeUp(const BackendRegistry& registry, const v1::Config& config) {
-  BeginTakeUp(&registry, &config);
-  while (StepChange()) {
-  }
 }
 
 void LingeringProbes::BeginTakeUp(const BackendRegistry* registry, const v1::Config* config) {

@@ -21,18 +21,16 @@ namespace guideway {
 
 class LingeringProbes {
  public:
-  // `after` replaces `before`. Both are valid and have their defaults.
-  void ConfigChanged(const v1::Config& before, const v1::Config& after);
-  // The same step by step, until StepChange() returns false; between two of them each pool is as
-  // before or as now. May be given up: the next change is then from the same `before`, or a
-  // BeginTakeUp(). What is pointed to outlives the steps.
+  // `after` replaces `before`; both are valid and have their defaults. It is done step by step,
+  // until StepChange() returns false; between two of them each pool is as before or as now. May be
+  // given up: the next change is then from the same `before`, or a BeginTakeUp(). What is pointed
+  // to outlives the steps.
   void BeginChange(const v1::Config* before, const v1::Config* after);
   bool StepChange();
   // Drops who does not linger any more; true if somebody did.
   bool Retain(const BackendRegistry& registry);
-  // After a start: takes up those who linger, as `config` probes their pools.
-  void TakeUp(const BackendRegistry& registry, const v1::Config& config);
-  // The same by StepChange(). The registry does not change so long.
+  // After a start: takes up those who linger, as `config` probes their pools, by StepChange(). The
+  // registry does not change so long.
   void BeginTakeUp(const BackendRegistry* registry, const v1::Config* config);
 
   // Makes a configuration of nothing but them, step by step. VIPs, which probes through the tunnel

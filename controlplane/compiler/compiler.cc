@@ -184,12 +184,6 @@ absl::Duration LingerLimit(const v1::Config& config) {
   return config.has_linger_limit() ? DurationOf(config.linger_limit()) : absl::InfiniteDuration();
 }
 
-std::set<std::string> BackendKeys(const v1::Config& config) {
-  std::set<std::string> keys;
-  for (const v1::Pool& pool : config.pools()) AddBackendKeys(pool, &keys);
-  return keys;
-}
-
 void AddBackendKeys(const v1::Pool& pool, std::set<std::string>* keys) {
   for (const v1::Backend& backend : pool.backends()) keys->insert(KeyOf(pool, backend));
 }

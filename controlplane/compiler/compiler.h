@@ -91,8 +91,7 @@ class IndexAllocator {
 
 // How long a removed backend lingers at most.
 absl::Duration LingerLimit(const v1::Config& config);
-// The key of each backend of the configuration.
-std::set<std::string> BackendKeys(const v1::Config& config);
+// The key of each backend of the pool.
 void AddBackendKeys(const v1::Pool& pool, std::set<std::string>* keys);
 // The port whose static gateway takes all destinations; null if there is none.
 const v1::Port* StaticGatewayPort(const v1::Config& config);

@@ -95,107 +95,86 @@ TableChange Set(uint32_t, const channel::QuicLbBody& quic_lb) {
   return change;
 }
 
-// Of one part of the map.
+// What is in a map of `to` and was not, or not so, in that of `from` (may be null): of one part of
+// the map; false: there is no such part.
 template <typename Body>
-void AppendSets(size_t part, const IndexMap<Body>* from, const IndexMap<Body>& to,
+bool AppendSets(size_t part, IndexMap<Body> Tables::*map, const Tables* from, const Tables& to,
                 std::deque<TableChange>* changes) {
-  to.ForEachNotSharedOf(part, from, [&](uint32_t index, const Body& body) {
-    const Body* old = from != nullptr ? from->Find(index) : nullptr;
+  if (part >= (to.*map).parts()) return false;
+  const IndexMap<Body>* before = from != nullptr ? &(from->*map) : nullptr;
+  (to.*map).ForEachNotSharedOf(part, before, [&](uint32_t index, const Body& body) {
+    const Body* old = before != nullptr ? before->Find(index) : nullptr;
     if (old == nullptr || !Same(*old, body)) changes->push_back(Set(index, body));
   });
+  return true;
 }
 
+// What is in the map of `from` only, likewise.
 template <typename Body>
-void AppendDeletes(size_t part, MessageType type, const IndexMap<Body>& from,
-                   const IndexMap<Body>& to, std::deque<TableChange>* changes) {
-  from.ForEachNotSharedOf(part, &to, [&](uint32_t index, const Body&) {
-    if (to.contains(index)) return;
+bool AppendDeletes(size_t part, MessageType type, IndexMap<Body> Tables::*map, const Tables* from,
+                   const Tables& to, std::deque<TableChange>* changes) {
+  if (from == nullptr || part >= (from->*map).parts()) return false;
+  (from->*map).ForEachNotSharedOf(part, &(to.*map), [&](uint32_t index, const Body&) {
+    if ((to.*map).contains(index)) return;
     TableChange change;
     change.request.type = type;
     change.request.body.index.index = index;
     changes->push_back(std::move(change));
   });
+  return true;
+}
+
+bool AppendGlobals(size_t part, const Tables* from, const Tables& to,
+                   std::deque<TableChange>* changes) {
+  if (part > 0) return false;
+  if (from == nullptr || !Same(from->globals, to.globals)) {
+    changes->emplace_back();
+    changes->back().request.type = MessageType::kSetGlobals;
+    changes->back().request.body.globals = to.globals;
+  }
+  return true;
 }
 
 }  // namespace
 
-size_t TableDifference::PartsOf(Part part) const {
-  switch (part) {
-    case Part::kGlobals:
-      return 1;
-    case Part::kNextHops:
-      return to_->next_hops.parts();
-    case Part::kBackends:
-      return to_->backends.parts();
-    case Part::kPools:
-      return to_->pools.parts();
-    case Part::kVips:
-      return to_->vips.parts();
-    case Part::kQuicLbs:
-      return to_->quic_lbs.parts();
-    case Part::kOldQuicLbs:
-      return from_ != nullptr ? from_->quic_lbs.parts() : 0;
-    case Part::kOldVips:
-      return from_ != nullptr ? from_->vips.parts() : 0;
-    case Part::kOldPools:
-      return from_ != nullptr ? from_->pools.parts() : 0;
-    case Part::kOldBackends:
-      return from_ != nullptr ? from_->backends.parts() : 0;
-    case Part::kOldNextHops:
-      return from_ != nullptr ? from_->next_hops.parts() : 0;
-    case Part::kDone:
-      return 0;
-  }
-  return 0;
-}
-
 bool TableDifference::Step(std::deque<TableChange>* changes) {
-  while (part_ != Part::kDone && next_ == PartsOf(part_)) {
+  while (part_ != Part::kDone) {
+    if (Append(next_++, changes)) return true;
     part_ = static_cast<Part>(static_cast<int>(part_) + 1);
     next_ = 0;
   }
-  const size_t next = next_++;
-  const Tables* from = from_;
+  return false;
+}
+
+bool TableDifference::Append(size_t next, std::deque<TableChange>* changes) const {
   switch (part_) {
     case Part::kGlobals:
-      if (from == nullptr || !Same(from->globals, to_->globals)) {
-        changes->emplace_back();
-        changes->back().request.type = MessageType::kSetGlobals;
-        changes->back().request.body.globals = to_->globals;
-      }
-      return true;
+      return AppendGlobals(next, from_, *to_, changes);
     case Part::kNextHops:
-      AppendSets(next, from != nullptr ? &from->next_hops : nullptr, to_->next_hops, changes);
-      return true;
+      return AppendSets(next, &Tables::next_hops, from_, *to_, changes);
     case Part::kBackends:
-      AppendSets(next, from != nullptr ? &from->backends : nullptr, to_->backends, changes);
-      return true;
+      return AppendSets(next, &Tables::backends, from_, *to_, changes);
     case Part::kPools:
-      AppendSets(next, from != nullptr ? &from->pools : nullptr, to_->pools, changes);
-      return true;
+      return AppendSets(next, &Tables::pools, from_, *to_, changes);
     case Part::kVips:
-      AppendSets(next, from != nullptr ? &from->vips : nullptr, to_->vips, changes);
-      return true;
+      return AppendSets(next, &Tables::vips, from_, *to_, changes);
     case Part::kQuicLbs:
-      AppendSets(next, from != nullptr ? &from->quic_lbs : nullptr, to_->quic_lbs, changes);
-      return true;
+      return AppendSets(next, &Tables::quic_lbs, from_, *to_, changes);
     case Part::kOldQuicLbs:
-      AppendDeletes(next, MessageType::kDeleteQuicLb, from->quic_lbs, to_->quic_lbs, changes);
-      return true;
+      return AppendDeletes(next, MessageType::kDeleteQuicLb, &Tables::quic_lbs, from_, *to_,
+                           changes);
     case Part::kOldVips:
-      AppendDeletes(next, MessageType::kDeleteVip, from->vips, to_->vips, changes);
-      return true;
+      return AppendDeletes(next, MessageType::kDeleteVip, &Tables::vips, from_, *to_, changes);
     case Part::kOldPools:
-      AppendDeletes(next, MessageType::kDeletePool, from->pools, to_->pools, changes);
-      return true;
+      return AppendDeletes(next, MessageType::kDeletePool, &Tables::pools, from_, *to_, changes);
     case Part::kOldBackends:
-      AppendDeletes(next, MessageType::kDeleteBackend, from->backends, to_->backends, changes);
-      return true;
+      return AppendDeletes(next, MessageType::kDeleteBackend, &Tables::backends, from_, *to_,
+                           changes);
     case Part::kOldNextHops:
-      AppendDeletes(next, MessageType::kDeleteNextHop, from->next_hops, to_->next_hops, changes);
-      return true;
+      return AppendDeletes(next, MessageType::kDeleteNextHop, &Tables::next_hops, from_, *to_,
+                           changes);
     case Part::kDone:
-      return false;
+      break;
   }
   return false;
 }

@@ -68,7 +68,8 @@ class TableDifference {
     kOldNextHops,
     kDone,
   };
-  size_t PartsOf(Part part) const;
+  // Part `next` of the map that is at hand; false: it has none.
+  bool Append(size_t next, std::deque<TableChange>* changes) const;
 
   const Tables* const from_;
   const Tables* const to_;
