@@ -13,23 +13,10 @@ void Announcing::SetVips(const std::map<std::string, Marks>& vips) {
   }
 }
 
-void Announcing::BeginVips() {
-  ++round_;
-  looked_at_.clear();
-}
-
 void Announcing::SetVip(const std::string& name, const Marks& marks) {
   Vip& vip = vips_[name];
   vip.marks = marks;
-  vip.round = round_;
-}
-
-bool Announcing::EndVips() {
-  const auto next = vips_.upper_bound(looked_at_);
-  if (next == vips_.end()) return false;
-  looked_at_ = next->first;
-  if (next->second.round != round_) vips_.erase(next);
-  return true;
+  vip.round = round_.number();
 }
 
 bool Announcing::Update(const std::string& vip, uint32_t healthy, uint32_t total) {

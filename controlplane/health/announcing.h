@@ -10,6 +10,8 @@
 #include <map>
 #include <string>
 
+#include "controlplane/health/setting_round.h"
+
 namespace guideway {
 
 class Announcing {
@@ -21,10 +23,10 @@ class Announcing {
   // All VIPs by name. Those that stay keep their state.
   void SetVips(const std::map<std::string, Marks>& vips);
   // The same one by one. Who is not set between BeginVips() and the end goes.
-  void BeginVips();
+  void BeginVips() { round_.Begin(); }
   void SetVip(const std::string& name, const Marks& marks);
   // After the last one: looks at one more; false: all is done.
-  bool EndVips();
+  bool EndVips() { return round_.ForgetNext(&vips_); }
   // So many of `total` backends are healthy. True if the VIP's state has changed. The name must be
   // known.
   bool Update(const std::string& vip, uint32_t healthy, uint32_t total);
@@ -35,11 +37,10 @@ class Announcing {
   struct Vip {
     Marks marks;
     bool announced = true;
-    uint64_t round = 0;  // of setting VIPs, in which it was set last
+    uint64_t round = 0;  // in which it was set last
   };
   std::map<std::string, Vip> vips_;
-  uint64_t round_ = 0;     // of setting VIPs
-  std::string looked_at_;  // of those set in this round and others, in their order
+  SettingRound round_;
 };
 
 }  // namespace guideway

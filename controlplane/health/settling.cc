@@ -13,16 +13,11 @@ void Settling::SetPools(const std::map<std::string, std::set<std::string>>& prob
   }
 }
 
-void Settling::BeginPools() {
-  ++round_;
-  looked_at_.clear();
-}
-
 void Settling::SetPool(const std::string& name, const std::set<std::string>& probed_keys,
                        absl::Duration settle_time, absl::Duration now) {
   const auto [it, is_new] = pools_.try_emplace(name);
   Pool& pool = it->second;
-  pool.round = round_;
+  pool.round = round_.number();
   // Also a pool that is probed from now on: its backends had flows without any verdict.
   const bool begins = is_new || (!pool.has_probes && !probed_keys.empty());
   pool.has_probes = !probed_keys.empty();
@@ -34,14 +29,6 @@ void Settling::SetPool(const std::string& name, const std::set<std::string>& pro
     std::erase_if(pool.waiting_for,
                   [&](const std::string& key) { return !probed_keys.contains(key); });
   }
-}
-
-bool Settling::EndPools() {
-  const auto next = pools_.upper_bound(looked_at_);
-  if (next == pools_.end()) return false;
-  looked_at_ = next->first;
-  if (next->second.round != round_) pools_.erase(next);
-  return true;
 }
 
 bool Settling::Update(const HasVerdict& has_verdict, absl::Duration now) {

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "controlplane/health/setting_round.h"
 
 namespace guideway {
 
@@ -24,11 +25,11 @@ class Settling {
   void SetPools(const std::map<std::string, std::set<std::string>>& probed_keys_by_pool,
                 absl::Duration settle_time, absl::Duration now);
   // The same pool by pool. Who is not set between BeginPools() and the end goes.
-  void BeginPools();
+  void BeginPools() { round_.Begin(); }
   void SetPool(const std::string& name, const std::set<std::string>& probed_keys,
                absl::Duration settle_time, absl::Duration now);
   // After the last one: looks at one more whether it is gone; false: all is done.
-  bool EndPools();
+  bool EndPools() { return round_.ForgetNext(&pools_); }
   // Ends what has come to its end. `has_verdict(key)` says whether a backend is past unknown. True
   // if a pool has settled by this call.
   bool Update(const std::function<bool(const std::string&)>& has_verdict, absl::Duration now);
@@ -50,14 +51,13 @@ class Settling {
     bool has_probes = false;
     absl::Duration deadline;
     std::set<std::string> waiting_for;
-    uint64_t round = 0;  // of setting pools, in which it was set last
+    uint64_t round = 0;  // in which it was set last
   };
   using HasVerdict = std::function<bool(const std::string&)>;
   static bool Update(const HasVerdict& has_verdict, absl::Duration now, Pool* pool);
 
   std::map<std::string, Pool> pools_;
-  uint64_t round_ = 0;     // of setting pools
-  std::string looked_at_;  // by EndPools()
+  SettingRound round_;
 };
 
 }  // namespace guideway
