@@ -8,28 +8,12 @@ usage: check_headers.py BUILD_DIRECTORY
 """
 
 import concurrent.futures
-import json
 import pathlib
 import re
-import shlex
 import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-# Flags that name outputs or dependencies of the original compilation.
-_WITH_VALUE = {"-o", "-MF", "-MQ", "-MT"}
-_ALONE = {"-MD", "-c"}
-
-
-def our_commands(build):
-    """[(source below ROOT, directory, arguments)]: the compile commands of what nobody generated."""
-    found = []
-    for command in json.loads((build / "compile_commands.json").read_text()):
-        source = (pathlib.Path(command["directory"]) / command["file"]).resolve()
-        if source.is_relative_to(ROOT) and build not in source.parents:
-            found.append((source.relative_to(ROOT), command["directory"],
-                          shlex.split(command["command"])))
-    return found
+from compile_commands import ROOT, our_commands, without_files
 
 
 def included_first(sources):
@@ -68,14 +52,8 @@ def compile_alone(header, directory, arguments):
     """Error text, empty if it compiles."""
     if header.endswith(".bpf.h"):
         return compile_bpf_alone(header)
-    kept, skip = [], False
-    for argument in arguments:
-        if skip or argument in _WITH_VALUE:
-            skip = not skip
-        elif argument not in _ALONE and not argument.endswith(".cc"):
-            kept.append(argument)
     # Included from an empty file: a header that is the main file warns about its own pragmas.
-    done = subprocess.run(kept + ["-fsyntax-only", "-x", "c++", "-"], cwd=directory, text=True,
+    done = subprocess.run([*without_files(arguments), "-fsyntax-only", "-x", "c++", "-"], cwd=directory, text=True,
                           input=f'#include "{header}"\n', capture_output=True, check=False)
     return done.stderr if done.returncode else ""
 

@@ -8,14 +8,15 @@ usage: scripts/tidy.py BUILD_DIRECTORY [FOLDER...]"""
 import concurrent.futures
 import json
 import os
+import pathlib
 import re
-import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+from compile_commands import ROOT, our_commands, without_files
+
 FOLDERS = ("lib", "dataplane", "controlplane")
 MOST_JOINED = 25
 # GCC's own flags are unknown to clang.
@@ -82,34 +83,21 @@ class Joined:
         return found
 
 
-def flags_of(command):
-    """A compiler's command without what belongs to one source or target only."""
-    words, result, skip = shlex.split(command), [], False
-    for word in words:
-        if skip:
-            skip = False
-        elif word in ("-o", "-MQ", "-MF", "-c"):
-            skip = True
-        # Sources name headers from the top, so their own folders need not be searched.
-        elif not (word in ("-MD", "ccache") or re.match(rf"-I(\.\./)?({'|'.join(FOLDERS)})(/|$)", word)):
-            result.append(word)
-    return result
+def flags_of(arguments):
+    """What sources must have in common to be joined. They name headers from the top, so their own
+    folders need not be searched."""
+    return tuple(flag for flag in without_files(arguments) if flag != "ccache"
+                 and not re.match(rf"-I(\.\./)?({'|'.join(FOLDERS)})(/|$)", flag))
 
 
 def all_joined(build, folders):
-    with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
-        commands = json.load(file)
     groups = {}
-    for entry in commands:
-        path = os.path.normpath(os.path.join(entry["directory"], entry["file"]))
-        source = os.path.relpath(path, ROOT)
-        if not source.endswith(".cc") or not source.startswith(tuple(f"{f}/" for f in folders)):
-            continue
-        flags = flags_of(entry["command"])
-        group = groups.setdefault(tuple(flags), (entry["directory"], set()))
-        group[1].add(os.path.relpath(path, entry["directory"]))
+    for source, directory, arguments in our_commands(build):
+        if source.suffix == ".cc" and str(source).startswith(tuple(f"{f}/" for f in folders)):
+            sources = groups.setdefault((directory, flags_of(arguments)), set())
+            sources.add(os.path.relpath(ROOT / source, directory))
     joined = []
-    for flags, (directory, sources) in sorted(groups.items()):
+    for (directory, flags), sources in sorted(groups.items()):
         ordered = sorted(sources)  # neighbours include the same headers
         size = -(-len(ordered) // -(-len(ordered) // MOST_JOINED))
         joined += [Joined(directory, flags, ordered[first:first + size])
@@ -118,8 +106,8 @@ def all_joined(build, folders):
 
 
 def main():
-    build = os.path.abspath(sys.argv[1])
-    scratch = os.path.join(build, "tidy")
+    build = pathlib.Path(sys.argv[1]).resolve()
+    scratch = build / "tidy"
     shutil.rmtree(scratch, ignore_errors=True)
     os.makedirs(scratch)
     work = all_joined(build, sys.argv[2:] or FOLDERS)
