@@ -11,9 +11,9 @@
 
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
-#include "controlplane/api_hooks.h"
 #include "glog/logging.h"
 #include "tests/unit/controlplane/large_controller.h"
+#include "tests/unit/controlplane/large_store.h"
 #include "tests/unit/controlplane/test_directory.h"
 
 namespace guideway {
@@ -51,16 +51,8 @@ class Store {
     auto opened = ConfigStore::Open({.config_file = directory_.Write("config.yaml", TestYaml()),
                                      .state_directory = directory_.File("state")});
     LargeController::Must(opened.ok());
-    StoreThread::Hooks hooks = MakeStoreHooks(large->loop(), large->controller.get());
-    hooks.set_config = [set = hooks.set_config](std::shared_ptr<v1::Config> config,
-                                                CommitDone done) {
-      LargeController::ReaddressStored(config.get());
-      set(std::move(config), std::move(done));
-    };
-    hooks.on_version = [](uint64_t) {};
-    hooks.on_replaced = [] {};
     store_ = std::make_unique<StoreThread>(*std::move(opened), directory_.File("audit.log"),
-                                           std::move(hooks));
+                                           LargeStoreHooks(large));
     store_->Start();
   }
   ~Store() { store_->EndChanges(absl::Seconds(10)); }

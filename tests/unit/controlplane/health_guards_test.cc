@@ -59,14 +59,19 @@ absl::Status Keep(HealthGuards* guards) {
   return guards->OrdersKept(guards->WriteOrders(guards->OrdersText()));
 }
 
-absl::Status Force(HealthGuards* guards, const v1::Config& config, const std::string& pool,
-                   const std::string& backend, v1::ForcedHealth health, std::string* change) {
+absl::Status ForceOnly(HealthGuards* guards, const v1::Config& config, const std::string& pool,
+                       const std::string& backend, v1::ForcedHealth health, std::string* change) {
   v1::ForceHealthRequest request;
   request.set_pool(pool);
   request.set_backend(backend);
   request.set_force(health);
   change->clear();
-  const absl::Status forced = guards->Force(config, request, change);
+  return guards->Force(config, request, change);
+}
+
+absl::Status Force(HealthGuards* guards, const v1::Config& config, const std::string& pool,
+                   const std::string& backend, v1::ForcedHealth health, std::string* change) {
+  const absl::Status forced = ForceOnly(guards, config, pool, backend, health, change);
   return forced.ok() && !change->empty() ? Keep(guards) : forced;
 }
 
@@ -134,12 +139,8 @@ TEST_CASE("forced health: the event loop writes nothing itself") {
   const v1::Config config = MakeConfig();
   HealthGuards guards(&prober, directory.path());
   guards.SetConfig(config);
-  v1::ForceHealthRequest request;
-  request.set_pool("web");
-  request.set_backend("a");
-  request.set_force(v1::FORCE_UNHEALTHY);
   std::string change;
-  REQUIRE(guards.Force(config, request, &change).ok());
+  REQUIRE(ForceOnly(&guards, config, "web", "a", v1::FORCE_UNHEALTHY, &change).ok());
   CHECK(guards.HealthOf(KeyOf(config, 0)) == HealthState::kUnhealthy);
   CHECK(std::filesystem::is_empty(directory.path()));
   REQUIRE(Keep(&guards).ok());

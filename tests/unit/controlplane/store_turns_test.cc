@@ -8,6 +8,7 @@
 
 #include "controlplane/api_hooks.h"
 #include "tests/unit/controlplane/large_controller.h"
+#include "tests/unit/controlplane/large_store.h"
 #include "tests/unit/controlplane/slow_disk.h"
 #include "tests/unit/controlplane/test_directory.h"
 #include "tests/unit/controlplane/turn_bound.h"
@@ -28,16 +29,8 @@ struct Bench {
                                      .state_directory = directory.File("state"),
                                      .operations = &disk});
     REQUIRE(opened.ok());
-    StoreThread::Hooks hooks = MakeStoreHooks(large.loop(), large.controller.get());
-    hooks.set_config = [set = hooks.set_config](std::shared_ptr<v1::Config> config,
-                                                CommitDone done) {
-      LargeController::ReaddressStored(config.get());
-      set(std::move(config), std::move(done));
-    };
-    hooks.on_version = [](uint64_t) {};
-    hooks.on_replaced = [] {};
     store = std::make_unique<StoreThread>(*std::move(opened), directory.File("audit.log"),
-                                          std::move(hooks));
+                                          LargeStoreHooks(&large));
     service = MakeServiceHooks(large.loop(), large.controller.get(), store.get());
     large.SetConfig(store->store()->config());
     store->Start();
