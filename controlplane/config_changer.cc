@@ -91,9 +91,9 @@ void ConfigChanger::Start(Waiting waiting) {
   started_ = Started{std::move(before), std::move(waiting.origin), std::move(result),
                      std::move(waiting.done)};
   set_config_(store_->config(), [this](const CommitOutcome& outcome) {
-    Started started = *std::move(started_);
+    const Started started = *std::move(started_);
     started_.reset();
-    Finish(std::move(started), outcome);
+    Finish(started, outcome);
     Next();
   });
 }
