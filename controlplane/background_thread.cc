@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "lib/base/clock.h"
+
 namespace guideway {
 
 BackgroundThread::BackgroundThread(EventLoop* loop) : loop_(loop), thread_([this] { Work(); }) {}
@@ -26,6 +28,11 @@ void BackgroundThread::Run(std::function<void()> work, std::function<void()> don
   changed_.notify_one();
 }
 
+absl::Duration BackgroundThread::BusyFor() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return busy_since_.has_value() ? MonotonicNow() - *busy_since_ : absl::ZeroDuration();
+}
+
 void BackgroundThread::Work() {
   for (;;) {
     Item item;
@@ -35,9 +42,14 @@ void BackgroundThread::Work() {
       if (stopping_) return;
       item = std::move(waiting_.front());
       waiting_.pop_front();
+      busy_since_ = MonotonicNow();
     }
     item.work();
     item.work = nullptr;  // what it holds is freed here
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      busy_since_.reset();
+    }
     if (!item.done) continue;
     loop_->Post(
         [alive = alive_, done = std::move(item.done)] {

@@ -10,8 +10,10 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 
+#include "absl/time/time.h"
 #include "controlplane/event_loop.h"
 
 namespace guideway {
@@ -28,6 +30,8 @@ class BackgroundThread {
   // Calls `work` on the thread, then `done` on the loop; `done` not after this object is gone.
   void Run(std::function<void()> work, std::function<void()> done = nullptr,
            EventLoop::WorkName name = __builtin_FILE());
+  // How long the work that is being done has taken; zero: none is.
+  absl::Duration BusyFor() const;
   // Frees what is handed over.
   template <typename T>
   void Dispose(T rest) {
@@ -44,8 +48,9 @@ class BackgroundThread {
 
   EventLoop* const loop_;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // read on the loop only
-  std::mutex mutex_;                                                  // guards the next two
+  mutable std::mutex mutex_;                                          // guards the next three
   std::deque<Item> waiting_;
+  std::optional<absl::Duration> busy_since_;  // MonotonicNow()
   bool stopping_ = false;
   std::condition_variable changed_;
   std::thread thread_;

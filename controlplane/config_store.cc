@@ -71,6 +71,15 @@ void ConfigStore::KeepCurrent() {
   keep_problem_ = std::string(kept.message());
 }
 
+bool ConfigStore::WatchDirectory() {
+  if (!lock_.IsHeld() || !lock_.TakeBack()) return false;
+  if (!keep_problem_.empty() || !versions_.IsGone(version())) return true;
+  LOG(WARNING) << "the file of configuration version " << version()
+               << " was removed; it is written again";
+  KeepCurrent();
+  return true;
+}
+
 std::vector<ProblemNote> ConfigStore::Problems() {
   std::vector<ProblemNote> problems;
   for (const std::string& damaged : damaged_) {

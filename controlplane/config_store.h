@@ -121,6 +121,9 @@ class ConfigStore {
   std::vector<ProblemNote> Problems();
   // False: another process has taken the directory from this one, which had hung and must end.
   bool HoldsDirectory() const { return lock_.IsHeld(); }
+  // The same. Makes anew what somebody has removed of the lock and of the version in force; about
+  // every second.
+  bool WatchDirectory();
 
  private:
   explicit ConfigStore(const Options& options)

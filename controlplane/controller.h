@@ -30,6 +30,8 @@ class Controller {
   struct Options {
     std::string dataplane_socket;  // Unix socket of the data plane's channel
     std::string state_directory;   // where backend indices are kept over restarts
+    // The directory has been used before, so that it is a damage if they are not there.
+    bool indices_were_kept = false;
     // Of probes through the tunnel, see tunnel/anchor.h.
     uint32_t probe_mark = kProbeMark;
     uint32_t probe_table = kProbeTable;

@@ -22,6 +22,8 @@ void Controller::Impl::KeepCountersFresh() {
       UpdateSoon();
     }
     if (passive_.Return(loop_->Now())) RecompileSoon();
+    tables_.WatchFiles();
+    DoubtUnprobed();
     if (session_.ready()) {
       session_.ReadCounters([this](const auto& counters) {
         if (!counters.ok()) return;

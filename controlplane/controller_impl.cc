@@ -75,7 +75,7 @@ absl::Status Controller::Impl::Start() {
   // Whatever is wrong with it: what is configured is served.
   const absl::Status made = MakeDirectories(options_.state_directory);
   if (!made.ok()) LOG(ERROR) << "state directory: " << made.message();
-  tables_.Load(loop_->Now());
+  tables_.Load(loop_->Now(), options_.indices_were_kept);
   guards_.Load();
   prober_.Remember(verdict_keeper_.Load());
   session_.Start();

@@ -145,6 +145,7 @@ class Controller::Impl {
   void KeepCountersFresh();
   void ObserveFlows();
   void ObserveLingering();
+  void DoubtUnprobed();
   void OnProbed(const std::string& key, ProbeResult::Outcome outcome, absl::Duration took);
 
   EventLoop* loop_;
@@ -174,6 +175,7 @@ class Controller::Impl {
   uint64_t destinations_of_ = 0;  // the registry's membership() that the resolver knows
   bool next_hops_known_ = false;  // once after the start, or not within kNextHopPatience
   absl::Duration next_hop_deadline_;
+  int doubted_pool_ = 0, doubted_backend_ = 0;  // of config_: whom DoubtUnprobed() asks next
   Session session_;
   void SetCounters(std::shared_ptr<const channel::CountersRegion> counters);
 

@@ -118,6 +118,15 @@ HealthState HealthGuards::HealthOf(const std::string& key) const {
   return common_.IsHeld(key) || limiter_.IsHeld(key) ? HealthState::kHealthy : Probed(key);
 }
 
+bool HealthGuards::HoldsWholePool(const v1::Pool& pool) const {
+  if (!common_.HoldsWholePool(pool.name())) return false;
+  if (forced_.empty()) return true;
+  return std::none_of(pool.backends().begin(), pool.backends().end(), [&](const auto& backend) {
+    const auto forced = forced_.find(KeyOf(pool, backend));
+    return forced != forced_.end() && forced->second && IsMeantToTakeFlows(backend);
+  });
+}
+
 HealthGuards::Share HealthGuards::ShareOf(const v1::Pool& pool) const {
   Share share;
   for (const v1::Backend& backend : pool.backends()) {
@@ -231,7 +240,9 @@ void HealthGuards::FillStatus(v1::GetStatusResponse* status) const {
 }
 
 void HealthGuards::FillCommonFailures(absl::Duration now, v1::GetStatusResponse* status) const {
-  for (const CommonFailures::Episode& episode : common_.Episodes(now)) {
+  // Whoever was given an order is not held any more.
+  const auto is_forced = [this](const std::string& key) { return IsForced(key); };
+  for (const CommonFailures::Episode& episode : common_.Episodes(now, is_forced)) {
     std::string text = absl::StrCat("pool ", episode.pool, ": ");
     if (episode.held > 0) {
       absl::StrAppend(&text, "nobody answers its probes: verdicts on ", episode.held, " are held",

@@ -77,7 +77,8 @@ class HealthGuards {
   // Its known flows stay even if it is unhealthy.
   bool KeepsFlows(const std::string& key) const { return common_.KeepsFlows(key); }
   // Nobody of the pool is healthy, and those that were get flows.
-  bool HoldsWholePool(const std::string& pool) const { return common_.HoldsWholePool(pool); }
+  // Nobody of the pool is healthy, by the probes or by hand, and verdicts are held.
+  bool HoldsWholePool(const v1::Pool& pool) const;
   bool IsPaused(const std::string& pool) const { return overrides_.IsPaused(pool); }
   bool IsAnnounced(const std::string& vip) const { return announcing_.IsAnnounced(vip); }
 

@@ -153,12 +153,13 @@ absl::Status JudgeFlags(const std::vector<std::string>& problems) {
   return absl::OkStatus();
 }
 
-// What is refused at first may be there later: an address, a certificate.
-void KeepListening(EventLoop* loop, ApiServer* server) {
-  constexpr absl::Duration kRetry = absl::Seconds(5);
-  loop->After(kRetry, [loop, server] {
-    server->ListenAgain();
-    KeepListening(loop, server);
+// What is refused at first may be there later: an address, a certificate. A socket may be removed.
+void KeepListening(EventLoop* loop, ApiServer* server, int second = 1) {
+  constexpr int kRetry = 5;
+  loop->After(absl::Seconds(1), [loop, server, second] {
+    server->WatchSocket();
+    if (second == kRetry) server->ListenAgain();
+    KeepListening(loop, server, second == kRetry ? 1 : second + 1);
   });
 }
 
@@ -227,6 +228,7 @@ absl::Status Run(std::vector<std::string> flag_problems, const UniqueFd& signals
   CheckFlagValues(&flag_problems);
   GW_RETURN_IF_ERROR(JudgeFlags(flag_problems));
   RaiseDescriptorLimit();
+  const bool were_kept = HasKeptVersions(FLAGS_state_directory);  // before the store keeps one
   GW_ASSIGN_OR_RETURN(
       std::unique_ptr<ConfigStore> opened,
       ConfigStore::Open({.config_file = FLAGS_config,
@@ -234,8 +236,11 @@ absl::Status Run(std::vector<std::string> flag_problems, const UniqueFd& signals
                          .force = FLAGS_force_config,
                          .holder_hangs = [] { return ListenerHangs(FLAGS_socket); }}));
   EventLoop loop;
-  Controller controller(
-      &loop, {FLAGS_dataplane_socket, FLAGS_state_directory, FLAGS_probe_mark, FLAGS_probe_table});
+  Controller controller(&loop, {.dataplane_socket = FLAGS_dataplane_socket,
+                                .state_directory = FLAGS_state_directory,
+                                .indices_were_kept = were_kept,
+                                .probe_mark = FLAGS_probe_mark,
+                                .probe_table = FLAGS_probe_table});
   GW_RETURN_IF_ERROR(controller.Start());
   std::unique_ptr<ApiServer> server;
   absl::Status outcome;

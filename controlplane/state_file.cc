@@ -271,12 +271,23 @@ absl::StatusOr<std::string> KeptState::Read() {
 }
 
 absl::Status KeptState::Write(const std::string& payload) {
+  GW_RETURN_IF_ERROR(MakeDirectories(directory_));  // somebody may have removed it
   GW_RETURN_IF_ERROR(WriteOne(name_, payload));
   const absl::Status copied = WriteOne(name_ + kCopy, payload);
   copy_problem_ = std::string(copied.message());
   // An older copy must not come back; without one a damaged file is at least known to be.
   if (!copied.ok()) operations_->Remove(absl::StrCat(directory_, "/", name_, kCopy));
   return absl::OkStatus();
+}
+
+bool KeptState::IsThere() const {
+  for (const std::string& file : {name_, name_ + kCopy}) {
+    struct stat there = {};
+    const std::string path = absl::StrCat(directory_, "/", file);
+    if (lstat(path.c_str(), &there) != 0 && errno == ENOENT) return false;
+    if (!copy_problem_.empty()) break;  // there is none
+  }
+  return true;
 }
 
 std::string KeptState::problem() const {

@@ -78,8 +78,11 @@ class KeptState {
   // is good, the message names them, and they are moved to NAME.damaged, too. Never rewrites a file
   // without checksum: Write() does.
   absl::StatusOr<std::string> Read();
-  // Keeps `payload`. OK as soon as the first file is safe; that its copy is not is a problem().
+  // Keeps `payload`; makes the directory. OK as soon as the first file is safe; that its copy is
+  // not is a problem().
   absl::Status Write(const std::string& payload);
+  // Nobody has removed one of the two since Write().
+  bool IsThere() const;
 
   // What Read() found damaged and what came of it (until the next Read()), or why there is no copy.
   // Empty: nothing.

@@ -10,12 +10,14 @@
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
+#include "controlplane/state_file.h"
 #include "lib/base/regular_file.h"
 #include "lib/base/status.h"
 
 namespace guideway {
 
 void StateLock::Open(const std::string& directory) {
+  directory_ = directory;
   path_ = absl::StrCat(directory, "/lock");
   problem_.clear();
   const std::string misplaced = WhatIsInThePlaceOf(path_, /*follow_links=*/false);
@@ -52,6 +54,15 @@ absl::Status StateLock::Take(const std::string& directory,
   }
   return absl::FailedPreconditionError(
       absl::StrCat("state directory ", directory, ": is in use by another control plane"));
+}
+
+bool StateLock::TakeBack() {
+  struct stat there = {};
+  if (path_.empty() || lstat(path_.c_str(), &there) == 0 || errno != ENOENT) return true;
+  if (!MakeDirectories(directory_).ok()) return true;  // whoever writes there says so
+  LOG(WARNING) << path_ << ": was removed while it is in use; made anew";
+  Open(std::string(directory_));
+  return !lock_.valid() || flock(lock_.get(), LOCK_EX | LOCK_NB) == 0;
 }
 
 bool StateLock::IsHeld() const {

@@ -21,12 +21,16 @@ class StateLock {
   absl::Status Take(const std::string& directory, const std::function<bool()>& holder_hangs);
   // False: another process has taken it from this one, which must end.
   bool IsHeld() const;
+  // Locks the directory anew if somebody has removed the lock's file, or all of it. False: another
+  // process was faster.
+  bool TakeBack();
   // Why not the file itself is locked; empty: it is.
   const std::string& problem() const { return problem_; }
 
  private:
   void Open(const std::string& directory);
 
+  std::string directory_;
   std::string path_;  // empty: the directory itself is locked, and cannot be taken away
   UniqueFd lock_;
   std::string problem_;

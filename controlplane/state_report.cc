@@ -10,12 +10,14 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "controlplane/dataplane_problems.h"
 #include "controlplane/events.h"
 #include "controlplane/report/problem.h"
 #include "google/protobuf/util/field_mask_util.h"
 #include "lib/base/clock.h"
+#include "lib/config/meant.h"
 #include "lib/config/pool_probes.h"
 
 namespace guideway {
@@ -187,7 +189,8 @@ void StateReport::FillPool(const v1::Pool& pool, v1::PoolState* state) const {
   state->set_probes_paused(guards.IsPaused(pool.name()));
   const auto found = compiled.pools.find(pool.name());
   if (found == compiled.pools.end()) return;
-  state->set_failed_open(found->second.failed_open || guards.HoldsWholePool(pool.name()));
+  state->set_held(!found->second.failed_open && guards.HoldsWholePool(pool));
+  state->set_failed_open(found->second.failed_open || state->held());
   state->set_backups_serve(found->second.backups_serve);
   state->set_table_digest(absl::StrCat(absl::Hex(found->second.digest->value(), absl::kZeroPad16)));
 }
@@ -298,11 +301,23 @@ void StateReport::FillUnreachable(const CompiledBackend& compiled_backend,
 
 std::string StateReport::NotProbed() const {
   const std::set<std::string>& keys = prober.not_run();
-  if (keys.empty()) return "";
-  const std::string& first = *keys.begin();
-  return absl::StrCat(keys.size(), keys.size() == 1 ? " backend is" : " backends are",
-                      " not probed, health stays as it is: ", first.substr(0, first.rfind('/')),
-                      " ", prober.Find(first)->reason());
+  int count = 0;
+  std::string first;
+  for (const v1::Pool& pool : config.pools()) {
+    const std::string prefix = absl::StrCat(pool.name(), "/");
+    const auto at = keys.lower_bound(prefix);
+    if (at == keys.end() || !absl::StartsWith(*at, prefix)) continue;
+    for (const v1::Backend& backend : pool.backends()) {
+      if (!IsMeantToTakeFlows(backend)) continue;
+      const std::string key = BackendKey(pool.name(), backend.name(), backend.address());
+      if (!keys.contains(key)) continue;
+      if (count++ > 0) continue;
+      first = absl::StrCat(pool.name(), "/", backend.name(), " ", prober.Find(key)->reason());
+    }
+  }
+  if (count == 0) return "";
+  return absl::StrCat(count, count == 1 ? " backend is" : " backends are",
+                      " not probed, health stays as it is: ", first);
 }
 
 void StateReport::FillStatus(v1::GetStatusResponse* status) const {

@@ -58,8 +58,9 @@ struct StateReport {
  private:
   bool IsCountedVip(uint32_t index) const;
   bool IsCountedBackend(uint16_t index) const;
-  const CompiledPool& CompiledOf(const std::string& pool) const;    // empty: not compiled yet
-  std::string NotProbed() const;                                    // empty: none
+  const CompiledPool& CompiledOf(const std::string& pool) const;  // empty: not compiled yet
+  // Of those that are meant to take flows: a removed or drained backend is no trouble. Empty: none.
+  std::string NotProbed() const;
   void FillPool(const v1::Pool& pool, v1::PoolState* state) const;  // without backends
   void FillVip(const v1::Vip& vip, v1::VipState* state) const;
   void FillBackend(const v1::Pool& pool, const v1::Backend& backend, const std::string& key,

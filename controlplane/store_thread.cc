@@ -121,7 +121,7 @@ void StoreThread::Conclude(uint64_t ticket, const CommitOutcome& outcome) {
 }
 
 void StoreThread::WatchPlace() {
-  if (!store_->HoldsDirectory()) {
+  if (!store_->WatchDirectory()) {
     hooks_.on_replaced();
     return;
   }

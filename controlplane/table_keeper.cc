@@ -60,9 +60,12 @@ TableKeeper::TableKeeper(const std::string& directory, BackgroundThread* backgro
             on_progress_();
           }) {}
 
-void TableKeeper::Load(absl::Duration now) {
+void TableKeeper::Load(absl::Duration now, bool were_kept) {
   const std::string boot = BootId();  // whose clock is the one that EventLoop::Now() reads
-  const absl::Status loaded = registry_.Load(state_.get(), now, boot.empty() ? "unknown" : boot);
+  absl::Status loaded = registry_.Load(state_.get(), now, boot.empty() ? "unknown" : boot);
+  if (loaded.ok() && were_kept && !registry_.was_kept()) {
+    loaded = absl::DataLossError("backend-indices and its copy are gone");
+  }
   damage_ = loaded.ok() ? state_->problem()
                         : absl::StrCat(loaded.message(),
                                        "; backends get new indices, known flows are selected anew");
@@ -209,6 +212,26 @@ void TableKeeper::PrintSome() {
   WriteFiles(std::exchange(printed_, {}), std::move(vips));
 }
 
+void TableKeeper::WatchFiles() {
+  if (!files_written_ || looking_ || stage_ != Stage::kIdle || !problem_.empty()) return;
+  looking_ = true;
+  const auto there = std::make_shared<std::pair<bool, bool>>();
+  background_->Run(
+      [there, state = state_, vip_state = vip_state_] {
+        *there = {state->IsThere(), vip_state->IsThere()};
+      },
+      [this, there] {
+        looking_ = false;
+        if ((there->first && there->second) || stage_ != Stage::kIdle) return;
+        LOG(WARNING) << "the files of indices were removed while they are in use; written again";
+        if (!there->first) registry_.SetLost();
+        if (!there->second) compiler_.vips()->SetLost();
+        AllChanged();
+        on_progress_();
+      },
+      "watch_index_files");
+}
+
 void TableKeeper::WriteFiles(std::string backends, std::string vips) {
   struct Both {
     Written backends, vips;
@@ -230,6 +253,7 @@ void TableKeeper::WriteFiles(std::string backends, std::string vips) {
         if (has_backends && !lost_) damage_ = written->backends.problem;
         if (has_vips && !vips_lost_) vip_damage_ = written->vips.problem;
         problem_ = std::string(status.message());
+        files_written_ = true;
         if (!status.ok()) LOG(ERROR) << problem_;
         TakeCompiled();
         on_progress_();

@@ -34,8 +34,10 @@ class TableKeeper {
               std::function<void()> on_progress);
 
   // Reads the kept indices at `now` (EventLoop::Now()). What cannot be used is a damage() and
-  // forgotten.
-  void Load(absl::Duration now);
+  // forgotten; so is what is not there though it should be (`were_kept`).
+  void Load(absl::Duration now, bool were_kept);
+  // Writes the files of indices again if somebody has removed them; about every second.
+  void WatchFiles();
 
   // See Compiler.
   void SetHooks(std::function<void()> on_registered, std::function<bool()> awaits_next_hops) {
@@ -118,6 +120,8 @@ class TableKeeper {
   std::string damage_;                     // of what is kept of backends
   std::string vip_damage_;                 // likewise of VIPs
   bool lost_ = false, vips_lost_ = false;  // it was beyond repair
+  bool files_written_ = false;             // since the start
+  bool looking_ = false;                   // WatchFiles() awaits its answer
   UpdateLatency latency_;
 };
 

@@ -2,8 +2,10 @@
 #include "controlplane/version_store.h"
 
 #include <glog/logging.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <utility>
 
@@ -95,6 +97,11 @@ VersionStore::VersionStore(const std::string& state_directory, FileOperations* o
     : state_directory_(state_directory),
       directory_(state_directory + "/versions"),
       operations_(operations) {}
+
+bool VersionStore::IsGone(uint64_t version) const {
+  struct stat there = {};
+  return lstat(PathOf(version).c_str(), &there) != 0 && errno == ENOENT;
+}
 
 std::string VersionStore::PathOf(uint64_t version) const {
   return absl::StrCat(directory_, "/", NameOf(version));

@@ -70,6 +70,9 @@ class VersionStore {
   // Why the newest version has no copy; empty: it has.
   const std::string& copy_problem() const { return copy_problem_; }
 
+  // Somebody has removed the file of a version that was kept.
+  bool IsGone(uint64_t version) const;
+
   // Forgets all versions after this one.
   absl::Status RemoveAfter(uint64_t version);
   // Forgets the oldest versions but `count`, and never `spared`.

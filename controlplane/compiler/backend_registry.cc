@@ -54,6 +54,7 @@ absl::Status BackendRegistry::Load(KeptState* state, absl::Duration now, const s
   loaded.boot_ = boot;
   GW_RETURN_IF_ERROR(Annotate(loaded.Parse(*text), kName));
   *this = std::move(loaded);
+  was_kept_ = true;
   // Written once more after a start: a file without checksum gets one.
   dirty_ = true;
   return absl::OkStatus();

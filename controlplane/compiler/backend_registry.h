@@ -80,9 +80,13 @@ class BackendRegistry {
   // behind the key `after` by at most `count` records and returns the key to go on from (nullopt:
   // all is in); then KeptState::Write() on any thread, and SetSaved().
   bool dirty() const { return dirty_; }
+  // Load() has found something.
+  bool was_kept() const { return was_kept_; }
   std::optional<std::string> PrintPart(const std::string& after, size_t count,
                                        std::string* text) const;
   void SetSaved() { dirty_ = false; }
+  // What was saved is gone.
+  void SetLost() { dirty_ = true; }
 
   // Puts the configuration's backends in force: whoever is not in `keys` begins to linger at `now`,
   // and whoever has lingered long enough, or for `limit`, is forgotten.
@@ -152,6 +156,7 @@ class BackendRegistry {
   absl::Duration now_;      // of the last Retain() or Load()
   Evictions evictions_;
   bool dirty_ = false;
+  bool was_kept_ = false;
 };
 
 }  // namespace guideway

@@ -37,6 +37,8 @@ class VipRegistry {
   bool dirty() const { return dirty_; }
   std::string Print() const;
   void SetSaved() { dirty_ = false; }
+  // What was saved is gone.
+  void SetLost() { dirty_ = true; }
 
   // These are the VIPs of the configuration now, at most channel::kMaxVips.
   void Retain(const std::set<std::string>& names);

@@ -181,17 +181,19 @@ bool CommonFailures::HoldsWholePool(const std::string& pool) const {
   return found != pools_.end() && found->second.held > 0 && found->second.healthy == 0;
 }
 
-std::vector<CommonFailures::Episode> CommonFailures::Episodes(absl::Duration now) const {
+std::vector<CommonFailures::Episode> CommonFailures::Episodes(
+    absl::Duration now, const std::function<bool(const std::string& key)>& is_spared) const {
   std::map<std::string, Episode> by_pool;
   for (const std::string& key : undecided_) {
-    const std::string& name = states_.at(key).member.pool;
-    const Pool& pool = pools_.at(name);
-    by_pool[name] = {.pool = name,
-                     .backends = pool.in_service,
-                     .held = pool.held,
-                     .kept = pool.kept,
-                     .since = pool.since,
-                     .long_held = pool.held > 0 && now >= pool.since + bound_};
+    if (is_spared && is_spared(key)) continue;
+    const State& state = states_.at(key);
+    const Pool& pool = pools_.at(state.member.pool);
+    Episode& episode = by_pool[state.member.pool];
+    episode.pool = state.member.pool;
+    episode.backends = pool.in_service;
+    ++(state.hold == Hold::kHeld ? episode.held : episode.kept);
+    episode.since = pool.since;
+    episode.long_held = episode.held > 0 && now >= pool.since + bound_;
   }
   std::vector<Episode> episodes;
   episodes.reserve(by_pool.size());

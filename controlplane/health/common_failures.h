@@ -14,6 +14,7 @@
 #define GUIDEWAY_CONTROLPLANE_HEALTH_COMMON_FAILURES_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -79,7 +80,10 @@ class CommonFailures {
   bool IsLongHeld(const std::string& key, absl::Duration now) const;
   // Held, and none of the pool is healthy.
   bool HoldsWholePool(const std::string& pool) const;
-  std::vector<Episode> Episodes(absl::Duration now) const;
+  // Without those that `is_spared` (null: none are).
+  std::vector<Episode> Episodes(
+      absl::Duration now,
+      const std::function<bool(const std::string& key)>& is_spared = nullptr) const;
   // Names of the pools of which any of the above has changed since the last call.
   std::set<std::string> TakeChanged() { return std::exchange(changed_, {}); }
 

@@ -111,8 +111,10 @@ void AddPoolProblems(const v1::PoolState& pool, bool in_use, v1::GetStatusRespon
   if (!ailing.any_takes_flows && !status->settling() && in_use) {
     add(ProblemKind::kPoolEmpty, "no backend that can take new flows");
   } else if (pool.failed_open() && in_use) {
-    add(ProblemKind::kPoolFailedOpen, absl::StrCat("failed open, all enabled get new flows",
-                                                   unhealthy.empty() ? "" : "; ", unhealthy));
+    add(ProblemKind::kPoolFailedOpen,
+        absl::StrCat(pool.held() ? "failed open, those that were healthy before get new flows"
+                                 : "failed open, all enabled get new flows",
+                     unhealthy.empty() ? "" : "; ", unhealthy));
   } else if (!unhealthy.empty()) {
     add(ProblemKind::kBackendUnhealthy, unhealthy);
   }

@@ -153,6 +153,22 @@ void ApiServer::ListenAgain() {
   if (!tcp_problem_.empty()) again(&tcp_problem_, ListenOnTcp());
 }
 
+void ApiServer::WatchSocket() {
+  if (listener_ == nullptr || !socket_problem_.empty()) return;
+  switch (listener_->Look()) {
+    case UnixListener::Place::kOwn:
+      return;
+    case UnixListener::Place::kNobodys:
+      LOG(WARNING) << "API: socket " << socket_path_ << ": was removed; it is made anew";
+      socket_problem_ = std::string(ListenOnSocket().message());
+      return;
+    case UnixListener::Place::kAnothers:  // who has taken it may be a successor of this process
+      socket_problem_ = absl::StrCat("socket ", socket_path_, ": another one has taken its place");
+      LOG(ERROR) << "API: " << socket_problem_;
+      return;
+  }
+}
+
 int ApiServer::Serve(UniqueFd connection) {
   auto registered = peers_.Register(std::move(connection));
   if (!registered.ok()) {

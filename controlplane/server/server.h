@@ -49,6 +49,8 @@ class ApiServer {
   std::vector<std::string> problems() const;
   // Tries again what could not be served. Loop thread.
   void ListenAgain();
+  // Listens anew if somebody has removed the socket; about every second. Loop thread.
+  void WatchSocket();
   // Tells watchers of an event, see WatchHub. Any thread.
   void Publish(v1::WatchEvent event) { service_.watch_hub()->Publish(std::move(event)); }
   // Loop thread.

@@ -46,14 +46,16 @@ absl::StatusOr<std::unique_ptr<UnixListener>> UnixListener::Start(const std::str
   return self;
 }
 
+UnixListener::Place UnixListener::Look() const {
+  struct stat now = {};
+  if (lstat(path_.c_str(), &now) != 0) return errno == ENOENT ? Place::kNobodys : Place::kAnothers;
+  return now.st_dev == file_.st_dev && now.st_ino == file_.st_ino ? Place::kOwn : Place::kAnothers;
+}
+
 UnixListener::~UnixListener() {
   loop_.reset();
   // Unless another control plane has taken the place meanwhile.
-  struct stat now = {};
-  if (lstat(path_.c_str(), &now) != 0 || now.st_dev != file_.st_dev || now.st_ino != file_.st_ino) {
-    return;
-  }
-  unlink(path_.c_str());
+  if (Look() == Place::kOwn) unlink(path_.c_str());
 }
 
 }  // namespace guideway

@@ -25,6 +25,9 @@ class UnixListener {
   ~UnixListener();
 
   uint64_t refused() const { return loop_->refused(); }
+  // Whose socket lies at the path.
+  enum class Place { kOwn, kNobodys, kAnothers };
+  Place Look() const;
 
  private:
   explicit UnixListener(std::string path);

@@ -58,6 +58,24 @@ def test_a_cut_way_of_the_probes_breaks_nothing(fixture):
     assert not downloads.broken(timeout_s=100)
 
 
+def test_orders_by_hand_end_a_held_pool(fixture):
+    """As docs/operations.md advises when the prober is at fault."""
+    fixture.probe(_HTTP)
+    fixture.cut("tcp dport 80")
+    said = "pool web: failed open, those that were healthy before get new flows"
+    wait_until(lambda: said in fixture.problems(), "the pool is held", timeout_s=30)
+    for backend in BACKENDS:
+        fixture.guideway.cli("backend", "force-health", "web", backend, "healthy")
+    wait_until(lambda: fixture.guideway.cli("status").stdout.startswith("all is well"), "all is well")
+    fixture.guideway.cli("backend", "force-health", "web", "b2", "unhealthy")
+    wait_until(lambda: fixture.guideway.backends("web")["b2"]["share"] == 0, "b2 gets nothing")
+    assert "failed open" not in fixture.problems(), fixture.problems()
+    fixture.mend()
+    for backend in BACKENDS:
+        fixture.guideway.cli("backend", "force-health", "web", backend, "probed")
+    fixture.wait_all("healthy")
+
+
 def test_recovery_is_in_step(fixture):
     """The first that answers again does not get everything."""
     fixture.probe(configuration.PROBE)

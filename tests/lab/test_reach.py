@@ -96,6 +96,15 @@ def test_a_dead_gateway_of_a_multipath_route(fixture):
     fixture.guideway.apply(configuration.l2(fixture.lab))
 
 
+def _plug_in(fixture, backend):
+    fixture.lab.network.ip(backend, "link", "set", "eth0", "up")
+    for family, gateway in ((4, "198.51.100.1"), (6, "2001:db8:5::1")):
+        if family == 6:  # goes with the link
+            fixture.lab.network.ip(backend, "addr", "replace",
+                                   f"{fixture.lab.backend_address(backend, 6)}/64", "dev", "eth0")
+        fixture.lab.network.ip(backend, "route", "replace", "default", "via", gateway)
+
+
 def _remove_and_unplug(fixture, port):
     """A UDP client's backend is removed, and dies; returns how long the client has no answer."""
     serving = fixture.udp_from(port)
@@ -108,12 +117,7 @@ def _remove_and_unplug(fixture, port):
     wait_until(lambda: fixture.udp_from(port) not in (None, serving), "another backend answers",
                timeout_s=20, poll_s=0.1)
     took = time.monotonic() - dead_since
-    fixture.lab.network.ip(serving, "link", "set", "eth0", "up")
-    for family, gateway in ((4, "198.51.100.1"), (6, "2001:db8:5::1")):
-        if family == 6:  # goes with the link
-            fixture.lab.network.ip(serving, "addr", "replace",
-                                   f"{fixture.lab.backend_address(serving, 6)}/64", "dev", "eth0")
-        fixture.lab.network.ip(serving, "route", "replace", "default", "via", gateway)
+    _plug_in(fixture, serving)
     return took
 
 
@@ -127,6 +131,16 @@ def test_a_removed_backend_without_a_probe_that_dies_is_left(fixture):
     """By its neighbour, which is asked as long as it has flows."""
     fixture.guideway.apply(configuration.l2(fixture.lab, probe=None))
     assert _remove_and_unplug(fixture, 40002) < 10
+    fixture.guideway.apply(configuration.l2(fixture.lab))
+
+
+def test_a_backend_without_a_probe_that_dies_gets_nothing(fixture):
+    fixture.guideway.apply(configuration.l2(fixture.lab, probe=None))
+    assert fixture.answered(60) == {"b1", "b2", "b3"}
+    fixture.lab.network.ip("b3", "link", "set", "eth0", "down")
+    fixture.wait_share("b3", 0, timeout_s=15)
+    assert fixture.answered(30, VIP[4]) == {"b1", "b2"}
+    _plug_in(fixture, "b3")
     fixture.guideway.apply(configuration.l2(fixture.lab))
 
 

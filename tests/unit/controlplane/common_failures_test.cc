@@ -165,6 +165,10 @@ TEST_CASE("common failures: the probes' way is cut for a while, and nothing move
     CHECK(episodes[1].held == 3);
     CHECK(episodes[1].backends == 3);
     CHECK(episodes[1].long_held == (cut_s > 100));
+    const auto without = world.failures.Episodes(
+        world.now, [](const std::string& key) { return key == "web/a" || key == "api/a"; });
+    REQUIRE(without.size() == 1);
+    CHECK(without[0].held == 2);
     CHECK(world.failures.IsLongHeld("web/a", world.now) == (cut_s > 100));
   }
   for (const char* key : {"web/a", "web/b", "web/c", "api/a"}) world[key].answers = true;

@@ -1,4 +1,4 @@
-// Timers in order, descriptors, closures from other threads, stopping.
+// Timers in order, descriptors, closures from other threads, stopping; work beside the loop.
 #include "controlplane/event_loop.h"
 
 #include <sys/epoll.h>
@@ -9,7 +9,9 @@
 #include <thread>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "controlplane/background_thread.h"
 #include "lib/base/unique_fd.h"
 #include "tests/unit/controlplane/loop_thread.h"
 
@@ -31,6 +33,26 @@ TEST_CASE("timers run in the order of their deadlines, cancelled ones not") {
   CHECK(loop.Now() - start >= absl::Milliseconds(40));
   loop.Cancel(cancelled);
   loop.Cancel(12345);
+}
+
+TEST_CASE("the background thread knows how long its work takes") {
+  EventLoop loop;
+  BackgroundThread background(&loop);
+  CHECK(background.BusyFor() == absl::ZeroDuration());
+  absl::Notification begun, go_on;
+  background.Run(
+      [&] {
+        begun.Notify();
+        go_on.WaitForNotification();
+      },
+      [&] { loop.Stop(); });
+  begun.WaitForNotification();
+  const absl::Duration busy = background.BusyFor();
+  CHECK(busy > absl::ZeroDuration());
+  CHECK(background.BusyFor() > busy);
+  go_on.Notify();
+  loop.Run();
+  CHECK(background.BusyFor() == absl::ZeroDuration());
 }
 
 TEST_CASE("after a handler that took long, what is ready comes before the timers that are due") {
