@@ -24,6 +24,7 @@
 #include "controlplane/store_thread.h"
 #include "lib/base/log_relay.h"
 #include "lib/base/signals.h"
+#include "lib/base/standard_descriptors.h"
 #include "lib/base/status.h"
 #include "lib/base/unique_fd.h"
 
@@ -311,6 +312,7 @@ void KeepAllocationsShort() {
 }
 
 int main(int argc, char** argv) {
+  absl::Status status = guideway::OpenStandardDescriptors();
   KeepAllocationsShort();
   FLAGS_logtostderr = true;
   google::InitGoogleLogging(argv[0]);
@@ -320,7 +322,8 @@ int main(int argc, char** argv) {
   gflags::ParseCommandLineFlags(&argc, &argv, true);
   const auto signals = guideway::SettleSignals(guideway::Daemon::kControlplane);
   const auto log = guideway::LogRelay::Start();
-  absl::Status status = signals.ok() ? log.status() : signals.status();
+  status.Update(signals.status());
+  status.Update(log.status());
   if (status.ok()) status = guideway::Run(std::move(problems), *signals, log->get());
   if (status.ok()) return 0;
   std::cerr << "guideway-controlplane: " << status.message() << "\n";

@@ -10,6 +10,7 @@
 #include "dataplane/manager/options.h"
 #include "lib/base/log_relay.h"
 #include "lib/base/signals.h"
+#include "lib/base/standard_descriptors.h"
 #include "lib/base/status.h"
 
 namespace guideway {
@@ -53,9 +54,10 @@ int Run(const DataplaneOptions& options) {
 }  // namespace guideway
 
 int main(int argc, char** argv) {
+  const absl::Status descriptors = guideway::OpenStandardDescriptors();
   FLAGS_logtostderr = true;
   google::InitGoogleLogging(argv[0]);
-  const auto options = guideway::ParseOptions(&argc, &argv);
+  const auto options = descriptors.ok() ? guideway::ParseOptions(&argc, &argv) : descriptors;
   if (options.ok()) return guideway::Run(*options);
   guideway::Complain(options.status());
   return 1;

@@ -13,6 +13,7 @@
 #include "dataplane/decap/stats.h"
 #include "dataplane/decap/watch.h"
 #include "lib/base/clock.h"
+#include "lib/base/standard_descriptors.h"
 #include "lib/base/status.h"
 
 namespace guideway {
@@ -169,6 +170,8 @@ void AddRunOptions(CLI::App* run, Options* options) {
 }
 
 int Main(int argc, char** argv) {
+  const absl::Status descriptors = OpenStandardDescriptors();
+  if (!descriptors.ok()) return Fail(descriptors);
   CLI::App app("Takes tunnels of a Guideway load balancer apart on a backend.", "guideway-decap");
   app.set_version_flag("--version", GUIDEWAY_VERSION);
   app.require_subcommand(1);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <glog/logging.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 #include "absl/time/clock.h"
 #include "lib/base/log_relay.h"
 #include "lib/base/signals.h"
+#include "lib/base/standard_descriptors.h"
 
 namespace guideway {
 namespace {
@@ -193,6 +195,41 @@ TEST_CASE("the last words before a crash are read") {
   const int status = child.Wait();
   CHECK(WIFSIGNALED(status));
   CHECK(WTERMSIG(status) == SIGABRT);
+}
+
+bool IsNull(int fd) {
+  struct stat null {};
+  struct stat info {};
+  return stat("/dev/null", &null) == 0 && fstat(fd, &info) == 0 && S_ISCHR(info.st_mode) &&
+         info.st_rdev == null.st_rdev;
+}
+
+TEST_CASE("closed standard descriptors become /dev/null, and signals are taken all the same") {
+  const int closed = GENERATE(range(0, 8));  // a bit for each descriptor
+  INFO(closed);
+  Child child([closed] {
+    // None of them is /dev/null before.
+    dup2(STDERR_FILENO, STDIN_FILENO);
+    dup2(STDERR_FILENO, STDOUT_FILENO);
+    for (int fd = 0; fd < 3; ++fd) {
+      if ((closed & (1 << fd)) != 0) close(fd);
+    }
+    if (!OpenStandardDescriptors().ok()) return 2;
+    for (int fd = 0; fd < 3; ++fd) {
+      if (fcntl(fd, F_GETFD) != 0 || IsNull(fd) != ((closed & (1 << fd)) != 0)) return 3 + fd;
+    }
+    const auto signals = SettleSignals(Daemon::kForwarder);
+    const auto log = LogRelay::Start();
+    if (!signals.ok() || !log.ok()) return 6;
+    LOG(INFO) << "to wherever it goes";
+    kill(getpid(), SIGTERM);
+    const auto taken = TakeSignal(signals->get(), Daemon::kForwarder);
+    return taken && taken->number == SIGTERM ? 0 : 7;
+  });
+  child.CloseReader();
+  const int status = child.Wait();
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
 }
 
 // What a process does on a signal: the code it ends with, or 128 + the signal that has killed it.

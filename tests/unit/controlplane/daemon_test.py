@@ -12,7 +12,8 @@ import threading
 import time
 import unittest
 
-from daemon_fixture import BUSY_HOST, CLI, DaemonFixture, LOOPBACK_ONLY, NO_NETWORK, PROBED_YAML, SANITIZED, YAML, run
+from daemon_fixture import (BUSY_HOST, CLI, Daemon, DaemonFixture, LOOPBACK_ONLY, NO_NETWORK, PROBED_YAML, SANITIZED,
+                            YAML, run)
 
 
 class DaemonTest(DaemonFixture):
@@ -38,6 +39,17 @@ class DaemonTest(DaemonFixture):
             self.assertEqual(daemon.stop(number), 0)
             self.assertFalse(os.path.exists(daemon.socket))
             self.assertEqual(daemon.cli("pool", "list").returncode, 3)
+
+    def test_closed_standard_descriptors(self):
+        for closed in ("2>&-", "0<&- 1>&- 2>&-"):
+            daemon = Daemon(self.directory, network=[*NO_NETWORK, "sh", "-c", f'exec "$@" {closed}', "sh"])
+            self.addCleanup(daemon.watchdog.cancel)
+            self.addCleanup(daemon.process.stderr.close)
+            self.addCleanup(daemon.process.kill)
+            while daemon.cli("pool", "list").returncode and daemon.process.poll() is None:
+                time.sleep(0.05)
+            daemon.process.send_signal(signal.SIGTERM)
+            self.assertEqual(daemon.process.wait(timeout=10), 0)
 
     def test_sighup_all_or_nothing(self):
         daemon = self.start()
