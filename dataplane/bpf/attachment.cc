@@ -11,8 +11,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <utility>
 
+#include "lib/base/regular_file.h"
 #include "lib/base/status.h"
 
 namespace guideway {
@@ -77,11 +79,13 @@ std::string BootId() {
 }
 
 bool IsRecorded(const Interface& interface, uint32_t id) {
-  std::ifstream file(RecordPath(interface));
+  const absl::StatusOr<std::string> record = ReadRegularFile(RecordPath(interface));
+  if (!record.ok()) return false;
+  std::istringstream text(*record);
   std::string boot;
   int index = 0;
   uint32_t recorded = 0;
-  return file >> boot >> index >> recorded && boot == BootId() && index == interface.index &&
+  return text >> boot >> index >> recorded && boot == BootId() && index == interface.index &&
          recorded == id;
 }
 
@@ -202,10 +206,8 @@ absl::Status RecordXdp(const Interface& interface, uint32_t id) {
   // Who may open programs by their id needs no record.
   if (UniqueFd(bpf_prog_get_fd_by_id(id)).valid() || errno != EPERM) return absl::OkStatus();
   const std::string path = RecordPath(interface);
-  std::ofstream file(path, std::ios::trunc);
-  file << BootId() << " " << interface.index << " " << id << std::endl;
-  if (file.good()) return absl::OkStatus();
-  return ErrnoStatus(errno, absl::StrCat("writing ", path));
+  return ReplaceFile(path, path + ".new",
+                     absl::StrCat(BootId(), " ", interface.index, " ", id, "\n"), 0644);
 }
 
 void ForeignXdpKeeper::Remember(const std::string& interface_name) {

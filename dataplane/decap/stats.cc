@@ -3,17 +3,15 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <numeric>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "dataplane/decap/attach.h"
+#include "lib/base/regular_file.h"
 #include "lib/base/status.h"
 #include "lib/base/unique_fd.h"
 
@@ -93,17 +91,7 @@ std::string ToTable(const VerdictCounts& counts) {
 }
 
 absl::Status WriteAtomically(const std::string& path, const std::string& content) {
-  const std::string temporary = absl::StrCat(path, ".", getpid(), ".tmp");
-  const UniqueFd file(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (!file.valid()) return ErrnoStatus(errno, absl::StrCat("creating ", temporary));
-  const bool written =
-      write(file.get(), content.data(), content.size()) == static_cast<ssize_t>(content.size());
-  if (!written || rename(temporary.c_str(), path.c_str()) != 0) {
-    const absl::Status status = ErrnoStatus(errno, absl::StrCat("writing ", path));
-    unlink(temporary.c_str());
-    return status;
-  }
-  return absl::OkStatus();
+  return ReplaceFile(path, absl::StrCat(path, ".", getpid(), ".tmp"), content, 0644);
 }
 
 }  // namespace guideway

@@ -1,16 +1,13 @@
 #include "dataplane/manager/metrics_file.h"
 
-#include <fcntl.h>
 #include <glog/logging.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "lib/base/unique_fd.h"
+#include "lib/base/regular_file.h"
 
 namespace guideway {
 namespace {
@@ -68,28 +65,13 @@ void MetricsFile::Remove() {
   if (!path_.empty()) unlink(path_.c_str());
 }
 
-bool MetricsFile::TryWrite(const std::string& text) const {
-  const std::string beside = path_ + ".new";
-  {
-    const UniqueFd file(
-        open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644));
-    if (!file.valid()) return false;
-    const ssize_t written = write(file.get(), text.data(), text.size());
-    if (written != static_cast<ssize_t>(text.size())) {
-      if (written >= 0) errno = ENOSPC;
-      return false;
-    }
-  }
-  return rename(beside.c_str(), path_.c_str()) == 0;
-}
-
 void MetricsFile::Write(const DataplaneMetrics& metrics) {
   if (path_.empty()) return;
-  const bool written = TryWrite(ToText(metrics));
-  if (!written && !failed_) {
-    LOG(WARNING) << "--metrics_file=" << path_ << ": " << std::strerror(errno) << "; trying again";
+  const absl::Status written = ReplaceFile(path_, path_ + ".new", ToText(metrics), 0644);
+  if (!written.ok() && !failed_) {
+    LOG(WARNING) << "--metrics_file=" << path_ << ": " << written.message() << "; trying again";
   }
-  failed_ = !written;
+  failed_ = !written.ok();
 }
 
 }  // namespace guideway

@@ -40,8 +40,6 @@ class MetricsFile {
   void Remove();
 
  private:
-  bool TryWrite(const std::string& text) const;
-
   const std::string path_;
   bool failed_ = false;
 };

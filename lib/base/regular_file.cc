@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/status.h"
@@ -43,6 +44,20 @@ absl::Status CheckKind(const std::string& path, const struct stat& info) {
   if (S_ISREG(info.st_mode)) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat(path, ": is ", KindOf(info.st_mode), ", not a regular file"));
+}
+
+absl::Status WriteNewFile(const std::string& path, const std::string& contents, mode_t mode) {
+  if (unlink(path.c_str()) != 0 && errno != ENOENT) return ErrnoStatus(errno, "remove " + path);
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+  const UniqueFd fd(open(path.c_str(), kFlags, mode));
+  if (!fd.valid()) return ErrnoStatus(errno, "open " + path);
+  for (size_t done = 0; done < contents.size();) {
+    const ssize_t written = write(fd.get(), contents.data() + done, contents.size() - done);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return ErrnoStatus(errno, "write " + path);
+    done += static_cast<size_t>(written);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -84,6 +99,16 @@ absl::StatusOr<std::string> ReadRegularFile(const std::string& path,
           absl::StrCat(path, ": has more than ", options.max_bytes, " bytes, which is the limit"));
     }
   }
+}
+
+absl::Status ReplaceFile(const std::string& path, const std::string& beside,
+                         const std::string& contents, mode_t mode) {
+  absl::Status status = WriteNewFile(beside, contents, mode);
+  if (status.ok() && rename(beside.c_str(), path.c_str()) != 0) {
+    status = ErrnoStatus(errno, "rename to " + path);
+  }
+  if (!status.ok()) unlink(beside.c_str());
+  return status;
 }
 
 }  // namespace guideway

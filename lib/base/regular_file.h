@@ -1,9 +1,12 @@
-// Reading files that somebody else may have put something else in the place of.
+// Reading and writing files that somebody else may have put something else in the place of.
 //
 // A FIFO, device, socket or directory is refused by name before it is opened, so that nothing hangs
-// and no device notices; so is what is too large. Stateless; blocking calls, any thread.
+// and no device notices; so is what is too large. What is to be written is a new file. Stateless;
+// blocking calls, any thread.
 #ifndef GUIDEWAY_LIB_BASE_REGULAR_FILE_H_
 #define GUIDEWAY_LIB_BASE_REGULAR_FILE_H_
+
+#include <sys/types.h>
 
 #include <cstddef>
 #include <string>
@@ -34,6 +37,13 @@ absl::StatusOr<UniqueFd> OpenRegularFile(const std::string& path, int flags,
 // All of it. Errors as above; OUT_OF_RANGE: it has more than `max_bytes`.
 absl::StatusOr<std::string> ReadRegularFile(const std::string& path,
                                             const RegularFileOptions& options = {});
+
+// Puts a new file with these contents and `mode` (less the umask) into the place of `path`, so that
+// a reader never sees half of it. It is written at `beside`, in the same directory, which must be
+// nobody else's; what is there is removed and never opened. An error, which names the file: `path`
+// is as it was.
+absl::Status ReplaceFile(const std::string& path, const std::string& beside,
+                         const std::string& contents, mode_t mode);
 
 }  // namespace guideway
 

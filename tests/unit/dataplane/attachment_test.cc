@@ -4,6 +4,7 @@
 
 #include <linux/capability.h>
 #include <sched.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -116,6 +117,8 @@ TEST_CASE("without CAP_SYS_ADMIN") {
   std::filesystem::create_directories("/run/guideway");
   const char* record = "/run/guideway/xdp-a0";
   std::filesystem::remove(record);
+  // Somebody else's, in the way of the record: not waited for.
+  REQUIRE(mkfifo(record, 0600) == 0);
   UniqueFd left;  // what a killed process would leave
   {
     const WithoutSysAdmin without;
@@ -139,6 +142,8 @@ TEST_CASE("without CAP_SYS_ADMIN") {
     CHECK((*steering)->IsAttached());
   }
   // A program that was not recorded is not taken for ours, whatever its name is.
+  std::filesystem::remove(record);
+  REQUIRE(mkfifo(record, 0600) == 0);
   AttachOther("a0", "gw_steering", XDP_FLAGS_DRV_MODE);
   {
     const WithoutSysAdmin without;

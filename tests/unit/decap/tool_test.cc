@@ -1,9 +1,13 @@
 // Options of the tool, its counters as text, and what check finds.
+#include <sys/stat.h>
+
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "dataplane/decap/checks.h"
 #include "dataplane/decap/config.h"
+#include "dataplane/decap/stats.h"
 #include "tests/unit/decap/decap_bench.h"
 
 namespace guideway {
@@ -38,6 +42,24 @@ TEST_CASE("without --vip and --local they are looked up") {
   CHECK(config->vips.size() == 6);
   CHECK(config->locals == std::vector<IpAddress>{IpAddress::Parse("10.9.9.9").value()});
   REQUIRE(std::system("ip link del d0") == 0);
+}
+
+TEST_CASE("the file of the counters is made anew, whatever stands beside it") {
+  char directory[] = "/tmp/decap-stats-test-XXXXXX";
+  REQUIRE(mkdtemp(directory) != nullptr);
+  const std::string path = absl::StrCat(directory, "/decap.prom");
+  const std::string beside = absl::StrCat(path, ".", getpid(), ".tmp");
+  const std::string victim = absl::StrCat(directory, "/victim");
+  std::ofstream(victim) << "precious";
+  SECTION("FIFO") { REQUIRE(mkfifo(beside.c_str(), 0600) == 0); }
+  SECTION("link") { REQUIRE(symlink(victim.c_str(), beside.c_str()) == 0); }
+  CHECK(WriteAtomically(path, "counters").ok());
+  std::string text, untouched;
+  std::ifstream(path) >> text;
+  std::ifstream(victim) >> untouched;
+  CHECK(text == "counters");
+  CHECK(untouched == "precious");
+  std::filesystem::remove_all(directory);
 }
 
 TEST_CASE("wrong options are named") {
