@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "lib/base/clock.h"
+#include "lib/base/regular_file.h"
 #include "lib/base/status.h"
 
 namespace guideway {
@@ -61,6 +62,7 @@ class Opener {
  private:
   absl::Status Find();
   absl::Status Look(Found found);
+  absl::Status ClearPlace(const Found& found, const struct stat& info, int error);
   // Nothing if the table's flows are good; else what is wrong, for a sentence about the file.
   std::optional<std::string> WhyDead(const Found& found) const;
   bool StaysInPlace(const Found& found) const;
@@ -78,6 +80,7 @@ class Opener {
   const FlowFilesOptions& options_;
   std::vector<Found> found_;
   std::vector<LeftTable> left_;
+  std::vector<std::string> damaged_;  // files that were set aside and may hold memory
   std::vector<std::string> cleared_;  // by worker: why its file, which is used again, is emptied
   std::vector<bool> in_place_;        // by worker: its file was there, in the right size
   uint64_t last_run_ = 0;
@@ -127,12 +130,15 @@ absl::Status Opener::Look(Found found) {
   // A FIFO must not be waited for.
   found.file =
       UniqueFd(open(found.path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
+  const int error = found.file.valid() ? 0 : errno;
   struct stat info {};
-  if (!found.file.valid() || fstat(found.file.get(), &info) != 0 || !S_ISREG(info.st_mode) ||
+  if (lstat(found.path.c_str(), &info) != 0) return absl::OkStatus();  // gone meanwhile
+  if (error != 0 || fstat(found.file.get(), &info) != 0 || !S_ISREG(info.st_mode) ||
       info.st_uid != geteuid()) {
-    // A worker's place is refused when it is mapped.
-    if (!found.own_name || found.index >= options_.workers)
-      out_.notes.push_back(absl::StrCat(found.path, ": not a file of ours, left alone"));
+    if (error == EMFILE || error == ENFILE || error == ENOMEM)
+      return ErrnoStatus(error, found.path);
+    if (found.own_name && found.index < options_.workers) return ClearPlace(found, info, error);
+    out_.notes.push_back(absl::StrCat(found.path, ": not a file of ours, left alone"));
     return absl::OkStatus();
   }
   if (flock(found.file.get(), LOCK_EX | LOCK_NB) != 0) return InUse(found.path);
@@ -141,6 +147,31 @@ absl::Status Opener::Look(Found found) {
   const ssize_t read = pread(found.file.get(), bytes, sizeof(bytes), 0);
   if (read == static_cast<ssize_t>(sizeof(bytes))) found.head = FlowTable::ReadHead(bytes);
   found_.push_back(std::move(found));
+  return absl::OkStatus();
+}
+
+// The tables are a cache: one whose place is taken begins empty, and forwarding does not wait for
+// somebody to look at what is there.
+absl::Status Opener::ClearPlace(const Found& found, const struct stat& info, int open_error) {
+  const bool regular = S_ISREG(info.st_mode);
+  if (regular && found.file.valid() && flock(found.file.get(), LOCK_EX | LOCK_NB) != 0)
+    return InUse(found.path);
+  const std::string what = !regular                   ? WhatIsInThePlaceOf(found.path, false)
+                           : info.st_uid != geteuid() ? absl::StrCat("of user ", info.st_uid)
+                                                      : std::strerror(open_error);
+  const std::string trouble = absl::StrCat(found.path, " cannot be used (", what, "): ");
+  // An older one is replaced, unless one of both is a directory.
+  constexpr int kMostNames = 10;
+  std::string aside = found.path + ".damaged";
+  int error = rename(found.path.c_str(), aside.c_str()) == 0 ? 0 : errno;
+  for (int number = 2; error != 0 && number <= kMostNames; ++number) {
+    aside = absl::StrCat(found.path, ".damaged-", number);
+    error = rename(found.path.c_str(), aside.c_str()) == 0 ? 0 : errno;
+  }
+  if (error != 0) return ErrnoStatus(error, absl::StrCat(trouble, "renaming it to ", aside));
+  out_.warnings.push_back(
+      absl::StrCat(trouble, "renamed to ", aside, "; the worker's flow table begins empty"));
+  if (regular) damaged_.push_back(aside);
   return absl::OkStatus();
 }
 
@@ -230,8 +261,12 @@ absl::Status Opener::TryToMap() {
 // There may be room for the new tables only where the old ones stand.
 absl::Status Opener::Map() {
   const absl::Status first = TryToMap();
-  if (first.ok() || left_.empty()) return first;
+  if (first.ok() || (left_.empty() && damaged_.empty())) return first;
   RemoveLeft();
+  for (const std::string& path : damaged_) {
+    if (unlink(path.c_str()) == 0)
+      out_.warnings.push_back(absl::StrCat(path, ": removed to make room"));
+  }
   const absl::Status second = TryToMap();
   if (second.ok()) return second;
   out_.memories.clear();

@@ -5,8 +5,9 @@
 // size. The flows of all other tables of the last run - of workers that are no more, or of another
 // size - are entered into these, and their files removed. Which tables are of the last run their
 // stamps say; what is older, from before the host's last boot, of another layout or no table at all
-// is named and emptied, or removed. A start that is interrupted, or fails for want of memory,
-// leaves what the next one needs.
+// is named and emptied, or removed. What stands in a worker's place and is no file of ours, or
+// cannot be opened, is named and renamed to "flows-N.damaged". A start that is interrupted, or
+// fails for want of memory, leaves what the next one needs.
 #ifndef GUIDEWAY_DATAPLANE_FLOWS_FLOW_FILES_H_
 #define GUIDEWAY_DATAPLANE_FLOWS_FLOW_FILES_H_
 

@@ -16,98 +16,10 @@
 #include <string>
 #include <vector>
 
+#include "tests/unit/dataplane/flow_host.h"
+
 namespace guideway {
 namespace {
-
-namespace fs = std::filesystem;
-
-constexpr uint32_t kNow = 100000;
-constexpr uint64_t kBoot = 77, kKey = 5;
-constexpr FlowTimeouts kTimeouts;
-
-// A directory of flow tables, and runs of a data plane there.
-struct Host {
-  Host() {
-    char name[] = "/dev/shm/flow-files-test-XXXXXX";
-    REQUIRE(mkdtemp(name) != nullptr);
-    path = name;
-  }
-  ~Host() { fs::remove_all(path); }
-
-  absl::StatusOr<FlowFiles> TryToStart(uint32_t workers, uint64_t flows = 1024,
-                                       bool forget = false) const {
-    return OpenFlowFiles({.directory = path,
-                          .workers = workers,
-                          .table_bytes = FlowTable::BytesFor(flows),
-                          .forget = forget,
-                          .now_s = now_s,
-                          .boot = boot});
-  }
-  FlowFiles Start(uint32_t workers, uint64_t flows = 1024, bool forget = false) const {
-    auto files = TryToStart(workers, flows, forget);
-    INFO(files.status());
-    REQUIRE(files.ok());
-    REQUIRE(files->tables.size() == workers);
-    // As workers do once they have their tables.
-    for (const auto& table : files->tables) {
-      if (table->key_digest() != kKey) table->Clear(kKey);
-    }
-    return *std::move(files);
-  }
-  std::set<std::string> Names() const {
-    std::set<std::string> names;
-    for (const auto& entry : fs::directory_iterator(path)) names.insert(entry.path().filename());
-    return names;
-  }
-  std::string File(const std::string& name) const { return path + "/" + name; }
-  void Write(const std::string& name, uint64_t at, uint64_t value) const {
-    std::fstream file(File(name), std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(static_cast<std::streamoff>(at));
-    file.write(reinterpret_cast<const char*>(&value), sizeof(value));
-    REQUIRE(file.good());
-  }
-
-  std::string path;
-  uint32_t now_s = kNow;
-  uint64_t boot = kBoot;
-};
-
-uint64_t HashOf(uint64_t n) { return (n + 1) * 0x9e3779b97f4a7c15; }
-BackendId BackendOf(uint64_t n) { return static_cast<BackendId>(3 << 16 | n % 100); }
-
-// Flows `from` to `to` in the workers' tables, by turns.
-void Enter(const FlowFiles& files, uint64_t from, uint64_t to,
-           FlowState state = FlowState::kEstablished) {
-  for (uint64_t n = from; n < to; ++n) {
-    FlowTable& table = *files.tables[n % files.tables.size()];
-    REQUIRE(table.Insert(HashOf(n), BackendOf(n), state, kNow, kTimeouts) != FlowInsert::kFull);
-  }
-}
-
-// How many of these flows some table knows, with their backend.
-uint64_t Known(const FlowFiles& files, uint64_t from, uint64_t to, uint32_t now_s = kNow) {
-  uint64_t known = 0;
-  for (uint64_t n = from; n < to; ++n) {
-    for (const auto& table : files.tables) {
-      if (table->Peek(HashOf(n), now_s) != BackendOf(n)) continue;
-      ++known;
-      break;
-    }
-  }
-  return known;
-}
-
-std::string TextOf(const FlowFiles& files) {
-  std::string text;
-  for (const auto* lines : {&files.notes, &files.warnings}) {
-    for (const std::string& line : *lines) text += line + "\n";
-  }
-  return text;
-}
-bool Says(const FlowFiles& files, const std::string& text) {
-  INFO(TextOf(files));
-  return TextOf(files).find(text) != std::string::npos;
-}
 
 TEST_CASE("no flow is lost over restarts with other numbers of workers and other sizes") {
   struct Run {
@@ -342,9 +254,6 @@ TEST_CASE("files of another data plane that runs, and what is no file of ours") 
     CHECK(Says(files, "flows-8: not a file of ours, left alone"));
     CHECK(other.Names() == std::set<std::string>{"flows-0", "flows-7", "flows-8", "flows-x"});
   }
-  REQUIRE(mkfifo(other.File("flows-1").c_str(), 0600) == 0);
-  CHECK(other.TryToStart(2).status().ToString().find("flows-1: not a file of ours") !=
-        std::string::npos);
 }
 
 TEST_CASE("room only where the old tables stand: these go first, and come back if all is in vain") {
