@@ -95,6 +95,10 @@ void AddDataplaneProblems(const Session& session, v1::GetStatusResponse* status)
                absl::StrCat(worker, " does not move: packets of its queues are lost"), status);
   }
   AddPortProblems(session, status);
+  if (session.vitals().socket_lost != 0) {
+    AddProblem(ProblemKind::kDataplaneSocket, "data plane",
+               "the data plane's socket is lost: no other control plane can connect", status);
+  }
   if (session.vitals().log_loses_lines != 0) {
     AddProblem(ProblemKind::kLogLinesLost, "data plane", "lines of the data plane's log were lost",
                status);

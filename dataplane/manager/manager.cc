@@ -144,11 +144,28 @@ absl::Status Manager::HandleTick() {
   if (second) {
     last_second_ = now;
     CheckSteering();
+    CheckSocket();
     GW_RETURN_IF_ERROR(LookAtPorts(now));
   }
   Beat();
   if (second || changed) WriteMetrics();
   return absl::OkStatus();
+}
+
+void Manager::CheckSocket() {
+  const absl::StatusOr<bool> anew = channel_->KeepListening();
+  const std::string problem(anew.status().message());
+  if (anew.ok() && *anew) {
+    LOG(WARNING) << "--channel=" << channel_->socket_path()
+                 << ": the socket was gone or another's; it was made anew";
+  } else if (problem != socket_problem_) {
+    LOG_IF(ERROR, !problem.empty())
+        << "the socket --channel=" << channel_->socket_path()
+        << " is gone or another's, so no other control plane can connect, and it cannot be made "
+           "anew: "
+        << problem << "; trying again";
+  }
+  socket_problem_ = problem;
 }
 
 absl::Status Manager::LookAtPorts(absl::Duration now) {
@@ -167,6 +184,7 @@ void Manager::Beat() {
     vitals.awaited_worker = *worker;
   }
   vital_signs_.Fill(&vitals);
+  vitals.socket_lost = socket_problem_.empty() ? 0 : 1;
   if (log_ != nullptr) {
     vitals.lost_log_lines = log_->lost_lines();
     vitals.log_loses_lines = log_->LostWithin(kRecently) ? 1 : 0;
@@ -181,6 +199,7 @@ void Manager::WriteMetrics() {
   metrics.now = absl::Now();
   metrics.controlplane_connected = channel_->connected();
   metrics.controlplane_silence = vital_signs_.ControlplaneSilence();
+  metrics.socket_lost = !socket_problem_.empty();
   metrics.generation = draft_->committed().generation;
   metrics.generation_taken = !dataplane_->publisher().Awaited();
   for (uint32_t i = 0; i < dataplane_->workers().size(); ++i) {

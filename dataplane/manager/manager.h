@@ -67,6 +67,8 @@ class Manager {
   absl::Status Publish(const TableState& tables);
   void UpdateSteering(const TableState& tables);
   void CheckSteering();
+  // Whether control planes can still connect.
+  void CheckSocket();
   absl::Status LookAtPorts(absl::Duration now);
   void WriteCounters();
   bool PollTwins();
@@ -85,6 +87,7 @@ class Manager {
   std::vector<SteeredVip> steered_;
   std::unique_ptr<TableDraft> draft_;
 
+  std::string socket_problem_;  // why no control plane can connect; empty: it can
   std::vector<PortWatch> port_watches_;
   VitalSigns vital_signs_;
   MetricsFile metrics_file_;

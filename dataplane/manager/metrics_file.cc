@@ -45,6 +45,7 @@ std::string ToText(const DataplaneMetrics& metrics) {
   One(kAlive, absl::ToDoubleSeconds(metrics.now - absl::UnixEpoch()), &text);
   One(kControlplaneConnected, metrics.controlplane_connected ? 1 : 0, &text);
   One(kControlplaneHung, metrics.controlplane_silence > absl::ZeroDuration() ? 1 : 0, &text);
+  One(kSocketLost, metrics.socket_lost ? 1 : 0, &text);
   One(kGeneration, static_cast<double>(metrics.generation), &text);
   One(kTaken, metrics.generation_taken ? 1 : 0, &text);
   Begin(kWorkerStuck, &text);

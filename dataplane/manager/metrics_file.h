@@ -18,7 +18,8 @@ namespace guideway {
 struct DataplaneMetrics {
   absl::Time now;
   bool controlplane_connected = false;
-  absl::Duration controlplane_silence;                           // zero: it moves, or there is none
+  absl::Duration controlplane_silence;  // zero: it moves, or there is none
+  bool socket_lost = false;
   uint64_t generation = 0;                                       // of the tables published last
   bool generation_taken = true;                                  // by all workers
   std::vector<absl::Duration> worker_silences;                   // by worker; zero: it moves

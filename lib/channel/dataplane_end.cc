@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -82,13 +83,38 @@ absl::Status DataplaneEnd::Open() {
   if (!epoll_.valid()) return ErrnoStatus(errno, "make an epoll set");
   GW_ASSIGN_OR_RETURN(work_left_, NewEventFd());
   GW_RETURN_IF_ERROR(WatchFd(epoll_.get(), work_left_.get(), EPOLLIN));
-  GW_ASSIGN_OR_RETURN(listener_, ListenOn(options_.socket_path));
-  owns_path_ = true;
-  return WatchFd(epoll_.get(), listener_.get(), EPOLLIN);
+  return ListenAnew();
+}
+
+std::optional<DataplaneEnd::FileIdentity> DataplaneEnd::FileInPlace() const {
+  struct stat info;
+  if (lstat(options_.socket_path.c_str(), &info) != 0) return std::nullopt;
+  return FileIdentity{info.st_dev, info.st_ino};
+}
+
+absl::Status DataplaneEnd::ListenAnew() {
+  GW_ASSIGN_OR_RETURN(UniqueFd listener, ListenOn(options_.socket_path));
+  const absl::Status watched = WatchFd(epoll_.get(), listener.get(), EPOLLIN);
+  if (!watched.ok()) {
+    unlink(options_.socket_path.c_str());
+    return watched;
+  }
+  socket_file_ = FileInPlace();
+  listener_ = std::move(listener);  // closing it takes a former one out of the set
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> DataplaneEnd::KeepListening() {
+  if (socket_file_.has_value() && FileInPlace() == socket_file_) return false;
+  GW_RETURN_IF_ERROR(ListenAnew());
+  return true;
 }
 
 DataplaneEnd::~DataplaneEnd() {
-  if (owns_path_) unlink(options_.socket_path.c_str());
+  // Another data plane's is left alone.
+  if (socket_file_.has_value() && FileInPlace() == socket_file_) {
+    unlink(options_.socket_path.c_str());
+  }
 }
 
 DataplaneEnd::Events DataplaneEnd::HandleEvents() {

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,7 @@ namespace guideway::channel {
 class DataplaneEnd {
  public:
   struct Options {
-    std::string socket_path;  // made with mode 0660, removed by the destructor
+    std::string socket_path;  // made with mode 0660, removed by the destructor if it is there
     Capacities capacities;
     uint32_t worker_count = 0;    // 0..kMaxWorkers
     std::vector<PortInfo> ports;  // at most kMaxPorts
@@ -47,6 +48,12 @@ class DataplaneEnd {
   ~DataplaneEnd();
   DataplaneEnd(const DataplaneEnd&) = delete;
   DataplaneEnd& operator=(const DataplaneEnd&) = delete;
+
+  // Looks whether the socket's file is still the one that was made here, and where it is gone or
+  // another's, listens anew by the rules of Listen(); the connection stays. True: it did. An error:
+  // why no other control plane can connect now; call it again. Once a second or so.
+  absl::StatusOr<bool> KeepListening();
+  const std::string& socket_path() const { return options_.socket_path; }
 
   // Readable when HandleEvents() or ReadRequests() has something to do.
   int fd() const { return epoll_.get(); }
@@ -95,8 +102,16 @@ class DataplaneEnd {
     UniqueFd socket;
     uint32_t process_id = 0;
   };
+  struct FileIdentity {
+    uint64_t device = 0;
+    uint64_t inode = 0;  // not given to another file as long as the socket is open
+    bool operator==(const FileIdentity&) const = default;
+  };
   explicit DataplaneEnd(Options options) : options_(std::move(options)) {}
+  // What stands at socket_path; nothing if nothing does, or it cannot be told.
+  std::optional<FileIdentity> FileInPlace() const;
   absl::Status Open();
+  absl::Status ListenAnew();
   void Accept();
   void HandlePending(int socket, Events* events);
   absl::Status HandlePeer();  // an error: why it is to be disconnected
@@ -114,7 +129,7 @@ class DataplaneEnd {
   UniqueFd epoll_;
   UniqueFd listener_;
   UniqueFd work_left_;  // private eventfd: keeps fd() readable while requests are left
-  bool owns_path_ = false;
+  std::optional<FileIdentity> socket_file_;  // that listener_ made
   std::vector<Pending> pending_;
 
   UniqueFd peer_;

@@ -55,6 +55,8 @@ struct DataplaneVitals {
   uint32_t log_loses_lines = 0;                 // 1: within the last minute
   uint32_t worker_silent_ms[kMaxWorkers] = {};  // 0: it moves; else for how long it has not
   uint64_t lost_log_lines = 0;
+  uint32_t socket_lost = 0;  // 1: no other control plane can connect, see KeepListening()
+  uint32_t reserved = 0;
   PortVitals ports[kMaxPorts];
 };
 

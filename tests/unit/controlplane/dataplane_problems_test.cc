@@ -66,7 +66,9 @@ TEST_CASE("all that is well is not named") {
   bench.thread.On([&] { CHECK(bench.Problems().empty()); });
 }
 
-TEST_CASE("a stuck worker, every fault of a port and lost lines are named, each by its kind") {
+TEST_CASE(
+    "a stuck worker, every fault of a port, a lost socket and lost lines are named, each by its "
+    "kind") {
   Bench bench;
   REQUIRE(bench.thread.Await([&] { return bench.session->ready(); }));
   bench.thread.On([&] {
@@ -74,6 +76,7 @@ TEST_CASE("a stuck worker, every fault of a port and lost lines are named, each 
     vitals.worker_silent_ms[1] = 1500;
     vitals.worker_silent_ms[9] = 1500;  // there is no such worker
     vitals.log_loses_lines = 1;
+    vitals.socket_lost = 1;
     vitals.ports[0].faults = 0xffffffff;
     vitals.ports[0].receive_queues = 4;
     vitals.ports[0].mtu_bytes = 1700;
@@ -93,7 +96,9 @@ TEST_CASE("a stuck worker, every fault of a port and lost lines are named, each 
   CHECK(bench.Await("port-renamed") ==
         "port eth1: its interface is called la?n0 now; a restart will not find it");
   CHECK_FALSE(bench.Await("log-lines-lost").empty());
-  bench.thread.On([&] { CHECK(bench.Problems().size() == 8); });
+  CHECK(bench.Await("dataplane-socket") ==
+        "the data plane's socket is lost: no other control plane can connect");
+  bench.thread.On([&] { CHECK(bench.Problems().size() == 9); });
   // What it said last is not repeated once it does not move any more.
   bench.thread.On([&] { bench.dataplane->Pause(/*beats=*/false); });
   CHECK_FALSE(bench.Await("dataplane-hung").empty());

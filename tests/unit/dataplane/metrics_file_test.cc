@@ -38,6 +38,13 @@ DataplaneMetrics Sample() {
   return metrics;
 }
 
+TEST_CASE("a lost socket is told") {
+  DataplaneMetrics metrics = Sample();
+  CHECK(ToText(metrics).find("\nguideway_dataplane_socket_lost 0\n") != std::string::npos);
+  metrics.socket_lost = true;
+  CHECK(ToText(metrics).find("\nguideway_dataplane_socket_lost 1\n") != std::string::npos);
+}
+
 TEST_CASE("it is written whole, replaced, and removed at the end") {
   const Place place;
   {
