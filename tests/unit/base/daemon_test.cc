@@ -132,26 +132,27 @@ TEST_CASE("a full pipe delays nobody, and what is lost is counted") {
 
 TEST_CASE("who reads on learns how many lines were lost") {
   if (!kRelays) return;
-  int go[2];
-  REQUIRE(pipe(go) == 0);
+  int written[2];
+  REQUIRE(pipe(written) == 0);
   Child child([&] {
     const auto relay = Begin();
     const std::string text(200, 'x');
     for (int i = 0; i < 30'000; ++i) LOG(INFO) << text;
-    char byte;
-    if (read(go[0], &byte, 1) != 1) return 2;
+    if (write(written[1], "x", 1) != 1) return 2;
     for (int i = 0; i < 100; ++i) {
       LOG(INFO) << "again";
       absl::SleepFor(absl::Milliseconds(20));
     }
     return 0;
   });
-  REQUIRE(write(go[1], "x", 1) == 1);
+  // A reader that was as quick as the writer would lose nothing.
+  char byte = 0;
+  REQUIRE(read(written[0], &byte, 1) == 1);
   CHECK_THAT(child.ReadUntil("were lost here"), Catch::Contains("lines of the log were lost here"));
   child.ReadUntil("");
   CHECK(child.Wait() == 0);
-  close(go[0]);
-  close(go[1]);
+  close(written[0]);
+  close(written[1]);
 }
 
 TEST_CASE("a reader that is gone kills nobody") {
