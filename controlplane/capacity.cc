@@ -2,9 +2,9 @@
 #include "controlplane/capacity.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "lib/channel/text_of.h"
 
 namespace guideway {
 
@@ -22,7 +22,7 @@ std::vector<std::string> BeyondCapacityOf(const channel::Welcome& welcome,
   const auto* end = begin + std::min<uint32_t>(welcome.port_count, channel::kMaxPorts);
   for (const v1::Port& port : config.ports()) {
     if (std::none_of(begin, end, [&](const channel::PortInfo& info) {
-          return port.name() == std::string(info.name, strnlen(info.name, sizeof(info.name)));
+          return port.name() == channel::TextOf(info.name);
         })) {
       reasons.push_back(absl::StrCat("port ", port.name(), ": the data plane has no such port"));
     }

@@ -2,9 +2,9 @@
 #include "controlplane/compiler/egress.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "lib/channel/text_of.h"
 
 namespace guideway {
 namespace {
@@ -12,16 +12,12 @@ namespace {
 constexpr uint32_t kSmallestMtuBytes = 68;  // of the channel's NextHopBody; RFC 791's minimum
 constexpr uint32_t kLargestMtuBytes = 65535;
 
-template <size_t kBytes>
-std::string TextOf(const char (&field)[kBytes]) {
-  return std::string(field, strnlen(field, kBytes));
-}
-
 const channel::PortInfo* FindPort(const ResolvedNextHop& resolved,
                                   absl::Span<const channel::PortInfo> ports) {
   const auto find = [&](const std::string& name) {
     const auto port = std::find_if(ports.begin(), ports.end(), [&](const channel::PortInfo& info) {
-      return (resolved.is_port_name ? TextOf(info.name) : TextOf(info.kernel_interface)) == name;
+      return (resolved.is_port_name ? channel::TextOf(info.name)
+                                    : channel::TextOf(info.kernel_interface)) == name;
     });
     return port == ports.end() ? nullptr : &*port;
   };
@@ -43,7 +39,7 @@ ResolvedNextHop OnKernelInterface(ResolvedNextHop next_hop,
     next_hop.problem = absl::StrCat(next_hop.interface, " has no kernel interface to send by");
     next_hop.pending = true;  // nothing is wrong with the backend
   } else {
-    next_hop.interface = TextOf(port->kernel_interface);
+    next_hop.interface = channel::TextOf(port->kernel_interface);
     next_hop.is_port_name = false;
     next_hop.source_mac = port->mac;
   }
@@ -116,7 +112,7 @@ absl::StatusOr<Egress> MakeEgress(const ResolvedNextHop& resolved, const IpAddre
   egress.outer_source = resolved.source;
   egress.key = absl::StrCat(egress.next_hop.port, "/", resolved.vlan, "/", mtu_bytes, "/",
                             resolved.gateway.ToString());
-  egress.text = TextOf(port->name);
+  egress.text = channel::TextOf(port->name);
   if (resolved.vlan != 0) absl::StrAppend(&egress.text, " VLAN ", resolved.vlan);
   absl::StrAppend(&egress.text, " ", resolved.destination_mac.ToString());
   return egress;

@@ -193,7 +193,7 @@ TEST_CASE("forced health: a damaged file is said and costs nothing else") {
 TEST_CASE("forced health that cannot be kept is in force and says so") {
   EventLoop loop;
   Prober prober(&loop, [](const std::string&) {});
-  HealthGuards guards(&prober, "/no/such/directory");
+  HealthGuards guards(&prober, "/dev/null/no/directory");
   const v1::Config config = MakeConfig();
   guards.SetConfig(config);
   std::string change;
