@@ -11,7 +11,7 @@
 #include "lib/channel/handshake.h"
 #include "lib/channel/unix_socket.h"
 #include "tests/fuzz/hostile_peer.h"
-#include "tests/unit/channel/temporary_directory.h"
+#include "tests/unit/base/temporary_directory.h"
 
 namespace guideway::channel {
 namespace {

@@ -1,14 +1,13 @@
 // A file that is put in the place of another one, whatever stands there and beside it.
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
 #include "lib/base/regular_file.h"
+#include "tests/unit/base/temporary_directory.h"
 
 namespace guideway {
 namespace {
@@ -16,18 +15,12 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Place {
-  Place() {
-    char name[] = "/tmp/replace-file-test-XXXXXX";
-    REQUIRE(mkdtemp(name) != nullptr);
-    directory = name;
-    path = directory + "/file";
-    beside = directory + "/file.new";
-  }
-  ~Place() { fs::remove_all(directory); }
   absl::Status Replace(const std::string& contents) const {
     return ReplaceFile(path, beside, contents, 0640);
   }
-  std::string directory, path, beside;
+  const TemporaryDirectory owner;
+  const std::string& directory = owner.path();
+  const std::string path = owner.File("file"), beside = owner.File("file.new");
 };
 
 TEST_CASE("a file is replaced as a whole, and nothing is left beside it") {

@@ -13,20 +13,16 @@
 #include "lib/channel/controlplane_end.h"
 #include "lib/channel/dataplane_end.h"
 #include "lib/channel/handshake.h"
-#include "tests/unit/channel/temporary_directory.h"
+#include "tests/unit/base/temporary_directory.h"
+#include "tests/unit/channel/data_plane_options.h"
 
 namespace guideway::channel {
 namespace {
 
-DataplaneEnd::Options OptionsFor(const std::string& path) {
-  DataplaneEnd::Options options;
-  options.socket_path = path;
-  options.capacities = {.request_capacity = 64,
-                        .response_capacity = 32,
-                        .arena_slot_count = 2,
-                        .arena_slot_bytes = 4096};
-  return options;
-}
+constexpr Capacities kMore = {.request_capacity = 64,
+                              .response_capacity = 32,
+                              .arena_slot_count = 2,
+                              .arena_slot_bytes = 4096};
 
 // Waits until `fd` is readable. A lost wake-up shows as a failure here.
 bool Wait(int fd, int timeout_ms = 10'000) {
@@ -68,7 +64,7 @@ Request Numbered(uint64_t number) {
 TEST_CASE("a million requests and responses, in order, with doorbells") {
   constexpr uint64_t kCount = 1'000'000;
   TemporaryDirectory directory;
-  auto dataplane = DataplaneEnd::Listen(OptionsFor(directory.File("channel"))).value();
+  auto dataplane = DataplaneEnd::Listen(OptionsFor(directory.File("channel"), kMore)).value();
   uint64_t answered = 0;
   std::thread thread([&] { answered = Echo(dataplane.get()); });
   {
@@ -103,7 +99,7 @@ TEST_CASE("a million requests and responses, in order, with doorbells") {
 
 struct Connected {
   Connected() {
-    dataplane = DataplaneEnd::Listen(OptionsFor(directory.File("channel"))).value();
+    dataplane = DataplaneEnd::Listen(OptionsFor(directory.File("channel"), kMore)).value();
     Reconnect();
   }
   void Reconnect() {
@@ -221,7 +217,7 @@ TEST_CASE("a doorbell blocks nobody, however the peer sets its flags") {
 
 TEST_CASE("the control plane's process is killed; its successor goes on") {
   TemporaryDirectory directory;
-  auto dataplane = DataplaneEnd::Listen(OptionsFor(directory.File("channel"))).value();
+  auto dataplane = DataplaneEnd::Listen(OptionsFor(directory.File("channel"), kMore)).value();
   const pid_t child = fork();
   if (child == 0) {
     auto end = ControlplaneEnd::Connect(directory.File("channel"));
@@ -250,7 +246,7 @@ TEST_CASE("the control plane's process is killed; its successor goes on") {
 
 TEST_CASE("the data plane's process is killed; a new one takes its place") {
   TemporaryDirectory directory;
-  const auto options = OptionsFor(directory.File("channel"));
+  const auto options = OptionsFor(directory.File("channel"), kMore);
   int ready[2];
   REQUIRE(pipe(ready) == 0);
   const pid_t child = fork();

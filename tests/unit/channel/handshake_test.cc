@@ -19,19 +19,15 @@
 #include "lib/channel/controlplane_end.h"
 #include "lib/channel/dataplane_end.h"
 #include "lib/channel/unix_socket.h"
-#include "tests/unit/channel/temporary_directory.h"
+#include "tests/unit/base/temporary_directory.h"
+#include "tests/unit/channel/data_plane_options.h"
 
 namespace guideway::channel {
 namespace {
 
-constexpr Capacities kSmall = {
-    .request_capacity = 8, .response_capacity = 8, .arena_slot_count = 2, .arena_slot_bytes = 4096};
-
 struct Fixture {
   Fixture() {
-    DataplaneEnd::Options options;
-    options.socket_path = directory.File("channel");
-    options.capacities = kSmall;
+    DataplaneEnd::Options options = OptionsFor(path());
     options.worker_count = 2;
     options.ports.resize(1);
     std::strcpy(options.ports[0].name, "eth0");

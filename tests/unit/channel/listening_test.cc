@@ -16,7 +16,8 @@
 #include "lib/channel/controlplane_end.h"
 #include "lib/channel/dataplane_end.h"
 #include "lib/channel/unix_socket.h"
-#include "tests/unit/channel/temporary_directory.h"
+#include "tests/unit/base/temporary_directory.h"
+#include "tests/unit/channel/data_plane_options.h"
 
 namespace guideway::channel {
 namespace {
@@ -26,13 +27,7 @@ namespace fs = std::filesystem;
 struct Fixture {
   Fixture() {
     fs::create_directory(directory.File("run"));
-    DataplaneEnd::Options options;
-    options.socket_path = path;
-    options.capacities = {.request_capacity = 8,
-                          .response_capacity = 8,
-                          .arena_slot_count = 2,
-                          .arena_slot_bytes = 4096};
-    dataplane = DataplaneEnd::Listen(options).value();
+    dataplane = DataplaneEnd::Listen(OptionsFor(path)).value();
   }
   void Handle() const {
     pollfd wait = {dataplane->fd(), POLLIN, 0};

@@ -15,7 +15,7 @@
 #include "lib/channel/beat_watch.h"
 #include "lib/channel/controlplane_end.h"
 #include "lib/channel/dataplane_end.h"
-#include "tests/unit/channel/temporary_directory.h"
+#include "tests/unit/base/temporary_directory.h"
 
 namespace guideway::channel {
 namespace {

@@ -4,11 +4,12 @@
 #include <sys/stat.h>
 
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
+
+#include "tests/unit/base/temporary_directory.h"
 
 namespace guideway {
 namespace {
@@ -16,19 +17,14 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Place {
-  Place() {
-    char name[] = "/tmp/metrics-file-test-XXXXXX";
-    REQUIRE(mkdtemp(name) != nullptr);
-    directory = name;
-    path = directory + "/dataplane.prom";
-  }
-  ~Place() { fs::remove_all(directory); }
   std::string Text() const {
     std::stringstream text;
     if (fs::is_regular_file(fs::symlink_status(path))) text << std::ifstream(path).rdbuf();
     return text.str();
   }
-  std::string directory, path;
+  const TemporaryDirectory owner;
+  const std::string& directory = owner.path();
+  const std::string path = owner.File("dataplane.prom");
 };
 
 DataplaneMetrics Sample() {

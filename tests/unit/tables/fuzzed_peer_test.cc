@@ -21,7 +21,7 @@
 #include "lib/channel/handshake.h"
 #include "lib/channel/unix_socket.h"
 #include "lib/hash/maglev.h"
-#include "tests/unit/channel/temporary_directory.h"
+#include "tests/unit/base/temporary_directory.h"
 #include "tests/unit/tables/requests.h"
 
 namespace guideway {

@@ -1,6 +1,6 @@
-// A directory that goes away with the object, for socket files.
-#ifndef GUIDEWAY_TESTS_UNIT_CHANNEL_TEMPORARY_DIRECTORY_H_
-#define GUIDEWAY_TESTS_UNIT_CHANNEL_TEMPORARY_DIRECTORY_H_
+// A directory that goes away with the object.
+#ifndef GUIDEWAY_TESTS_UNIT_BASE_TEMPORARY_DIRECTORY_H_
+#define GUIDEWAY_TESTS_UNIT_BASE_TEMPORARY_DIRECTORY_H_
 
 #include <cstdlib>
 #include <filesystem>
@@ -18,6 +18,7 @@ class TemporaryDirectory {
   ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
   TemporaryDirectory(const TemporaryDirectory&) = delete;
   TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  const std::string& path() const { return path_; }
   std::string File(const char* name) const { return path_ + "/" + name; }
 
  private:
@@ -26,4 +27,4 @@ class TemporaryDirectory {
 
 }  // namespace guideway
 
-#endif  // GUIDEWAY_TESTS_UNIT_CHANNEL_TEMPORARY_DIRECTORY_H_
+#endif  // GUIDEWAY_TESTS_UNIT_BASE_TEMPORARY_DIRECTORY_H_
