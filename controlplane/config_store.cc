@@ -72,7 +72,7 @@ void ConfigStore::KeepCurrent() {
 }
 
 bool ConfigStore::WatchDirectory() {
-  if (!lock_.IsHeld() || !lock_.TakeBack()) return false;
+  if (!lock_.Keep()) return false;
   if (!keep_problem_.empty() || !versions_.IsGone(version())) return true;
   LOG(WARNING) << "the file of configuration version " << version()
                << " was removed; it is written again";

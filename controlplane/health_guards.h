@@ -50,11 +50,9 @@ class HealthGuards {
   // outlives the steps and stays as it is so long.
   void BeginConfig(const v1::Config* config);
   bool StepConfig();
-  // The same, of the backends that `targets` has by key, which are of these pools. One of no pool
-  // lingers: it says nothing about the pool that it was of.
-  void SetProbes(const ProbeTargets& targets, const std::map<std::string, std::string>& pool_of_key,
-                 absl::Duration now);
-  // The same step by step, likewise. What is pointed to outlives the steps.
+  // The same, of the backends that `targets` has by key, which are of these pools; until
+  // StepProbes() returns false. One of no pool lingers: it says nothing about the pool that it was
+  // of. What is pointed to outlives the steps.
   void BeginProbes(const ProbeTargets* targets,
                    const std::map<std::string, std::string>* pool_of_key);
   bool StepProbes(absl::Duration now);
@@ -76,7 +74,6 @@ class HealthGuards {
   bool IsForced(const std::string& key) const { return forced_.contains(key); }
   // Its known flows stay even if it is unhealthy.
   bool KeepsFlows(const std::string& key) const { return common_.KeepsFlows(key); }
-  // Nobody of the pool is healthy, and those that were get flows.
   // Nobody of the pool is healthy, by the probes or by hand, and verdicts are held.
   bool HoldsWholePool(const v1::Pool& pool) const;
   bool IsPaused(const std::string& pool) const { return overrides_.IsPaused(pool); }

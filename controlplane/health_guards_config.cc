@@ -149,14 +149,6 @@ bool HealthGuards::StepOldVips() {
   return false;
 }
 
-void HealthGuards::SetProbes(const ProbeTargets& targets,
-                             const std::map<std::string, std::string>& pool_of_key,
-                             absl::Duration now) {
-  BeginProbes(&targets, &pool_of_key);
-  while (StepProbes(now)) {
-  }
-}
-
 void HealthGuards::BeginProbes(const ProbeTargets* targets,
                                const std::map<std::string, std::string>* pool_of_key) {
   probes_change_ = {targets, pool_of_key, targets->begin()};

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "lib/base/file_identity.h"
 #include "lib/base/regular_file.h"
 #include "lib/base/status.h"
 #include "lib/base/unique_fd.h"
@@ -282,9 +283,7 @@ absl::Status KeptState::Write(const std::string& payload) {
 
 bool KeptState::IsThere() const {
   for (const std::string& file : {name_, name_ + kCopy}) {
-    struct stat there = {};
-    const std::string path = absl::StrCat(directory_, "/", file);
-    if (lstat(path.c_str(), &there) != 0 && errno == ENOENT) return false;
+    if (IsGone(absl::StrCat(directory_, "/", file))) return false;
     if (!copy_problem_.empty()) break;  // there is none
   }
   return true;

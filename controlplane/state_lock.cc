@@ -4,13 +4,13 @@
 #include <fcntl.h>
 #include <glog/logging.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
 #include "controlplane/state_file.h"
+#include "lib/base/file_identity.h"
 #include "lib/base/regular_file.h"
 #include "lib/base/status.h"
 
@@ -56,9 +56,8 @@ absl::Status StateLock::Take(const std::string& directory,
       absl::StrCat("state directory ", directory, ": is in use by another control plane"));
 }
 
-bool StateLock::TakeBack() {
-  struct stat there = {};
-  if (path_.empty() || lstat(path_.c_str(), &there) == 0 || errno != ENOENT) return true;
+bool StateLock::Keep() {
+  if (path_.empty() || !IsGone(path_)) return IsHeld();
   if (!MakeDirectories(directory_).ok()) return true;  // whoever writes there says so
   LOG(WARNING) << path_ << ": was removed while it is in use; made anew";
   Open(std::string(directory_));
@@ -67,11 +66,10 @@ bool StateLock::TakeBack() {
 
 bool StateLock::IsHeld() const {
   if (path_.empty()) return true;
-  struct stat own = {};
-  struct stat there = {};
+  const std::optional<FileIdentity> own = FileIdentityOf(lock_.get());
+  const std::optional<FileIdentity> there = FileIdentityAt(path_);
   // What cannot be looked at, or was removed by hand, is nobody else's.
-  if (fstat(lock_.get(), &own) != 0 || lstat(path_.c_str(), &there) != 0) return true;
-  return own.st_dev == there.st_dev && own.st_ino == there.st_ino;
+  return !own.has_value() || !there.has_value() || own == there;
 }
 
 }  // namespace guideway

@@ -21,9 +21,8 @@ class StateLock {
   absl::Status Take(const std::string& directory, const std::function<bool()>& holder_hangs);
   // False: another process has taken it from this one, which must end.
   bool IsHeld() const;
-  // Locks the directory anew if somebody has removed the lock's file, or all of it. False: another
-  // process was faster.
-  bool TakeBack();
+  // The same, but locks the directory anew if somebody has removed the lock's file, or all of it.
+  bool Keep();
   // Why not the file itself is locked; empty: it is.
   const std::string& problem() const { return problem_; }
 

@@ -15,6 +15,7 @@ namespace guideway {
 
 std::string StateReport::NotProbed() const {
   const std::set<std::string>& keys = prober.not_run();
+  if (keys.empty()) return "";
   int count = 0;
   std::string first;
   for (const v1::Pool& pool : config.pools()) {

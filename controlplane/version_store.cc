@@ -2,16 +2,15 @@
 #include "controlplane/version_store.h"
 
 #include <glog/logging.h>
-#include <sys/stat.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <filesystem>
 #include <utility>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "lib/base/file_identity.h"
 #include "lib/base/status.h"
 #include "lib/config/load.h"
 #include "lib/config/printer.h"
@@ -98,10 +97,7 @@ VersionStore::VersionStore(const std::string& state_directory, FileOperations* o
       directory_(state_directory + "/versions"),
       operations_(operations) {}
 
-bool VersionStore::IsGone(uint64_t version) const {
-  struct stat there = {};
-  return lstat(PathOf(version).c_str(), &there) != 0 && errno == ENOENT;
-}
+bool VersionStore::IsGone(uint64_t version) const { return guideway::IsGone(PathOf(version)); }
 
 std::string VersionStore::PathOf(uint64_t version) const {
   return absl::StrCat(directory_, "/", NameOf(version));

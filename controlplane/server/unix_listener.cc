@@ -38,7 +38,8 @@ absl::StatusOr<std::unique_ptr<UnixListener>> UnixListener::Start(const std::str
   umask(old_umask);
   if (bound != 0) return ErrnoStatus(error, place);
   std::unique_ptr<UnixListener> self(new UnixListener(path));
-  if (lstat(path.c_str(), &self->file_) != 0) return ErrnoStatus(errno, place);
+  self->file_ = FileIdentityAt(path);
+  if (!self->file_.has_value()) return ErrnoStatus(errno, place);
   if (listen(listener.get(), kBacklog) != 0) return ErrnoStatus(errno, place);
   self->loop_ =
       std::make_unique<AcceptLoop>(std::move(listener), most_connections, std::move(handler));
@@ -47,9 +48,8 @@ absl::StatusOr<std::unique_ptr<UnixListener>> UnixListener::Start(const std::str
 }
 
 UnixListener::Place UnixListener::Look() const {
-  struct stat now = {};
-  if (lstat(path_.c_str(), &now) != 0) return errno == ENOENT ? Place::kNobodys : Place::kAnothers;
-  return now.st_dev == file_.st_dev && now.st_ino == file_.st_ino ? Place::kOwn : Place::kAnothers;
+  if (IsGone(path_)) return Place::kNobodys;
+  return FileIdentityAt(path_) == file_ ? Place::kOwn : Place::kAnothers;
 }
 
 UnixListener::~UnixListener() {

@@ -2,15 +2,15 @@
 #ifndef GUIDEWAY_CONTROLPLANE_SERVER_UNIX_LISTENER_H_
 #define GUIDEWAY_CONTROLPLANE_SERVER_UNIX_LISTENER_H_
 
-#include <sys/stat.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "controlplane/server/accept_loop.h"
+#include "lib/base/file_identity.h"
 
 namespace guideway {
 
@@ -34,7 +34,7 @@ class UnixListener {
 
   const std::string path_;
   std::unique_ptr<AcceptLoop> loop_;
-  struct stat file_ = {};  // the socket's, to tell it from a successor's
+  std::optional<FileIdentity> file_;  // the socket's, to tell it from a successor's
 };
 
 }  // namespace guideway

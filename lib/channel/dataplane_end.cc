@@ -4,7 +4,6 @@
 #include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -86,12 +85,6 @@ absl::Status DataplaneEnd::Open() {
   return ListenAnew();
 }
 
-std::optional<DataplaneEnd::FileIdentity> DataplaneEnd::FileInPlace() const {
-  struct stat info;
-  if (lstat(options_.socket_path.c_str(), &info) != 0) return std::nullopt;
-  return FileIdentity{info.st_dev, info.st_ino};
-}
-
 absl::Status DataplaneEnd::ListenAnew() {
   GW_ASSIGN_OR_RETURN(UniqueFd listener, ListenOn(options_.socket_path));
   const absl::Status watched = WatchFd(epoll_.get(), listener.get(), EPOLLIN);
@@ -99,20 +92,21 @@ absl::Status DataplaneEnd::ListenAnew() {
     unlink(options_.socket_path.c_str());
     return watched;
   }
-  socket_file_ = FileInPlace();
+  socket_file_ = FileIdentityAt(options_.socket_path);
   listener_ = std::move(listener);  // closing it takes a former one out of the set
   return absl::OkStatus();
 }
 
 absl::StatusOr<bool> DataplaneEnd::KeepListening() {
-  if (socket_file_.has_value() && FileInPlace() == socket_file_) return false;
+  if (socket_file_.has_value() && FileIdentityAt(options_.socket_path) == socket_file_)
+    return false;
   GW_RETURN_IF_ERROR(ListenAnew());
   return true;
 }
 
 DataplaneEnd::~DataplaneEnd() {
   // Another data plane's is left alone.
-  if (socket_file_.has_value() && FileInPlace() == socket_file_) {
+  if (socket_file_.has_value() && FileIdentityAt(options_.socket_path) == socket_file_) {
     unlink(options_.socket_path.c_str());
   }
 }

@@ -22,6 +22,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "lib/base/file_identity.h"
 #include "lib/base/unique_fd.h"
 #include "lib/channel/beat_watch.h"
 #include "lib/channel/layout.h"
@@ -102,14 +103,7 @@ class DataplaneEnd {
     UniqueFd socket;
     uint32_t process_id = 0;
   };
-  struct FileIdentity {
-    uint64_t device = 0;
-    uint64_t inode = 0;  // not given to another file as long as the socket is open
-    bool operator==(const FileIdentity&) const = default;
-  };
   explicit DataplaneEnd(Options options) : options_(std::move(options)) {}
-  // What stands at socket_path; nothing if nothing does, or it cannot be told.
-  std::optional<FileIdentity> FileInPlace() const;
   absl::Status Open();
   absl::Status ListenAnew();
   void Accept();
