@@ -45,9 +45,12 @@ void AppendTexts(const std::vector<std::string>& texts, std::string* out) {
 }  // namespace
 
 std::string IdentityOf(const ProbeRequest& request) {
+  return absl::StrCat(absl::ToInt64Nanoseconds(request.timeout), " ", QuestionOf(request));
+}
+
+std::string QuestionOf(const ProbeRequest& request) {
   std::string identity = absl::StrCat(
       NameOf(request.kind), " ", request.address.ToString(), " ", request.port, " ",
-      absl::ToInt64Nanoseconds(request.timeout), " ",
       request.source.has_value() ? request.source->ToString() : "-", " ", request.status_min, " ",
       request.status_max, " ", request.tls_verify, request.silent);
   AppendTexts({request.path, request.host, request.tls_name, request.tls_ca_file, request.send,

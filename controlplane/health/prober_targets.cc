@@ -108,7 +108,7 @@ void Prober::SetTarget(const std::string& key, const BackendProbes& target) {
   std::string asked = target.any_suffices ? "any of " : "all of ";
   for (const ProbeTarget& probe : target.probes) {
     const std::string request = IdentityOf(probe.request);
-    AppendAsked(probe, request, key, &asked);
+    AppendAsked(probe, QuestionOf(probe.request), key, &asked);
     settings.push_back(
         {CheckIdentity(probe, request, key), LabelOf(probe.request), probe.rise, probe.fall});
   }

@@ -270,13 +270,18 @@ TEST_CASE("prober: verdicts, a server that comes back, state kept over new targe
   thread.On([&] {
     since = prober->Find("good")->since();
     BackendProbes other = Target(port, false);
-    other.probes[0].request.timeout = absl::Milliseconds(299);
-    prober->SetTargets(
-        {{"good", Target(port, false)}, {"alias", Target(port, false)}, {"new", other}});
+    other.probes[0].request.host = "other";
+    BackendProbes patient = Target(port, false);
+    patient.probes[0].request.timeout += absl::Seconds(1);
+    prober->SetTargets({{"good", Target(port, false)},
+                        {"alias", Target(port, false)},
+                        {"patient", patient},
+                        {"new", other}});
     CHECK(prober->Find("good")->state() == HealthState::kHealthy);
     CHECK(prober->Find("good")->since() == since);
     // It is asked what "good" is asked, so the answers are known.
     CHECK(prober->Find("alias")->state() == HealthState::kHealthy);
+    CHECK(prober->Find("patient")->state() == HealthState::kHealthy);
     CHECK(prober->Find("new")->state() == HealthState::kUnknown);
     CHECK(prober->Find("bad") == nullptr);
   });

@@ -64,8 +64,13 @@ TEST_CASE("prober: a verdict belongs to what is asked, not to a name") {
     BackendProbes slower = Target(closed.port);  // of another pool, which asks the same less often
     slower.probes[0].interval = absl::Seconds(9);
     BackendProbes other = Target(closed.port);
-    other.probes[0].request.timeout = absl::Milliseconds(301);
-    prober->SetTargets({{"renamed", Target(closed.port)}, {"also", slower}, {"other", other}});
+    other.probes[0].request.host = "other.example";
+    BackendProbes patient = Target(closed.port);
+    patient.probes[0].request.timeout = absl::Milliseconds(301);
+    prober->SetTargets({{"renamed", Target(closed.port)},
+                        {"also", slower},
+                        {"other", other},
+                        {"patient", patient}});
     CHECK(prober->Find("renamed")->state() == HealthState::kUnhealthy);
     CHECK(prober->IsKeptUnhealthy("renamed"));
     CHECK(prober->Find("also")->state() == HealthState::kUnhealthy);
@@ -82,6 +87,7 @@ TEST_CASE("prober: a verdict belongs to what is asked, not to a name") {
   });
   // Confirmed by results.
   REQUIRE(
+    CHECK(prober->Find("patient")->state() == HealthState::kUnhealthy);
       thread.Await([&] { return prober->Find("x")->reason() == "connect: Connection refused"; }));
   thread.On([&] {
     for (Verdict& verdict : kept) verdict.age = Prober::kOldestVerdict + absl::Seconds(1);
