@@ -19,6 +19,8 @@ void Controller::Impl::KeepCountersFresh() {
   counters_timer_ = loop_->After(kCountersInterval, [this] {
     for (const std::string& pool : guards_.TakeChanged(loop_->Now())) {
       tables_.HealthChanged(pool, loop_->Now());
+      if (lingering_.HasPool(pool)) tables_.AllChanged();
+      verdict_keeper_.Changed();
       UpdateSoon();
     }
     if (passive_.Return(loop_->Now())) RecompileSoon();

@@ -38,11 +38,15 @@ Controller::Impl::Impl(EventLoop* loop, Options options)
           loop, [this](const std::string& key) { OnHealth(key); },
           [this](const std::string& key, ProbeResult::Outcome outcome, absl::Duration took) {
             OnProbed(key, outcome, took);
+      verdict_keeper_(
+          loop, options_.state_directory,
+          [this](const std::string& after, size_t count, auto* verdicts) {
+            return prober_.AppendVerdicts(after, count, verdicts);
+          },
+          [this](const std::string& after, size_t count, auto* holds) {
+            return guards_.AppendHolds(loop_->Now(), after, count, holds);
           }),
-      verdict_keeper_(loop, options_.state_directory,
-                      [this](const std::string& after, size_t count, auto* verdicts) {
-                        return prober_.AppendVerdicts(after, count, verdicts);
-                      }),
+          }),
       guards_(&prober_, options_.state_directory),
       resolver_(loop, [this] { RecompileSoon(); }),
       session_(loop, options_.dataplane_socket, [this] { OnDataplane(); }),
@@ -77,7 +81,9 @@ absl::Status Controller::Impl::Start() {
   if (!made.ok()) LOG(ERROR) << "state directory: " << made.message();
   tables_.Load(loop_->Now(), options_.indices_were_kept);
   guards_.Load();
-  prober_.Remember(verdict_keeper_.Load());
+  KeptHealth health = verdict_keeper_.Load();
+  prober_.Remember(std::move(health.verdicts));
+  guards_.RememberHolds(std::move(health.holds));
   session_.Start();
   KeepCountersFresh();
   return absl::OkStatus();
@@ -245,7 +251,9 @@ CompilerInput Controller::Impl::MakeInput() const {
   input.health = [this](const std::string& key) { return HealthForTables(key); };
   input.is_settling = [](const std::string&) { return false; };
   input.is_ejected = [this](const std::string& key) { return passive_.IsEjected(key); };
-  input.keeps_flows = [this](const std::string& key) { return guards_.KeepsFlows(key); };
+  input.keeps_flows = [this](const std::string& key) {
+    return guards_.KeepsFlows(key) || lingering_.UnhealthyKeepsFlows(key);
+  };
   input.next_hops = &resolver_.next_hops();
   input.ports = absl::MakeConstSpan(welcome.ports, welcome.port_count);
   input.steady_now = loop_->Now();

@@ -164,11 +164,11 @@ class Controller::Impl {
   ProbeTunnel probe_tunnel_;
   ProbeStatistics probe_statistics_;
   Prober prober_;
-  VerdictKeeper verdict_keeper_;
   HealthGuards guards_;
   UnreachableBackends unreachable_;
   LingeringProbes lingering_;
   std::shared_ptr<const v1::Config> lingering_config_;  // that lingering_ knows; null: none yet
+  VerdictKeeper verdict_keeper_;
   std::map<std::string, std::string> pool_of_key_;
   Resolver resolver_;
   bool resolver_started_ = false;

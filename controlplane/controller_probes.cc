@@ -80,7 +80,7 @@ void Controller::Impl::BeginProbesPart() {
       guards_.BeginConfig(change.config.get());
       break;
     case ProbeChange::kGuardsProbes:
-      guards_.BeginProbes(&change.plan.targets, &pool_of_key_);
+      guards_.BeginProbes(&change.plan.targets, &pool_of_key_, &change.lingering_plan.pool_of_key);
       break;
     case ProbeChange::kSettling:
       settling_.BeginPools();

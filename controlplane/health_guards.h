@@ -50,15 +50,23 @@ class HealthGuards {
   // outlives the steps and stays as it is so long.
   void BeginConfig(const v1::Config* config);
   bool StepConfig();
-  // The same, of the backends that `targets` has by key, which are of these pools; until
-  // StepProbes() returns false. One of no pool lingers: it says nothing about the pool that it was
-  // of. What is pointed to outlives the steps.
+  // The same, of the backends that `targets` has by key, which are of these pools, or linger and
+  // were of these; until StepProbes() returns false. What is pointed to outlives the steps.
   void BeginProbes(const ProbeTargets* targets,
-                   const std::map<std::string, std::string>* pool_of_key);
+                   const std::map<std::string, std::string>* configured,
+                   const std::map<std::string, std::string>* lingering);
   bool StepProbes(absl::Duration now);
   // What a probe that began at `began` has told, and what a backend's state has become by it.
   void OnAnswer(const std::string& key, absl::Duration began, absl::Duration now);
   void OnVerdict(const std::string& key, absl::Duration now);
+  // See CommonFailures.
+  std::string AppendHolds(absl::Duration now, const std::string& after, size_t count,
+                          std::vector<CommonFailures::AddressHold>* holds) const {
+    return common_.AppendHolds(now, after, count, holds);
+  }
+  void RememberHolds(std::vector<CommonFailures::AddressHold> holds) {
+    common_.Remember(std::move(holds));
+  }
   // About every second. Pools whose tables may be others by now for what the above have done.
   std::set<std::string> TakeChanged(absl::Duration now);
   // Lets time and verdicts take effect. Before health is used for tables.
@@ -121,7 +129,8 @@ class HealthGuards {
   };
   struct ProbesChange {
     const ProbeTargets* targets = nullptr;
-    const std::map<std::string, std::string>* pool_of_key = nullptr;
+    const std::map<std::string, std::string>* configured = nullptr;  // pools by key
+    const std::map<std::string, std::string>* lingering = nullptr;   // likewise
     ProbeTargets::const_iterator next;
   };
   void StepForced();

@@ -150,8 +150,9 @@ bool HealthGuards::StepOldVips() {
 }
 
 void HealthGuards::BeginProbes(const ProbeTargets* targets,
-                               const std::map<std::string, std::string>* pool_of_key) {
-  probes_change_ = {targets, pool_of_key, targets->begin()};
+                               const std::map<std::string, std::string>* configured,
+                               const std::map<std::string, std::string>* lingering) {
+  probes_change_ = {targets, configured, lingering, targets->begin()};
   common_.BeginMembers(targets->size(), kCommonFailureBound);
 }
 
@@ -163,9 +164,13 @@ bool HealthGuards::StepProbes(absl::Duration now) {
     return false;
   }
   const auto& [key, target] = *probes_change_.next++;
-  const auto pool = probes_change_.pool_of_key->find(key);
-  if (pool == probes_change_.pool_of_key->end()) return true;
+  auto pool = probes_change_.configured->find(key);
   CommonFailures::Member member;
+  member.lingers = pool == probes_change_.configured->end();
+  if (member.lingers) {
+    pool = probes_change_.lingering->find(key);
+    if (pool == probes_change_.lingering->end()) return true;
+  }
   member.pool = pool->second;
   member.address = key.substr(key.rfind('/') + 1);  // see BackendKey()
   member.fall = 1;

@@ -59,6 +59,14 @@ class LingeringProbes {
 
  private:
   struct Pool {
+  // Somebody lingers who was of the pool.
+  bool HasPool(const std::string& pool) const { return pools_.contains(pool); }
+  // Its pool said so when it left: its flows stay though it is unhealthy.
+  bool UnhealthyKeepsFlows(const std::string& key) const {
+    const auto backend = backends_.find(key);
+    return backend != backends_.end() &&
+           pools_.at(backend->second.pool).settings.unhealthy_keeps_flows();
+  }
     v1::Pool settings;                        // without backends
     std::map<std::string, v1::Vip> old_vips;  // by address
   };

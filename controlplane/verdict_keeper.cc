@@ -2,6 +2,7 @@
 #include "controlplane/verdict_keeper.h"
 
 #include <limits>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -36,19 +37,22 @@ VerdictClock VerdictClock::Now() {
   return clock;
 }
 
-std::string VerdictsToText(const std::vector<Verdict>& verdicts, const VerdictClock& clock) {
+std::string HealthToText(const KeptHealth& health, const VerdictClock& clock) {
   std::string text =
       absl::StrCat(kTitle, " ", clock.boot, " ", absl::ToInt64Seconds(clock.since_boot), " ",
                    absl::ToUnixSeconds(clock.wall), "\n");
-  for (const Verdict& verdict : verdicts) {
+  for (const Verdict& verdict : health.verdicts) {
     absl::StrAppend(&text, verdict.identity, verdict.healthy ? " healthy " : " unhealthy ",
                     absl::ToInt64Seconds(verdict.age), "\n");
+  }
+  for (const CommonFailures::AddressHold& hold : health.holds) {
+    absl::StrAppend(&text, hold.address, hold.held ? " held " : " kept ",
+                    absl::ToInt64Seconds(hold.left), "\n");
   }
   return text;
 }
 
-absl::StatusOr<std::vector<Verdict>> VerdictsFromText(const std::string& text,
-                                                      const VerdictClock& clock) {
+absl::StatusOr<KeptHealth> HealthFromText(const std::string& text, const VerdictClock& clock) {
   const std::vector<std::string> lines = absl::StrSplit(text, '\n', absl::SkipEmpty());
   if (lines.empty()) return BadLine(1);
   const std::vector<std::string> title = absl::StrSplit(lines[0], ' ');
@@ -60,23 +64,35 @@ absl::StatusOr<std::vector<Verdict>> VerdictsFromText(const std::string& text,
   const bool same_boot = title[2] == clock.boot && clock.boot != "-";
   const absl::Duration passed = same_boot ? clock.since_boot - absl::Seconds(since_boot_s)
                                           : clock.wall - absl::FromUnixSeconds(wall_s);
-  std::vector<Verdict> verdicts;
+  KeptHealth health;
   for (size_t i = 1; i < lines.size(); ++i) {
     const std::vector<std::string> words = absl::StrSplit(lines[i], ' ');
-    int64_t age_s = 0;
-    if (words.size() != 3 || (words[1] != "healthy" && words[1] != "unhealthy") ||
-        !absl::SimpleAtoi(words[2], &age_s) || age_s < 0) {
+    int64_t seconds = 0;
+    if (words.size() != 3 || !absl::SimpleAtoi(words[2], &seconds) || seconds < 0) {
       return BadLine(i + 1);
     }
+    const auto& [name, word] = std::tie(words[0], words[1]);
+    const bool is_verdict = word == "healthy" || word == "unhealthy";
+    if (!is_verdict && word != "held" && word != "kept") return BadLine(i + 1);
     // A second is what rounding costs.
     if (passed < -absl::Seconds(1)) continue;
-    verdicts.push_back({words[0], words[1] == "healthy", absl::Seconds(age_s) + passed});
+    if (is_verdict) {
+      health.verdicts.push_back({name, word == "healthy", absl::Seconds(seconds) + passed});
+    } else if (word == "held") {
+      health.holds.push_back({.address = name, .held = true});
+    } else if (absl::Seconds(seconds) > passed) {
+      health.holds.push_back({.address = name, .left = absl::Seconds(seconds) - passed});
+    }
   }
-  return verdicts;
+  return health;
 }
 
-VerdictKeeper::VerdictKeeper(EventLoop* loop, std::string directory, Append append)
-    : loop_(loop), directory_(std::move(directory)), append_(std::move(append)) {}
+VerdictKeeper::VerdictKeeper(EventLoop* loop, std::string directory, Append append,
+                             AppendHolds append_holds)
+    : loop_(loop),
+      directory_(std::move(directory)),
+      append_(std::move(append)),
+      append_holds_(std::move(append_holds)) {}
 
 VerdictKeeper::~VerdictKeeper() {
   *alive_ = false;
@@ -88,22 +104,24 @@ void VerdictKeeper::KeepNow() {
   if (writer_.joinable()) writer_.join();
   // Load() was not called, so nothing is to be kept; or it is kept already.
   if (std::exchange(due_, absl::InfiniteDuration()) == absl::InfiniteDuration()) return;
-  std::vector<Verdict> verdicts;
-  append_("", std::numeric_limits<size_t>::max(), &verdicts);
+  constexpr size_t kAll = std::numeric_limits<size_t>::max();
+  KeptHealth health;
+  append_("", kAll, &health.verdicts);
+  append_holds_("", kAll, &health.holds);
   const absl::Status written = WriteStateFile(directory_, kFile, absl::StrCat(kFile, ".new"),
-                                              VerdictsToText(verdicts, VerdictClock::Now()));
+                                              HealthToText(health, VerdictClock::Now()));
   LOG_IF(ERROR, !written.ok()) << "health verdicts are not kept: " << written.message();
 }
 
-std::vector<Verdict> VerdictKeeper::Load() {
+KeptHealth VerdictKeeper::Load() {
   WriteIn(kRefresh);
   const auto text = ReadStateFile(directory_, kFile);
   if (absl::IsNotFound(text.status())) return {};
-  absl::StatusOr<std::vector<Verdict>> verdicts =
-      text.ok() ? VerdictsFromText(*text, VerdictClock::Now()) : text.status();
-  if (verdicts.ok()) return *std::move(verdicts);
+  absl::StatusOr<KeptHealth> health =
+      text.ok() ? HealthFromText(*text, VerdictClock::Now()) : text.status();
+  if (health.ok()) return *std::move(health);
   damage_ = absl::StrCat("health before the start is not known: ", directory_, "/", kFile, ": ",
-                         std::string(verdicts.status().message()));
+                         std::string(health.status().message()));
   LOG(ERROR) << damage_;
   return {};
 }
@@ -130,7 +148,8 @@ void VerdictKeeper::Write() {
     return;
   }
   writing_ = true;
-  verdicts_.clear();
+  health_ = {};
+  verdicts_are_in_ = false;
   after_.clear();
   clock_ = VerdictClock::Now();
   WriteIn(kRefresh);
@@ -140,7 +159,12 @@ void VerdictKeeper::Write() {
 void VerdictKeeper::Collect() {
   const absl::Duration end = loop_->Now() + EventLoop::kTurn;
   do {
-    after_ = append_(after_, kVerdictsOfStep, &verdicts_);
+    if (!verdicts_are_in_) {
+      after_ = append_(after_, kVerdictsOfStep, &health_.verdicts);
+      verdicts_are_in_ = after_.empty();
+      continue;
+    }
+    after_ = append_holds_(after_, kVerdictsOfStep, &health_.holds);
     if (after_.empty()) {
       Hand();
       return;
@@ -154,9 +178,9 @@ void VerdictKeeper::Collect() {
 // Over to the disk's thread.
 void VerdictKeeper::Hand() {
   if (writer_.joinable()) writer_.join();  // has told, and ends
-  writer_ = std::thread([this, alive = alive_, verdicts = std::move(verdicts_), clock = clock_] {
-    const absl::Status status = WriteStateFile(directory_, kFile, absl::StrCat(kFile, ".new"),
-                                               VerdictsToText(verdicts, clock));
+  writer_ = std::thread([this, alive = alive_, health = std::move(health_), clock = clock_] {
+    const absl::Status status =
+        WriteStateFile(directory_, kFile, absl::StrCat(kFile, ".new"), HealthToText(health, clock));
     loop_->Post([this, alive, status] {
       if (*alive) OnWritten(status);
     });

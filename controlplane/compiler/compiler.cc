@@ -157,6 +157,7 @@ bool OthersAreReachable(const std::string& key, const Compiled& compiled) {
 bool KeepsFlows(const CompilerInput& input, const std::string& key, const Compiled& compiled) {
   const std::string pool = key.substr(0, key.find('/'));  // see BackendKey()
   if (input.health(key) != HealthState::kUnhealthy || input.is_settling(pool)) return true;
+  if (input.keeps_flows && input.keeps_flows(key)) return true;
   const auto found = compiled.pools.find(pool);
   return found != compiled.pools.end() && found->second.failed_open;
 }

@@ -34,11 +34,59 @@ void CommonFailures::SetMember(const std::string& key, Member member, absl::Dura
   if (is_new) it = states_.try_emplace(key).first;
   State& state = it->second;
   if (std::exchange(state.round, round_) != round_) ++set_members_;
+  Pool& pool = pools_[member.pool];
+  if (!is_new) CountLingering(state.member, &pool, -1);
+  CountLingering(member, &pool, 1);
   state.member = std::move(member);
   if (!is_new) return;
-  ++pools_[state.member.pool].members;
+  ++pool.members;
   SetVerdict(&state, state.member.verdict);
   SetInService(&state, state.member.verdict == HealthState::kHealthy);
+  if (state.verdict == HealthState::kUnhealthy) Inherit(key, &state, now);
+}
+
+void CommonFailures::Inherit(const std::string& key, State* state, absl::Duration now) {
+  if (bound_ <= absl::ZeroDuration()) return;
+  Hold hold = Hold::kNone;
+  std::optional<absl::Duration> failing = now;
+  if (const auto others = undecided_of_address_.find(state->member.address);
+      others != undecided_of_address_.end()) {
+    const State& other = states_.at(*others->second.begin());
+    hold = other.hold;
+    failing = other.failing;
+    state->kept_until = other.kept_until;
+  } else if (const auto found = remembered_.find(state->member.address);
+             found != remembered_.end()) {
+    hold = found->second.held ? Hold::kHeld : Hold::kKept;
+    if (!found->second.held) state->kept_until = now + found->second.left;
+  }
+  if (hold == Hold::kNone) return;
+  SetInService(state, true);
+  SetFailing(state, failing);
+  SetHold(key, state, hold, now);
+}
+
+std::string CommonFailures::AppendHolds(absl::Duration now, const std::string& after, size_t count,
+                                        std::vector<AddressHold>* holds) const {
+  auto it = undecided_of_address_.upper_bound(after);
+  for (; count > 0 && it != undecided_of_address_.end(); --count, ++it) {
+    const auto& [address, keys] = *it;
+    AddressHold of_address{.address = address};
+    for (const std::string& key : keys) {
+      const State& state = states_.at(key);
+      of_address.held = of_address.held || state.hold == Hold::kHeld;
+      of_address.left = std::max(of_address.left, state.kept_until - now);
+    }
+    if (of_address.held) of_address.left = absl::ZeroDuration();
+    if (of_address.held || of_address.left > absl::ZeroDuration()) {
+      holds->push_back(std::move(of_address));
+    }
+  }
+  return it == undecided_of_address_.end() ? "" : std::prev(it)->first;
+}
+
+void CommonFailures::Remember(std::vector<AddressHold> holds) {
+  for (AddressHold& hold : holds) remembered_[hold.address] = std::move(hold);
 }
 
 bool CommonFailures::EndMembers(absl::Duration now) {
@@ -56,6 +104,7 @@ bool CommonFailures::EndMembers(absl::Duration now) {
     gone_.pop_back();
     return true;
   }
+  remembered_.clear();
   if (bound_ > absl::ZeroDuration() || undecided_.empty()) return false;
   const std::string key = *undecided_.begin();
   SetInService(&states_.at(key), false);
@@ -133,11 +182,16 @@ void CommonFailures::HoldOthers(const std::string& pool_name, absl::Duration now
 void CommonFailures::Decide(const std::string& key, State* state, absl::Duration now) {
   const Pool& pool = pools_.at(state->member.pool);
   const absl::Duration since = state->failing.value_or(now);
+  const bool had_time = now - since >= state->member.round;
+  // Who is kept is known to have failed with others, also if its pool has another name since.
+  const bool unheard = pool.latest_good < since && state->hold != Hold::kKept;
   Hold hold = Hold::kNone;
   if (bound_ <= absl::ZeroDuration()) {
-  } else if (pool.latest_good < since) {
+  } else if (unheard && !IsAlone(pool)) {
     const bool all_fail = pool.failing == pool.in_service;
-    hold = all_fail || now - since >= state->member.round ? Hold::kHeld : Hold::kWaiting;
+    hold = all_fail || had_time ? Hold::kHeld : Hold::kWaiting;
+  } else if (unheard && !had_time) {
+    hold = Hold::kWaiting;  // the others may only not know it yet
   } else if ((state->hold == Hold::kHeld && pool.most_held >= kManyAddresses) ||
              now < state->kept_until || ManyFail(*state)) {
     // Who failed together with others is not cut because these have come back first.
@@ -161,7 +215,24 @@ void CommonFailures::Update(absl::Duration now) {
   for (const std::string& key : std::set<std::string>(undecided_)) {
     State& state = states_.at(key);
     // Who answers by now will be healthy, or fail again.
-    if (state.hold != Hold::kHeld && state.failing.has_value()) Decide(key, &state, now);
+    if (!state.failing.has_value()) continue;
+    if (state.hold == Hold::kHeld) {
+      UpdateHeld(key, &state, now);
+    } else {
+      Decide(key, &state, now);
+    }
+  }
+}
+
+// When the others answer again it gets as many probes to do so as a verdict takes.
+void CommonFailures::UpdateHeld(const std::string& key, State* state, absl::Duration now) {
+  if (!IsAlone(pools_.at(state->member.pool))) {
+    state->alone_since.reset();
+    return;
+  }
+  if (!state->alone_since.has_value()) state->alone_since = now;
+  if (now - *state->alone_since >= state->member.round * state->member.fall) {
+    Decide(key, state, now);
   }
 }
 
@@ -185,8 +256,8 @@ std::vector<CommonFailures::Episode> CommonFailures::Episodes(
     absl::Duration now, const std::function<bool(const std::string& key)>& is_spared) const {
   std::map<std::string, Episode> by_pool;
   for (const std::string& key : undecided_) {
-    if (is_spared && is_spared(key)) continue;
     const State& state = states_.at(key);
+    if (state.member.lingers || (is_spared && is_spared(key))) continue;
     const Pool& pool = pools_.at(state.member.pool);
     Episode& episode = by_pool[state.member.pool];
     episode.pool = state.member.pool;
@@ -203,6 +274,7 @@ std::vector<CommonFailures::Episode> CommonFailures::Episodes(
 
 void CommonFailures::SetHold(const std::string& key, State* state, Hold hold, absl::Duration now) {
   if (state->hold == hold) return;
+  state->alone_since.reset();
   Pool& pool = pools_.at(state->member.pool);
   if (pool.held + pool.kept == 0) {
     pool.since = now;
@@ -214,10 +286,14 @@ void CommonFailures::SetHold(const std::string& key, State* state, Hold hold, ab
   if (hold != Hold::kNone) add(1);
   pool.most_held = std::max(pool.most_held, pool.held);
   if (pool.held == 0) pool.recovered.reset();
+  std::set<std::string>& of_address = undecided_of_address_[state->member.address];
   if (hold == Hold::kNone) {
     undecided_.erase(key);
+    of_address.erase(key);
+    if (of_address.empty()) undecided_of_address_.erase(state->member.address);
   } else {
     undecided_.insert(key);
+    of_address.insert(key);
   }
   changed_.insert(state->member.pool);
 }
@@ -264,6 +340,12 @@ void CommonFailures::Count(const State& state, int sign) {
   if (address.in_service == 0) addresses_.erase(state.member.address);
 }
 
+void CommonFailures::CountLingering(const Member& member, Pool* pool, int sign) {
+  if (!member.lingers) return;
+  pool->lingering += static_cast<size_t>(sign);
+  lingering_ += static_cast<size_t>(sign);
+}
+
 void CommonFailures::Remove(const std::string& key, absl::Duration now) {
   const auto found = states_.find(key);
   if (found == states_.end()) return;
@@ -272,6 +354,7 @@ void CommonFailures::Remove(const std::string& key, absl::Duration now) {
   SetVerdict(state, HealthState::kUnknown);
   SetInService(state, false);
   const auto pool = pools_.find(state->member.pool);
+  CountLingering(state->member, &pool->second, -1);
   if (--pool->second.members == 0) {
     changed_.erase(pool->first);
     pools_.erase(pool);

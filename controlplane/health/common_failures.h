@@ -8,6 +8,13 @@
 // backend answers again, each other one is held until it answers or has failed as often again as a
 // verdict takes; then its known flows stay for a while as well.
 //
+// A backend that has left the configuration and finishes its flows (it lingers) counts like the
+// others of its pool. Where only such are left of a pool, they are held no longer than nobody of
+// any pool answers: who is taken out of service and stopped must not hold its flows for good.
+//
+// A backend that is new takes over what is held or kept of its address: that another name or pool
+// has, or that was kept over a restart.
+//
 // A pure bookkeeper: answers, verdicts and monotonic time are passed in. Costs little for each
 // answer. Thread safety: one thread.
 #ifndef GUIDEWAY_CONTROLPLANE_HEALTH_COMMON_FAILURES_H_
@@ -41,6 +48,13 @@ class CommonFailures {
     uint32_t fall = 3;     // failures that make a verdict
     absl::Duration round;  // the longest time in which its probes have another result
     HealthState verdict = HealthState::kUnknown;  // of one that was not there before
+    bool lingers = false;
+  };
+  // What is kept over a restart.
+  struct AddressHold {
+    std::string address;
+    bool held = false;         // else known flows stay
+    absl::Duration left = {};  // for so long; held: zero
   };
   // What is going on in a pool.
   struct Episode {
@@ -64,6 +78,12 @@ class CommonFailures {
   void SetMember(const std::string& key, Member member, absl::Duration now);
   // After the last one: takes one away, or does the rest; false: all is done.
   bool EndMembers(absl::Duration now);
+  // Appends the holds of at most `count` addresses behind `after` (empty: from the first one).
+  // Returns the address to go on from; empty: all are in.
+  std::string AppendHolds(absl::Duration now, const std::string& after, size_t count,
+                          std::vector<AddressHold>* holds) const;
+  // What AppendHolds() said before a restart; before the first members, to which it applies.
+  void Remember(std::vector<AddressHold> holds);
   // A probe that began at `began` has told something of a backend, which is failing by now or not.
   void OnAnswer(const std::string& key, bool failing, absl::Duration began, absl::Duration now);
   // After the answer that made it. Not the first verdict of all: that is SetMembers()' or a
@@ -80,7 +100,7 @@ class CommonFailures {
   bool IsLongHeld(const std::string& key, absl::Duration now) const;
   // Held, and none of the pool is healthy.
   bool HoldsWholePool(const std::string& pool) const;
-  // Without those that `is_spared` (null: none are).
+  // Without those that linger, or that `is_spared` (null: none are).
   std::vector<Episode> Episodes(
       absl::Duration now,
       const std::function<bool(const std::string& key)>& is_spared = nullptr) const;
@@ -96,14 +116,14 @@ class CommonFailures {
   };
   struct Pool {
     absl::Duration latest_good = -absl::InfiniteDuration();  // when a good probe began
-    size_t members = 0;
-    size_t in_service = 0, failing = 0;       // the latter: of the former
-    size_t healthy = 0;                       // by the probes' verdicts
-    size_t held = 0, kept = 0;                // kept: waiting ones as well
-    size_t most_held = 0;                     // at once, since then:
-    absl::Duration since;                     // of the first that is held or kept
-    std::optional<absl::Duration> recovered;  // the first good answer of a held pool
-    uint32_t recoveries = 0;                  // counts these
+    size_t members = 0, lingering = 0;                       // the latter: of the former
+    size_t in_service = 0, failing = 0;                      // the latter: of the former
+    size_t healthy = 0;                                      // by the probes' verdicts
+    size_t held = 0, kept = 0;                               // kept: waiting ones as well
+    size_t most_held = 0;                                    // at once, since then:
+    absl::Duration since;                                    // of the first that is held or kept
+    std::optional<absl::Duration> recovered;                 // the first good answer of a held pool
+    uint32_t recoveries = 0;                                 // counts these
   };
   struct Address {
     size_t in_service = 0, failing = 0;
@@ -116,20 +136,31 @@ class CommonFailures {
     std::optional<absl::Duration> failing;  // since when that is known
     Hold hold = Hold::kNone;
     absl::Duration kept_until;                  // once kept; zero when healthy
+    std::optional<absl::Duration> alone_since;  // held, and others of other pools answer
     uint32_t recovery = 0, failures_since = 0;  // the pool's recovery, failed probes since it
   };
 
   Hold HoldOf(const std::string& key) const;
+  void Inherit(const std::string& key, State* state, absl::Duration now);
   void Decide(const std::string& key, State* state, absl::Duration now);
   void HoldOthers(const std::string& pool, absl::Duration now);
   void CountFailure(const std::string& key, State* state, absl::Duration began, absl::Duration now);
   bool ManyFail(const State& state) const;
+  // Nobody of the pool is configured any more, and somebody of another pool answers, or nobody is
+  // there who could.
+  bool IsAlone(const Pool& pool) const {
+    const bool others = lingering_ < states_.size();
+    return pool.members == pool.lingering &&
+           (addresses_failing_ < addresses_in_service_ || !others);
+  }
+  void UpdateHeld(const std::string& key, State* state, absl::Duration now);
   // All changes of these go by here, so that the sums are right.
   void SetHold(const std::string& key, State* state, Hold hold, absl::Duration now);
   void SetInService(State* state, bool in_service);
   void SetFailing(State* state, std::optional<absl::Duration> since);
   void SetVerdict(State* state, HealthState verdict);
   void Count(const State& state, int sign);
+  void CountLingering(const Member& member, Pool* pool, int sign);
   void Remove(const std::string& key, absl::Duration now);
 
   absl::Duration bound_;
@@ -141,7 +172,10 @@ class CommonFailures {
   absl::flat_hash_map<std::string, Pool> pools_;
   absl::flat_hash_map<std::string, Address> addresses_;
   size_t addresses_in_service_ = 0, addresses_failing_ = 0;
+  size_t lingering_ = 0;             // of states_
   std::set<std::string> undecided_;  // keys with a hold
+  std::map<std::string, std::set<std::string>> undecided_of_address_;
+  absl::flat_hash_map<std::string, AddressHold> remembered_;  // by address
   std::set<std::string> changed_;
 };
 

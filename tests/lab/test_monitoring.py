@@ -10,34 +10,8 @@ FIXTURES = [fixtures.SEGMENT]
 _HTTP = {"type": "http", "port": 80, "path": "/health"}  # and all else by default
 
 
-class Fixture(fixtures.Running):
+class Fixture(fixtures.Probed):
     """The usual one; and a firewall on the Guideway host that traffic does not go by."""
-
-    def probe(self, probe, **pool):
-        config = configuration.l2(self.lab, probe=probe)
-        config["pools"][0].update(pool)
-        self.guideway.apply(config)
-        self.wait_all("healthy", timeout_s=30)
-
-    def cut(self, rule, verdict="drop"):
-        """Drops what the host itself sends and the rule fits."""
-        self.lab.execute(GUIDEWAY, "nft", "add table inet cut; add chain inet cut out "
-                         "{ type filter hook output priority 0; }; "
-                         f"add rule inet cut out {rule} {verdict}")
-
-    def mend(self):
-        self.lab.execute(GUIDEWAY, "nft", "delete table inet cut")
-
-    def wait_all(self, health, names=BACKENDS, timeout_s=20):
-        for name in names:
-            self.guideway.wait_health("web", name, health, timeout_s)
-
-    def problems(self):
-        return "; ".join(str(problem) for problem in self.guideway.status()["problems"])
-
-    def downloads(self, count, path="/slow/slow"):
-        return client.SlowDownloads(self.lab, self.backends.slow_sha256, list(VIP.values()), count,
-                                    path).start()
 
 
 def test_a_cut_way_of_the_probes_breaks_nothing(fixture):
@@ -195,7 +169,7 @@ def test_another_name_keeps_the_verdicts(fixture):
     fixture.probe(_HTTP)
     fixture.backends["b2"].nginx.stop()
     fixture.guideway.wait_health("web", "b2", "unhealthy", timeout_s=30)
-    config = configuration.l2(fixture.lab, probe=_HTTP)
+    config = configuration.l2(fixture.lab, probe=_HTTP | {"timeout": "2s"})
     config["pools"][0]["name"] = "shop"
     for vip in config["vips"]:
         vip["pool"] = "shop"

@@ -2,11 +2,11 @@
 
 import json
 
-from lab import configuration
+from lab import client, configuration
 from lab.backends import Backends, L3DSR_DSCP
 from lab.guideway import Guideway
 from lab.process import LabError, wait_until
-from lab.topology import BACKENDS, VIP
+from lab.topology import BACKENDS, GUIDEWAY, VIP
 
 SEGMENT = ("segment", {})
 TWO_PORT = ("two-port", {"two_port": True})
@@ -69,3 +69,33 @@ class Running:
 
     def close(self):
         self.guideway.stop()
+
+
+class Probed(Running):
+    """Probes as the case wants them, and a firewall on the Guideway host that traffic does not go by."""
+
+    def probe(self, probe, **pool):
+        config = configuration.l2(self.lab, probe=probe)
+        config["pools"][0].update(pool)
+        self.guideway.apply(config)
+        self.wait_all("healthy", timeout_s=30)
+
+    def cut(self, rule, verdict="drop"):
+        """Drops what the host itself sends and the rule fits."""
+        self.lab.execute(GUIDEWAY, "nft", "add table inet cut; add chain inet cut out "
+                         "{ type filter hook output priority 0; }; "
+                         f"add rule inet cut out {rule} {verdict}")
+
+    def mend(self):
+        self.lab.execute(GUIDEWAY, "nft", "delete table inet cut")
+
+    def wait_all(self, health, names=BACKENDS, timeout_s=20):
+        for name in names:
+            self.guideway.wait_health("web", name, health, timeout_s)
+
+    def problems(self):
+        return "; ".join(str(problem) for problem in self.guideway.status()["problems"])
+
+    def downloads(self, count, path="/slow/slow"):
+        return client.SlowDownloads(self.lab, self.backends.slow_sha256, list(VIP.values()), count,
+                                    path).start()

@@ -1,105 +1,10 @@
 // Which failures are a backend's own and which many have in common, told by answers and time alone.
-#include "controlplane/health/common_failures.h"
-
 #include <catch2/catch.hpp>
 
-#include "absl/strings/str_cat.h"
+#include "tests/unit/controlplane/common_failures_world.h"
 
 namespace guideway {
 namespace {
-
-constexpr absl::Duration kInterval = absl::Seconds(5);
-constexpr absl::Duration kTimeout = absl::Seconds(3);
-constexpr absl::Duration kBound = absl::Seconds(60);
-
-// Backends with default probes, whose ways to the prober are cut and mended. Runs in steps of a
-// second; the backends' probes are spread over the interval.
-class World {
- public:
-  struct Backend {
-    std::string key;
-    std::string pool;
-    bool answers = true;
-    uint32_t fall = 3;
-    absl::Duration next;
-    uint32_t good = 0, bad = 0;
-    HealthState verdict = HealthState::kHealthy;
-    std::optional<absl::Duration> ends;  // of the probe that runs
-    absl::Duration began;
-  };
-
-  explicit World(absl::Duration bound = kBound) : bound_(bound) {}
-
-  // Address: the key's last part.
-  Backend& Add(const std::string& pool, const std::string& address, uint32_t fall = 3) {
-    Backend backend;
-    backend.key = absl::StrCat(pool, "/", address);
-    backend.pool = pool;
-    backend.fall = fall;
-    backend.next = absl::Seconds(static_cast<int>(backends_.size() * 2 % 5));
-    backends_.push_back(backend);
-    SetMembers();
-    return backends_.back();
-  }
-  Backend& operator[](const std::string& key) {
-    for (Backend& backend : backends_) {
-      if (backend.key == key) return backend;
-    }
-    throw std::out_of_range(key);
-  }
-  void SetMembers() {
-    std::map<std::string, CommonFailures::Member> members;
-    for (const Backend& backend : backends_) {
-      members[backend.key] = {.pool = backend.pool,
-                              .address = backend.key.substr(backend.key.rfind('/') + 1),
-                              .fall = backend.fall,
-                              .round = kInterval * 1.1 + kTimeout,
-                              .verdict = backend.verdict};
-    }
-    failures.SetMembers(members, bound_, now);
-  }
-  void Run(int seconds) {
-    for (int i = 0; i < seconds; ++i) {
-      for (Backend& backend : backends_) Step(&backend);
-      failures.Update(now);
-      now += absl::Seconds(1);
-    }
-  }
-  // Whether it counts as healthy for tables.
-  bool Serves(const std::string& key) {
-    return failures.IsHeld(key) || (*this)[key].verdict == HealthState::kHealthy;
-  }
-  bool KeepsFlows(const std::string& key) { return Serves(key) || failures.KeepsFlows(key); }
-  void SetAnswers(bool answers) {
-    for (Backend& backend : backends_) backend.answers = answers;
-  }
-
-  CommonFailures failures;
-  absl::Duration now = absl::Seconds(1000);
-
- private:
-  void Step(Backend* backend) {
-    if (!backend->ends.has_value() && now >= absl::Seconds(1000) + backend->next) {
-      backend->began = now;
-      backend->next += kInterval;
-      backend->ends = backend->answers ? now : now + kTimeout;
-    }
-    if (!backend->ends.has_value() || now < *backend->ends) return;
-    backend->ends.reset();
-    backend->good = backend->answers ? backend->good + 1 : 0;
-    backend->bad = backend->answers ? 0 : backend->bad + 1;
-    failures.OnAnswer(backend->key, backend->bad > 0, backend->began, now);
-    HealthState verdict = backend->verdict;
-    if (backend->bad >= backend->fall) verdict = HealthState::kUnhealthy;
-    if (backend->good >= 2) verdict = HealthState::kHealthy;
-    if (verdict == backend->verdict) return;
-    backend->verdict = verdict;
-    failures.OnVerdict(backend->key, verdict, now);
-  }
-
-  const absl::Duration bound_;
-  std::vector<Backend> backends_;
-};
 
 TEST_CASE("common failures: one backend that dies goes out with its verdict") {
   World world;

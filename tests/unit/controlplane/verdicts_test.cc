@@ -17,31 +17,44 @@ VerdictClock ClockAt(const std::string& boot, int64_t since_boot_s, int64_t wall
 TEST_CASE("verdicts in a file: their age goes by the time since boot, else by the wall clock") {
   const std::vector<Verdict> verdicts = {{"aa", true, absl::Seconds(5)},
                                          {"bb", false, absl::Seconds(70)}};
-  const std::string text = VerdictsToText(verdicts, ClockAt("one", 1000, 50000));
+  const std::string text =
+      HealthToText({.verdicts = verdicts,
+                    .holds = {{.address = "10.0.0.1", .held = true},
+                              {.address = "10.0.0.2", .left = absl::Seconds(50)},
+                              {.address = "10.0.0.3", .left = absl::Seconds(20)}}},
+                   ClockAt("one", 1000, 50000));
   // The wall clock was set two hours ahead meanwhile.
-  auto read = VerdictsFromText(text, ClockAt("one", 1030, 57230));
+  auto read = HealthFromText(text, ClockAt("one", 1030, 57230));
   REQUIRE(read.ok());
-  REQUIRE(read->size() == 2);
-  CHECK((*read)[0].identity == "aa");
-  CHECK((*read)[0].healthy);
-  CHECK((*read)[0].age == absl::Seconds(35));
-  CHECK_FALSE((*read)[1].healthy);
-  CHECK((*read)[1].age == absl::Seconds(100));
+  REQUIRE(read->verdicts.size() == 2);
+  CHECK(read->verdicts[0].identity == "aa");
+  CHECK(read->verdicts[0].healthy);
+  CHECK(read->verdicts[0].age == absl::Seconds(35));
+  CHECK_FALSE(read->verdicts[1].healthy);
+  CHECK(read->verdicts[1].age == absl::Seconds(100));
+  REQUIRE(read->holds.size() == 2);  // that of the third has ended
+  CHECK(read->holds[0].address == "10.0.0.1");
+  CHECK(read->holds[0].held);
+  CHECK_FALSE(read->holds[1].held);
+  CHECK(read->holds[1].left == absl::Seconds(20));
   // After a reboot.
-  read = VerdictsFromText(text, ClockAt("two", 20, 50100));
+  read = HealthFromText(text, ClockAt("two", 20, 50100));
   REQUIRE(read.ok());
-  CHECK((*read)[0].age == absl::Seconds(105));
+  CHECK(read->verdicts[0].age == absl::Seconds(105));
+  CHECK(read->holds.size() == 1);
   // And by a clock that does not know the time yet: nobody knows how old they are.
-  read = VerdictsFromText(text, ClockAt("two", 20, 100));
+  read = HealthFromText(text, ClockAt("two", 20, 100));
   REQUIRE(read.ok());
-  CHECK(read->empty());
+  CHECK(read->verdicts.empty());
+  CHECK(read->holds.empty());
   for (const char* bad :
        {"", "health-verdicts 2 one 1000 50000\n", "health-verdicts 1 one x 50000\n",
         "health-verdicts 1 one 1000 50000\naa maybe 5\n",
         "health-verdicts 1 one 1000 50000\naa healthy -5\n",
-        "health-verdicts 1 one 1000 50000\naa healthy\n"}) {
+        "health-verdicts 1 one 1000 50000\naa healthy\n",
+        "health-verdicts 1 one 1000 50000\n10.0.0.1 held\n"}) {
     INFO(bad);
-    CHECK(absl::IsInvalidArgument(VerdictsFromText(bad, ClockAt("one", 1, 1)).status()));
+    CHECK(absl::IsInvalidArgument(HealthFromText(bad, ClockAt("one", 1, 1)).status()));
   }
 }
 
@@ -74,6 +87,7 @@ TEST_CASE("prober: a verdict belongs to what is asked, not to a name") {
     CHECK(prober->Find("renamed")->state() == HealthState::kUnhealthy);
     CHECK(prober->IsKeptUnhealthy("renamed"));
     CHECK(prober->Find("also")->state() == HealthState::kUnhealthy);
+    CHECK(prober->Find("patient")->state() == HealthState::kUnhealthy);
     CHECK(prober->Find("other")->state() == HealthState::kUnknown);  // another question
     kept = prober->Verdicts();
     CHECK(kept.size() == 2);  // of the port that is there, and the one that was
@@ -87,7 +101,6 @@ TEST_CASE("prober: a verdict belongs to what is asked, not to a name") {
   });
   // Confirmed by results.
   REQUIRE(
-    CHECK(prober->Find("patient")->state() == HealthState::kUnhealthy);
       thread.Await([&] { return prober->Find("x")->reason() == "connect: Connection refused"; }));
   thread.On([&] {
     for (Verdict& verdict : kept) verdict.age = Prober::kOldestVerdict + absl::Seconds(1);
