@@ -20,7 +20,10 @@ namespace {
   if (before == FlowState::kTakenOver) return 0;
   const FlowTimeouts& timeouts = tables.TimeoutsOf(packet.vip);
   const FlowEvent event = EventOf(packet);
-  const uint32_t after = PackExpiry(NextFlowState(before, event), state.now_s, timeouts);
+  const FlowState next = NextFlowState(before, event);
+  if (before == FlowState::kHalfOpen && next == FlowState::kEstablished && !state.peers.empty())
+    state.flows->Announce(packet.flow_hash);
+  const uint32_t after = PackExpiry(next, state.now_s, timeouts);
   if (event != FlowEvent::kRst) return after;
   if (CountsAsReset(before, event))
     CountFor(packet.backend->id, BackendCounter::client_resets, tables, state);

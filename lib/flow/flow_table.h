@@ -108,7 +108,9 @@ class FlowTable {
   // Enters a flow that another worker's table knows, and logs that.
   FlowInsert TakeOver(uint64_t flow_hash, BackendId backend, FlowState state, uint32_t now_s,
                       const FlowTimeouts& timeouts);
-  // Gives up what the owner of `peer` has taken over since *place, kMostGivenUp entries at most;
+  // Logs a flow that has begun here: what others know of an earlier one with its addresses is over.
+  void Announce(uint64_t flow_hash) { takeovers_->Add(flow_hash); }
+  // Gives up what the owner of `peer` has logged since *place, kMostGivenUp entries at most;
   // moves *place on, which begins as 0. True if there is more.
   static constexpr uint32_t kMostGivenUp = 32;
   bool FollowTakeovers(const FlowTable& peer, uint32_t now_s, uint64_t* place);

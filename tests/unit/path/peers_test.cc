@@ -53,6 +53,7 @@ TEST_CASE("a known flow goes to its backend whichever worker gets it, and counts
   w[0].Data();
   w[0].Udp();
   w[0].Udp();
+  w.FollowTakeovers();  // the first one's flow began
   w.Drain();
   for (size_t i = 1; i < count; ++i) {
     CHECK(w[i].Data() == 0);
@@ -75,6 +76,27 @@ TEST_CASE("a known flow goes to its backend whichever worker gets it, and counts
   CHECK(w[0].Counted(Counter::flow_takeovers) == 1);
   w.FollowTakeovers();
   CHECK(w.Flows(0) == 2);
+}
+
+TEST_CASE("an entry of an earlier connection does not come back to life") {
+  const auto end = GENERATE(kFin, kRst, kAck);  // the latter: it was abandoned
+  CAPTURE(end);
+  Workers w;
+  w[0].Tcp(kSyn);
+  w[0].Data();
+  w[0].Tcp(end);
+  w.FollowTakeovers();
+  w.Drain();
+  CHECK(w[1].Tcp(kSyn) == 1);  // from the same port
+  w.FollowTakeovers();
+  CHECK(w[0].flows.Find(w[0].burst.packets[0].flow_hash, w[0].state.now_s) != nullptr);
+  CHECK(w[1].Tcp(kAck) == 1);
+  w.FollowTakeovers();
+  CHECK(w[0].Data() == 1);
+  CHECK(w[0].Counted(Counter::flow_takeovers) == 1);
+  w.FollowTakeovers();
+  CHECK(w.Flows(0) == 0);
+  CHECK(w.Flows(1) == 1);
 }
 
 TEST_CASE("several packets of a flow in one burst are one takeover") {
@@ -114,6 +136,7 @@ TEST_CASE("the state comes along, and goes on by the packet") {
   }
   SECTION("a RST") {
     w[0].Data();
+    w.FollowTakeovers();
     w.Drain();
     CHECK(w[1].Tcp(kRst) == 0);
     CHECK(w[1].StateOfLast() == FlowState::kClosing);
