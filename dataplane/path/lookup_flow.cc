@@ -82,7 +82,6 @@ void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state) {
   burst.unknown.clear();
   burst.not_found = 0;
   burst.left.clear();
-  if (burst.without_vip == burst.count) return;
   BurstPlaces undecided;  // whose second bucket is on its way from memory
   for (Packet& packet : burst) {
     if (!packet.pending()) {

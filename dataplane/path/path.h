@@ -28,8 +28,7 @@ void LookupVip(Burst& burst, const Snapshot& tables, PathState& state);
 // Second loop: LookupFlow, and Encapsulate for those that it knows if a short cut does it.
 // Known flow -> backend. A flow is known if its entry's backend still is the same
 // backend and keeps its flows. A packet that has a backend already keeps it. A SYN without ACK is
-// never known: it starts a flow anew. Fills burst.unknown and burst.left. Nothing to do if no
-// packet of the burst is for a VIP. Of what it does not find the other workers are asked (peers.h).
+// never known: it starts a flow anew. Fills burst.unknown and burst.left. Of what it does not find the other workers are asked (peers.h).
 void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state);
 
 // Third loop: SelectBackend for burst.unknown, and Encapsulate likewise.
@@ -45,6 +44,7 @@ void Encapsulate(Packet& packet, PathState& state);
 
 inline void ProcessBurst(Burst& burst, const Snapshot& tables, PathState& state) {
   LookupVip(burst, tables, state);
+  if (burst.without_vip == burst.count) return;
   LookupFlow(burst, tables, state);
   if (burst.not_found > 0 && !state.peers.empty()) [[unlikely]]
     AskPeers(burst, tables, state);

@@ -69,9 +69,9 @@ inline Int32x4 RanksOf(const FlowBucket& bucket, int32_t number, uint32_t now_s)
                                 (states == static_cast<int32_t>(FlowState::kRevived)));
   const Int32x4 evictable = live ^ stays;
   const Int32x4 half_closed =
-      evictable & (states == static_cast<int32_t>(FlowState::kHalfClosed)) & kHalfClosedRank;
+      (states == static_cast<int32_t>(FlowState::kHalfClosed)) & kHalfClosedRank;
   const Int32x4 numbers = {number, number + 1, number + 2, number + 3};
-  return -(used + live + stays) << 28 | half_closed | (left & evictable) << 3 | numbers;
+  return -(used + live + stays) << 28 | ((half_closed | left << 3) & evictable) | numbers;
 }
 
 inline Int32x4 LowerOf(Int32x4 a, Int32x4 b) { return b ^ ((a ^ b) & (a < b)); }
