@@ -231,8 +231,10 @@ absl::Status Compiler::PlaceVip(const v1::Vip& vip) {
 absl::Status Compiler::PlacePool(const CompilerInput& input, const v1::Pool& pool,
                                  Compiled* result) {
   const uint32_t pool_index = result->pools[pool.name()].index = pool_indices_.Use(pool.name());
+  std::vector<std::string> keys;
+  std::vector<BackendCondition> conditions;
   for (const v1::Backend& backend : pool.backends()) {
-    const std::string key = KeyOf(pool, backend);
+    const std::string& key = keys.emplace_back(KeyOf(pool, backend));
     const BackendRegistry::Record& record = registry_->records().at(key);
     CompiledBackend& view = result->backends[key];
     view.index = record.index;
@@ -241,9 +243,14 @@ absl::Status Compiler::PlacePool(const CompilerInput& input, const v1::Pool& poo
                                      &job_->next_hops_used, &result->tables));
     view.next_hop = way.text;
     view.reachable = way.sight == Reachability::Sight::kReachable;
-    const auto verdict = reachability_.See(record.address, record.delivery, way.sight);
-    view.unreachable = verdict.unreachable;
-    view.gives_up_flows = verdict.gives_up_flows;
+    view.unreachable = reachability_.See(record.address, record.delivery, way.sight);
+    conditions.push_back({.unreachable = view.unreachable});
+  }
+  reachability_.SeeGroup(pool.name(), NoneIsReachable(pool, conditions));
+  for (const std::string& key : keys) {
+    const BackendRegistry::Record& record = registry_->records().at(key);
+    result->backends.at(key).gives_up_flows =
+        reachability_.GivesUpFlows(record.address, record.delivery, pool.name());
   }
   return absl::OkStatus();
 }
@@ -323,10 +330,12 @@ absl::Status Compiler::PlaceLingering(const CompilerInput& input) {
     if (!record.lingers()) continue;
     GW_ASSIGN_OR_RETURN(const Way way, PlaceBackend(input, record, nullptr, 0, &next_hop_indices_,
                                                     &job_->next_hops_used, &result.tables));
-    // Sooner than of those in use: it is on its way out, and others are there.
-    const auto verdict = reachability_.See(record.address, record.delivery, way.sight);
+    reachability_.See(record.address, record.delivery, way.sight);
+    reachability_.SeeGroup(key, !OthersAreReachable(key, result));
     if (!record.keeps_known_flows) continue;
-    const bool lost = verdict.unreachable && OthersAreReachable(key, result);
+    // Sooner than of those in use: it is on its way out, and others are there.
+    const bool lost =
+        reachability_.GivesUpFlows(record.address, record.delivery, key, Reachability::kDownAfter);
     if (!lost && KeepsFlows(input, key, result)) continue;
     channel::BackendBody body = result.tables.backends.at(record.index);
     body.keeps_known_flows = 0;

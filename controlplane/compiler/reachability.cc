@@ -12,26 +12,44 @@ void Reachability::BeginRound(absl::Duration now) {
 }
 
 void Reachability::EndRound() {
-  std::erase_if(entries_, [this](const auto& entry) { return entry.second.round != round_; });
+  const auto is_gone = [this](const auto& entry) { return entry.second.round != round_; };
+  std::erase_if(entries_, is_gone);
+  std::erase_if(outages_, is_gone);
 }
 
-Reachability::Verdict Reachability::See(const IpAddress& backend, const Delivery& delivery,
-                                        Sight sight) {
+bool Reachability::See(const IpAddress& backend, const Delivery& delivery, Sight sight) {
   Entry& entry = entries_[{backend, delivery.ToString()}];
   entry.round = round_;
+  entry.has_way = sight == Sight::kReachable;
   if (!entry.known && sight == Sight::kUnreachable) {
     entry.unreachable = true;
     entry.lost_at = now_;
   }
   entry.known = entry.known || sight != Sight::kNotKnownYet;
   Follow(sight, &entry);
-  Verdict verdict{.unreachable = entry.unreachable};
-  if (entry.unreachable && sight != Sight::kReachable) {
-    const absl::Duration end = entry.lost_at + kKnownFlowsPatience;
-    verdict.gives_up_flows = now_ >= end;
-    if (now_ < end) next_step_ = std::min(next_step_, end);
+  return entry.unreachable;
+}
+
+void Reachability::SeeGroup(const std::string& group, bool none_is_reachable) {
+  Outage& outage = outages_[group];
+  outage.round = round_;
+  if (outage.goes_on == none_is_reachable) return;
+  outage.goes_on = none_is_reachable;
+  (none_is_reachable ? outage.began : outage.ended) = now_;
+}
+
+bool Reachability::GivesUpFlows(const IpAddress& backend, const Delivery& delivery,
+                                const std::string& group, absl::Duration patience) {
+  const Entry& entry = entries_.at({backend, delivery.ToString()});
+  const Outage& outage = outages_.at(group);
+  if (!entry.unreachable || entry.has_way || outage.goes_on) return false;
+  absl::Duration end = entry.lost_at + patience;
+  if (entry.lost_at + kOutagePatience > outage.began) {
+    end = std::max(end, outage.ended + kOutagePatience);
   }
-  return verdict;
+  if (now_ >= end) return true;
+  next_step_ = std::min(next_step_, end);
+  return false;
 }
 
 void Reachability::Follow(Sight sight, Entry* entry) {

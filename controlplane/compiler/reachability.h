@@ -7,7 +7,10 @@
 // - Reachable again after a second with a way, and after twice as long for each time that it was
 //   lost within kFlapMemory, up to kLongestReturn.
 // - "The kernel does not know yet" changes no verdict; what was never seen is reachable so long.
-// - Known flows of who has no way are given up after kKnownFlowsPatience without one.
+// - Known flows of who has no way are given up after kKnownFlowsPatience without one, if there is
+//   somebody reachable who could take them.
+// - Who lost its way when all did, or up to kOutagePatience before, keeps its known flows for
+//   kOutagePatience from when somebody is reachable again: the others are likely to follow.
 // Bound to address and delivery, not to names. A pure bookkeeper: time is passed in (monotonic).
 // Thread safety: one thread.
 #ifndef GUIDEWAY_CONTROLPLANE_COMPILER_REACHABILITY_H_
@@ -32,16 +35,21 @@ class Reachability {
   static constexpr absl::Duration kLongestReturn = absl::Seconds(30);
   static constexpr absl::Duration kFlapMemory = absl::Minutes(1);
 
-  enum class Sight : uint8_t { kReachable, kNotKnownYet, kUnreachable };
-  struct Verdict {
-    bool unreachable = false;     // takes no new flows
-    bool gives_up_flows = false;  // nor keeps the known ones
-  };
+  static constexpr absl::Duration kOutagePatience = absl::Seconds(10);
 
-  // A round of See() begins; whoever is not seen until EndRound() is forgotten.
+  enum class Sight : uint8_t { kReachable, kNotKnownYet, kUnreachable };
+
+  // A round begins; whoever is not seen until EndRound() is forgotten.
   void BeginRound(absl::Duration now);
-  // May be called several times in a round for one backend.
-  Verdict See(const IpAddress& backend, const Delivery& delivery, Sight sight);
+  // Whether it is unreachable and takes no new flows. May be called several times in a round for
+  // one backend.
+  bool See(const IpAddress& backend, const Delivery& delivery, Sight sight);
+  // After all who could take each other's flows were seen: whether none of them is reachable.
+  // `group` names them.
+  void SeeGroup(const std::string& group, bool none_is_reachable);
+  // After both: whether known flows of a backend whose flows the group could take are given up.
+  bool GivesUpFlows(const IpAddress& backend, const Delivery& delivery, const std::string& group,
+                    absl::Duration patience = kKnownFlowsPatience);
   void EndRound();
   // When a verdict changes if no sight does; InfiniteDuration(): never. After a round.
   absl::Duration NextStep() const { return next_step_; }
@@ -51,15 +59,24 @@ class Reachability {
     uint64_t round = 0;  // it was seen in last
     bool known = false;  // something else than kNotKnownYet was seen
     bool unreachable = false;
+    bool has_way = false;                                      // at the last sight
     absl::Duration contrary_since = absl::InfiniteDuration();  // sights that the verdict denies
     absl::Duration lost_at = absl::InfiniteDuration();         // its way, of an unreachable one
     absl::Duration returned_at = -absl::InfiniteDuration();    // became reachable again
     absl::Duration return_after = kFirstReturn;
   };
+  // All of a group had no way; before the first one: in no time.
+  struct Outage {
+    uint64_t round = 0;  // it was seen in last
+    bool goes_on = false;
+    absl::Duration began = absl::InfiniteDuration();
+    absl::Duration ended = -absl::InfiniteDuration();
+  };
   void Follow(Sight sight, Entry* entry);
   void Turn(Entry* entry);
 
   std::map<std::pair<IpAddress, std::string>, Entry> entries_;
+  std::map<std::string, Outage> outages_;  // by group
   uint64_t round_ = 0;
   absl::Duration now_;
   absl::Duration next_step_ = absl::InfiniteDuration();

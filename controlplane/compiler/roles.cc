@@ -19,17 +19,6 @@ enum class Rank : uint8_t {
   kNever,
 };
 
-// Whether there are backends that are meant to take flows, and none of them can be reached.
-bool NoneIsReachable(const v1::Pool& pool, absl::Span<const BackendCondition> conditions) {
-  bool any_meant = false;
-  for (int i = 0; i < pool.backends_size(); ++i) {
-    if (!IsMeantToTakeFlows(pool.backends(i))) continue;
-    if (!conditions[static_cast<size_t>(i)].unreachable) return false;
-    any_meant = true;
-  }
-  return any_meant;
-}
-
 Rank RankOf(const v1::Backend& backend, const BackendCondition& condition, bool settling) {
   if (!IsMeantToTakeFlows(backend) || condition.unreachable) return Rank::kNever;
   const bool backup = backend.backup();
@@ -56,6 +45,16 @@ bool TooFewAreHealthy(const v1::Pool& pool, absl::Span<const Rank> ranks,
 }
 
 }  // namespace
+
+bool NoneIsReachable(const v1::Pool& pool, absl::Span<const BackendCondition> conditions) {
+  bool any_meant = false;
+  for (int i = 0; i < pool.backends_size(); ++i) {
+    if (!IsMeantToTakeFlows(pool.backends(i))) continue;
+    if (!conditions[static_cast<size_t>(i)].unreachable) return false;
+    any_meant = true;
+  }
+  return any_meant;
+}
 
 PoolRoles AssignRoles(const v1::Pool& pool, absl::Span<const BackendCondition> given,
                       bool settling) {

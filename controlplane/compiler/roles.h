@@ -44,6 +44,9 @@ struct PoolRoles {
   std::vector<BackendRole> backends;  // in the pool's order
 };
 
+// Whether there are backends that are meant to take flows, and none of them can be reached.
+// `conditions` as below; nothing but `unreachable` counts. Thread safety: any thread.
+bool NoneIsReachable(const v1::Pool& pool, absl::Span<const BackendCondition> conditions);
 // `conditions` are in the order of the pool's backends. Thread safety: any thread.
 PoolRoles AssignRoles(const v1::Pool& pool, absl::Span<const BackendCondition> conditions,
                       bool settling);

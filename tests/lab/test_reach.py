@@ -4,7 +4,7 @@ import time
 
 from lab import client, configuration, fixtures
 from lab.process import wait_until
-from lab.topology import GUIDEWAY, VIP
+from lab.topology import BACKENDS, GUIDEWAY, SEGMENT, VIP
 
 FIXTURES = [fixtures.SEGMENT]
 _NOBODY = "198.51.100.99"  # on the segment
@@ -131,6 +131,33 @@ def test_a_removed_backend_without_a_probe_that_dies_is_left(fixture):
     """By its neighbour, which is asked as long as it has flows."""
     fixture.guideway.apply(configuration.l2(fixture.lab, probe=None))
     assert _remove_and_unplug(fixture, 40002) < 10
+    fixture.guideway.apply(configuration.l2(fixture.lab))
+
+
+def test_an_outage_of_all_moves_nothing(fixture):
+    """The switch restarts, and its ports come back one after the other. Without probes: with them,
+    what fails at once is kept for as long as that goes on."""
+    def unreachable(name):
+        return fixture.guideway.backends("web")[name].get("unreachable", False)
+
+    def ask():
+        return [fixture.udp_from(port, timeout_s=0.2) for port in range(41000, 41010)]
+
+    fixture.guideway.apply(configuration.l2(fixture.lab, probe=None))
+    before = ask()
+    assert set(before) == set(BACKENDS)
+    for name in BACKENDS:
+        fixture.lab.network.ip(SEGMENT, "link", "set", name, "down")
+    for name in BACKENDS:
+        wait_until(lambda name=name: unreachable(name), f"{name} cannot be reached", timeout_s=30)
+    for _ in range(3):  # for longer than known flows of who is lost alone would stay
+        assert set(ask()) == {None}
+    for name in BACKENDS:
+        fixture.lab.network.ip(SEGMENT, "link", "set", name, "up")
+        wait_until(lambda name=name: not unreachable(name), f"{name} can be reached", timeout_s=30)
+        fixture.guideway.wait_in_step()
+        ask()
+    assert ask() == before
     fixture.guideway.apply(configuration.l2(fixture.lab))
 
 

@@ -12,14 +12,20 @@ using Sight = Reachability::Sight;
 
 // One backend, seen at moments.
 struct Watch {
-  Reachability::Verdict At(double seconds, Sight sight) {
+  struct Verdict {
+    bool unreachable, gives_up_flows;
+  };
+  Verdict At(double seconds, Sight sight) {
     reachability.BeginRound(absl::Seconds(1000) + absl::Seconds(seconds));
-    const auto verdict = reachability.See(*IpAddress::Parse("10.0.0.1"), {}, sight);
+    const bool unreachable = reachability.See(address, {}, sight);
+    reachability.SeeGroup("pool", false);
+    const bool gives_up = reachability.GivesUpFlows(address, {}, "pool");
     reachability.EndRound();
-    return verdict;
+    return {unreachable, gives_up};
   }
   absl::Duration next() const { return reachability.NextStep() - absl::Seconds(1000); }
 
+  const IpAddress address = *IpAddress::Parse("10.0.0.1");
   Reachability reachability;
 };
 
@@ -90,16 +96,16 @@ TEST_CASE("verdicts are of address and delivery") {
   Delivery ipip;
   ipip.encapsulation = channel::Encapsulation::kIpip;
   reachability.BeginRound(absl::Seconds(5));
-  CHECK(reachability.See(address, {}, Sight::kUnreachable).unreachable);
-  CHECK_FALSE(reachability.See(address, ipip, Sight::kReachable).unreachable);
+  CHECK(reachability.See(address, {}, Sight::kUnreachable));
+  CHECK_FALSE(reachability.See(address, ipip, Sight::kReachable));
   reachability.EndRound();
   reachability.BeginRound(absl::Seconds(6));
-  CHECK(reachability.See(address, {}, Sight::kNotKnownYet).unreachable);
+  CHECK(reachability.See(address, {}, Sight::kNotKnownYet));
   reachability.EndRound();
   reachability.BeginRound(absl::Seconds(7));
   reachability.EndRound();  // forgotten
   reachability.BeginRound(absl::Seconds(8));
-  CHECK_FALSE(reachability.See(address, {}, Sight::kNotKnownYet).unreachable);
+  CHECK_FALSE(reachability.See(address, {}, Sight::kNotKnownYet));
 }
 
 void LoseWay(Bench* bench, int i, const char* problem = "eth1 is down", bool pending = false) {
@@ -133,6 +139,51 @@ TEST_CASE("an unreachable backend has no share, and loses its flows if that last
   CHECK(compiled.backends.at(Bench::Key(2)).share == 0);
   CHECK(compiled.backends.at(Bench::Key(1)).share == 0);
   CHECK(compiled.backends.at(Bench::Key(3)).share == Approx(0.5).margin(0.01));
+}
+
+void FindWay(Bench* bench, int i) { LoseWay(bench, i, ""); }
+
+// Whether the flows of the first so many backends stay, `after` from the last compilation on.
+std::vector<bool> Keeps(Bench* bench, int count, absl::Duration after) {
+  bench->steady_now += after;
+  const Compiled compiled = bench->Compile();
+  std::vector<bool> keeps;
+  for (int i = 1; i <= count; ++i) {
+    const auto index = bench->registry.records().at(Bench::Key(i)).index;
+    keeps.push_back(compiled.tables.backends.at(index).keeps_known_flows == 1);
+  }
+  return keeps;
+}
+
+TEST_CASE("after an outage of all, those who come back later keep their known flows") {
+  using Kept = std::vector<bool>;
+  Bench bench(4);
+  LoseWay(&bench, 4);  // long dead
+  bench.Compile();
+  CHECK(Keeps(&bench, 4, absl::Seconds(60)) == Kept{true, true, true, false});
+  const bool lingers = GENERATE(false, true);
+  if (lingers) bench.Remove(2);
+  LoseWay(&bench, 2);
+  Keeps(&bench, 4, absl::Seconds(0));
+  Keeps(&bench, 4, absl::Seconds(1));
+  LoseWay(&bench, 1);
+  LoseWay(&bench, 3);
+  Keeps(&bench, 4, absl::Seconds(4));  // 2 has given its flows up by now
+  Keeps(&bench, 4, absl::Seconds(1));
+  CHECK(Keeps(&bench, 4, absl::Seconds(20)) == Kept{true, true, true, true});
+  FindWay(&bench, 3);
+  Keeps(&bench, 4, absl::Seconds(0));
+  CHECK(Keeps(&bench, 4, Reachability::kFirstReturn) == Kept{true, true, true, false});
+  FindWay(&bench, 1);
+  CHECK(Keeps(&bench, 4, Reachability::kOutagePatience - absl::Seconds(1)) ==
+        Kept{true, true, true, false});
+  CHECK(Keeps(&bench, 4, absl::Seconds(1)) == Kept{true, false, true, false});
+  // Another loss is one of its own.
+  Keeps(&bench, 4, absl::Seconds(60));
+  LoseWay(&bench, 3);
+  Keeps(&bench, 4, absl::Seconds(0));
+  CHECK(Keeps(&bench, 4, absl::Seconds(2.9)) == Kept{true, false, true, false});
+  CHECK(Keeps(&bench, 4, absl::Seconds(0.1)) == Kept{true, false, false, false});
 }
 
 TEST_CASE("l2 to a backend behind a router: share 0 from the first, whatever its gateway does") {
