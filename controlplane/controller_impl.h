@@ -17,6 +17,7 @@
 #include "controlplane/drain_deadlines.h"
 #include "controlplane/events.h"
 #include "controlplane/explain.h"
+#include "controlplane/former_pools.h"
 #include "controlplane/health/prober.h"
 #include "controlplane/health/settling.h"
 #include "controlplane/health_guards.h"
@@ -38,6 +39,7 @@ namespace guideway {
 struct ProbeChange {
   enum Part : uint8_t {
     kLingering,        // who has left the configuration is known
+    kFormer,           // likewise, of pools that are not in it any more, after a start
     kLingeringConfig,  // and how they are probed
     kPlan,
     kLingeringPlan,
@@ -122,6 +124,7 @@ class Controller::Impl {
   void BeginProbesPart();
   void MakePlanner(const v1::Config& config, std::optional<ProbePlanner>* planner);
   bool StepLingering();
+  void FindFormer(std::shared_ptr<FormerPools> search);
   bool StepMerge();
   bool StepStatistics();
   bool StepSettling();
@@ -168,7 +171,7 @@ class Controller::Impl {
   UnreachableBackends unreachable_;
   LingeringProbes lingering_;
   std::shared_ptr<const v1::Config> lingering_config_;  // that lingering_ knows; null: none yet
-  VerdictKeeper verdict_keeper_;
+  std::shared_ptr<const v1::Config> former_;            // see FormerPools; null: nothing was found
   std::map<std::string, std::string> pool_of_key_;
   Resolver resolver_;
   bool resolver_started_ = false;

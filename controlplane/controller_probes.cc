@@ -60,6 +60,9 @@ void Controller::Impl::BeginProbesPart() {
         lingering_.BeginChange(lingering_config_.get(), change.config.get());
       }
       break;
+    case ProbeChange::kFormer:
+      if (former_ != nullptr) lingering_.BeginTakeUp(&tables_.registry(), former_.get());
+      break;
     case ProbeChange::kLingeringConfig:
       change.lingering_config_maker.emplace(&lingering_, change.config.get());
       break;
@@ -97,6 +100,10 @@ bool Controller::Impl::StepProbes() {
   switch (change.part) {
     case ProbeChange::kLingering:
       return StepLingering();
+    case ProbeChange::kFormer:
+      if (lingering_.StepChange()) return true;
+      background_.Dispose(std::exchange(former_, nullptr));
+      return false;
     case ProbeChange::kLingeringConfig:
       if (change.lingering_config_maker->Step()) return true;
       change.lingering_config = change.lingering_config_maker->Take();
@@ -141,10 +148,25 @@ void Controller::Impl::MakePlanner(const v1::Config& config, std::optional<Probe
 
 bool Controller::Impl::StepLingering() {
   if (lingering_.StepChange()) return true;
+  if (lingering_config_ == nullptr && !lingering_.pools_not_found().empty()) {
+    FindFormer(
+        std::make_shared<FormerPools>(options_.state_directory, lingering_.pools_not_found()));
+  }
   if (lingering_config_ != probe_change_->config) {
     background_.Dispose(std::exchange(lingering_config_, probe_change_->config));
   }
   return false;
+}
+
+// Version by version, so that nothing else waits for long.
+void Controller::Impl::FindFormer(std::shared_ptr<FormerPools> search) {
+  auto goes_on = std::make_shared<bool>();
+  background_.Run([search, goes_on] { *goes_on = search->Step(); },
+                  [this, search, goes_on] {
+                    if (*goes_on) return FindFormer(search);
+                    former_ = std::make_shared<v1::Config>(search->Take());
+                    if (former_->pools_size() != 0) SetProbes();
+                  });
 }
 
 // Who lingers is probed like everybody, but of no pool that is shown.

@@ -1,7 +1,6 @@
 // See lingering.h.
 #include "controlplane/lingering.h"
 
-#include <set>
 #include <utility>
 #include <vector>
 
@@ -39,6 +38,7 @@ void LingeringProbes::BeginChange(const v1::Config* before, const v1::Config* af
 
 void LingeringProbes::BeginTakeUp(const BackendRegistry* registry, const v1::Config* config) {
   change_ = Change{};
+  pools_not_found_.clear();
   change_.registry = registry;
   change_.after = config;
   change_.pools = PoolsByName(*config);
@@ -99,7 +99,11 @@ bool LingeringProbes::StepTakeUp() {
   if (backends_.contains(key)) return true;
   const std::vector<std::string> parts = absl::StrSplit(key, absl::MaxSplits('/', 2));
   const v1::Pool* pool = change_.pools.Find(parts[0]);
-  if (parts.size() != 3 || pool == nullptr) return true;
+  if (parts.size() != 3) return true;
+  if (pool == nullptr) {
+    pools_not_found_.insert(parts[0]);
+    return true;
+  }
   v1::Backend backend;
   backend.set_name(parts[1]);
   backend.set_address(parts[2]);

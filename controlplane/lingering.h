@@ -2,12 +2,13 @@
 //
 // They are probed as their pool said when they left, so that a removed backend that dies does not
 // hold its flows. After a restart of this process, when that is forgotten, they are probed as the
-// pool of that name says now; if there is none, not at all: then their neighbours and their flows
-// say when they are gone. Thread safety: loop thread only.
+// pool of that name says now; if there is none, as it was last in a kept version (FormerPools).
+// Thread safety: loop thread only.
 #ifndef GUIDEWAY_CONTROLPLANE_LINGERING_H_
 #define GUIDEWAY_CONTROLPLANE_LINGERING_H_
 
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,6 +33,8 @@ class LingeringProbes {
   // After a start: takes up those who linger, as `config` probes their pools, by StepChange(). The
   // registry does not change so long.
   void BeginTakeUp(const BackendRegistry* registry, const v1::Config* config);
+  // Whose backends linger, but that the last BeginTakeUp() has not found.
+  const std::set<std::string>& pools_not_found() const { return pools_not_found_; }
 
   // Makes a configuration of nothing but them, step by step. VIPs, which probes through the tunnel
   // need, are those of `config` that lead to a pool of the same name, or led there before. Both
@@ -56,9 +59,6 @@ class LingeringProbes {
     int next_vip_ = 0;
   };
   bool Contains(const std::string& key) const { return backends_.contains(key); }
-
- private:
-  struct Pool {
   // Somebody lingers who was of the pool.
   bool HasPool(const std::string& pool) const { return pools_.contains(pool); }
   // Its pool said so when it left: its flows stay though it is unhealthy.
@@ -67,6 +67,9 @@ class LingeringProbes {
     return backend != backends_.end() &&
            pools_.at(backend->second.pool).settings.unhealthy_keeps_flows();
   }
+
+ private:
+  struct Pool {
     v1::Pool settings;                        // without backends
     std::map<std::string, v1::Vip> old_vips;  // by address
   };
@@ -89,6 +92,7 @@ class LingeringProbes {
   bool StepTakeUp();
 
   Change change_;
+  std::set<std::string> pools_not_found_;
   std::map<std::string, Pool> pools_;        // by name, as they were last
   std::map<std::string, Backend> backends_;  // by key
 };

@@ -134,6 +134,39 @@ def test_a_removed_backend_without_a_probe_that_dies_is_left(fixture):
     fixture.guideway.apply(configuration.l2(fixture.lab))
 
 
+def test_a_removed_pool_is_probed_after_a_restart(fixture):
+    """Its backend is behind the router, so that nothing but a probe tells that it has died."""
+    lab, guideway = fixture.lab, fixture.guideway
+    outer = [f"{lab.backend_address(name)}/32" for name in ("b1", "b2", "b3")]
+    for address in outer:
+        fixture.ip("route", "add", address, "via", "198.51.100.1")
+    config = configuration.l2(lab)
+    probe = configuration.PROBE
+    blue = configuration.pool(lab, "blue", "ipip", backends=("b1",), probe=probe)
+    config["pools"] = [blue, configuration.pool(lab, "green", "ipip", backends=("b2", "b3"), probe=probe)]
+    for vip in config["vips"]:
+        vip["pool"] = "blue"
+    guideway.apply(config)
+    assert fixture.udp_from(40003) == "b1"
+    config["pools"].remove(blue)
+    for vip in config["vips"]:
+        vip["pool"] = "green"
+    guideway.write_config(config)
+    guideway.cli("apply", "-f", guideway.config_path, "--force")
+    guideway.wait_in_step()
+    guideway.controlplane.stop()
+    guideway.start_controlplane()
+    guideway.wait_in_step()
+    assert fixture.udp_from(40003) == "b1", "a removed backend keeps its flows"
+    lab.network.ip("b1", "link", "set", "eth0", "down")
+    wait_until(lambda: fixture.udp_from(40003) in ("b2", "b3"), "another backend answers",
+               timeout_s=20, poll_s=0.1)
+    _plug_in(fixture, "b1")
+    for address in outer:
+        fixture.ip("route", "del", address, "via", "198.51.100.1")
+    guideway.apply(configuration.l2(lab))
+
+
 def test_an_outage_of_all_moves_nothing(fixture):
     """The switch restarts, and its ports come back one after the other. Without probes: with them,
     what fails at once is kept for as long as that goes on."""
