@@ -19,8 +19,6 @@ namespace {
 
 // How long tables in force wait after a start for the kernel to say where the next hops are.
 constexpr absl::Duration kNextHopPatience = absl::Seconds(2);
-// The wall clock may be set while the end of a drain is awaited: so often it is looked at.
-constexpr absl::Duration kDrainCheck = absl::Seconds(60);
 // What was refused for lack of memory is tried again.
 constexpr absl::Duration kFirstMemoryRetry = absl::Seconds(1);
 constexpr absl::Duration kLongestMemoryRetry = absl::Seconds(60);
@@ -38,6 +36,8 @@ Controller::Impl::Impl(EventLoop* loop, Options options)
           loop, [this](const std::string& key) { OnHealth(key); },
           [this](const std::string& key, ProbeResult::Outcome outcome, absl::Duration took) {
             OnProbed(key, outcome, took);
+          }),
+      guards_(&prober_, options_.state_directory),
       verdict_keeper_(
           loop, options_.state_directory,
           [this](const std::string& after, size_t count, auto* verdicts) {
@@ -46,8 +46,6 @@ Controller::Impl::Impl(EventLoop* loop, Options options)
           [this](const std::string& after, size_t count, auto* holds) {
             return guards_.AppendHolds(loop_->Now(), after, count, holds);
           }),
-          }),
-      guards_(&prober_, options_.state_directory),
       resolver_(loop, [this] { RecompileSoon(); }),
       session_(loop, options_.dataplane_socket, [this] { OnDataplane(); }),
       commit_(loop, [this] { return WhyLate(session_); }),
@@ -116,7 +114,7 @@ absl::Status Controller::Impl::PauseProbes(const v1::PauseProbesRequest& request
 void Controller::Impl::SetConfig(std::shared_ptr<v1::Config> config, CommitDone done) {
   if (!has_config_) next_hop_deadline_ = loop_->Now() + kNextHopPatience;
   std::shared_ptr<const v1::Config> before = std::exchange(config_, std::move(config));
-  next_drain_end_ = ApplyDrainDeadlines(absl::Now(), config_.get());
+  drains_.Apply(absl::Now(), loop_->Now(), config_.get());
   tables_.ConfigChanged(config_);
   unreachable_.BeginRound();
   ++config_epoch_;
@@ -315,9 +313,8 @@ absl::Status Controller::Impl::Send() {
 }
 
 void Controller::Impl::EndDrains() {
-  if (absl::Now() < next_drain_end_) return;
-  next_drain_end_ = ApplyDrainDeadlines(absl::Now(), config_.get());
-  SetProbes();
+  if (loop_->Now() < drains_.next()) return;
+  if (drains_.Apply(absl::Now(), loop_->Now(), config_.get())) SetProbes();
 }
 
 // For what happens by the passing of time alone: the end of settling, of lingering, of drains, and
@@ -330,8 +327,7 @@ void Controller::Impl::SetDeadlineTimer() {
   const absl::Duration hops =
       AwaitsNextHops() ? next_hop_deadline_ - loop_->Now() : absl::InfiniteDuration();
   const absl::Duration step = tables_.compiled().next_step - loop_->Now();
-  absl::Duration drain = next_drain_end_ - absl::Now();
-  if (drain != absl::InfiniteDuration()) drain = std::min(drain, kDrainCheck);
+  const absl::Duration drain = drains_.next() - loop_->Now();
   const absl::Duration guards = guards_.NextUpdate() - loop_->Now();
   const absl::Duration wait = std::min({settle, linger, hops, step, drain, guards});
   if (wait == absl::InfiniteDuration()) return;

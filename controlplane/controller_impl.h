@@ -159,7 +159,7 @@ class Controller::Impl {
   Events events_;
   bool has_config_ = false;
   std::shared_ptr<v1::Config> config_ = std::make_shared<v1::Config>();  // ended drains: disabled
-  absl::Time next_drain_end_ = absl::InfiniteFuture();
+  DrainDeadlines drains_;
   uint64_t config_epoch_ = 1;
   TableKeeper tables_;
   Settling settling_;
@@ -168,6 +168,7 @@ class Controller::Impl {
   ProbeStatistics probe_statistics_;
   Prober prober_;
   HealthGuards guards_;
+  VerdictKeeper verdict_keeper_;
   UnreachableBackends unreachable_;
   LingeringProbes lingering_;
   std::shared_ptr<const v1::Config> lingering_config_;  // that lingering_ knows; null: none yet

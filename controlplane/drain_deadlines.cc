@@ -5,27 +5,49 @@
 
 #include <algorithm>
 
+#include "controlplane/compiler/backend_registry.h"
 #include "lib/config/formats.h"
 
 namespace guideway {
+namespace {
 
-absl::Time ApplyDrainDeadlines(absl::Time now, v1::Config* config) {
-  absl::Time next = absl::InfiniteFuture();
+// A clock that was set may say something else by then.
+constexpr absl::Duration kLongestWait = absl::Minutes(1);
+
+}  // namespace
+
+bool DrainDeadlines::Apply(absl::Time wall, absl::Duration now, v1::Config* config) {
+  bool any = false;
+  ++round_;
+  next_ = absl::InfiniteDuration();
   for (v1::Pool& pool : *config->mutable_pools()) {
     for (v1::Backend& backend : *pool.mutable_backends()) {
-      if (backend.state() != v1::DRAINED || backend.disable_at().empty()) continue;
+      if (backend.disable_at().empty()) continue;
       const auto at = ParseTime(backend.disable_at());
       if (!at.ok()) continue;
-      if (*at <= now) {
-        backend.set_state(v1::DISABLED);
-        LOG(INFO) << "pool " << pool.name() << ": backend " << backend.name()
-                  << ": the time of its drain is over, it is disabled";
-      } else {
-        next = std::min(next, *at);
-      }
+      const auto [it, is_new] = drains_.try_emplace(
+          {BackendKey(pool.name(), backend.name(), backend.address()), backend.disable_at()});
+      Drain& drain = it->second;
+      drain.round = round_;
+      if (is_new) drain.not_before = now + (*at - wall);
+      const bool was_over = drain.is_over;
+      if (!IsOver(*at, wall, now, &drain) || backend.state() != v1::DRAINED) continue;
+      any = true;
+      backend.set_state(v1::DISABLED);
+      LOG_IF(INFO, !was_over) << "pool " << pool.name() << ": backend " << backend.name()
+                              << ": the time of its drain is over, it is disabled";
     }
   }
-  return next;
+  std::erase_if(drains_, [this](const auto& entry) { return entry.second.round != round_; });
+  return any;
+}
+
+bool DrainDeadlines::IsOver(absl::Time at, absl::Time wall, absl::Duration now, Drain* drain) {
+  if (drain->is_over) return true;
+  const absl::Duration left = std::max(at - wall, drain->not_before - now);
+  drain->is_over = left <= absl::ZeroDuration();
+  if (!drain->is_over) next_ = std::min(next_, now + std::min(left, kLongestWait));
+  return drain->is_over;
 }
 
 }  // namespace guideway
