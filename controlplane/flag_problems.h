@@ -8,10 +8,11 @@
 
 namespace guideway {
 
-// Takes out of `argv` what gflags would end the process for - unknown flags, values that do not
-// fit - and what is no flag at all, and says of each what is wrong. The rest is to be given to
-// gflags. `argc` and `argv` as in main(); argv[0] stays.
-std::vector<std::string> TakeOutBadFlags(int* argc, char** argv);
+// Takes out of `arguments` what gflags would end the process for - unknown flags, values that do
+// not fit, files and variables of --flagfile and --fromenv that are not there - and what is no flag
+// at all, and says of each what is wrong. What --flagfile, --fromenv and --tryfromenv name stands
+// in their place then. The rest is to be given to gflags. As of main(); the first one stays.
+std::vector<std::string> TakeOutBadFlags(std::vector<std::string>* arguments);
 
 // Whether a version of the configuration is kept there: whole or not, something was served once.
 bool HasKeptVersions(const std::string& state_directory);

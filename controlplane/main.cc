@@ -318,7 +318,13 @@ int main(int argc, char** argv) {
   google::InitGoogleLogging(argv[0]);
   gflags::SetUsageMessage("guideway-controlplane --config FILE [flags]");
   gflags::SetVersionString(GUIDEWAY_VERSION);
-  std::vector<std::string> problems = guideway::TakeOutBadFlags(&argc, argv);
+  std::vector<std::string> arguments(argv, argv + argc);
+  std::vector<std::string> problems = guideway::TakeOutBadFlags(&arguments);
+  std::vector<char*> good;
+  for (std::string& argument : arguments) good.push_back(argument.data());
+  argc = static_cast<int>(good.size());
+  good.push_back(nullptr);
+  argv = good.data();
   gflags::ParseCommandLineFlags(&argc, &argv, true);
   const auto signals = guideway::SettleSignals(guideway::Daemon::kControlplane);
   const auto log = guideway::LogRelay::Start();

@@ -120,6 +120,11 @@ class DaemonStateTest(DaemonFixture):
         return "\n".join(problem if isinstance(problem, str) else f"{problem['kind']}: {problem['text']}"
                          for problem in shown)
 
+    @staticmethod
+    def write_flags(path, *lines):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+
     def restarted(self, *flags):
         """A daemon that was started anew and works."""
         daemon = self.start(*flags)
@@ -162,6 +167,27 @@ class DaemonStateTest(DaemonFixture):
         self.assertEqual(daemon.stop(), 0)
         daemon = self.restarted("--config=")
         self.assertIn("--config: FILE is missing", self.problems(daemon))
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_files_and_variables_of_flags_beside_kept_versions(self):
+        self.with_weight_7()
+        path = self.directory + "/flags"
+        other = self.directory + "/other-flags"
+        self.write_flags(other, f"--probe_table=2000\n--flagfile={other}")
+        self.write_flags(path, "# ours", "", "--frob=1", "--probe_mark=0", f"--flagfile={other}", "other-program",
+                         "--probe_table=many", "nobody guideway-control*", "--probe_table=seven", "--listen")
+        os.environ["FLAGS_probe_mark"] = "none"
+        daemon = self.restarted(f"--flagfile={path},{self.directory}/not-there", "--fromenv=not_set,probe_mark",
+                                "--tryfromenv=not_set_either")
+        del os.environ["FLAGS_probe_mark"]
+        problems = self.problems(daemon)
+        for text in ("unknown command line flag 'frob'", "--probe_mark: must not be 0",
+                     "--flagfile: " + other + ": is nested too deep", "--probe_table: 'seven' makes no sense",
+                     "--listen: its value is missing", "not-there: No such file",
+                     "--fromenv: FLAGS_not_set: is not in the environment", "--probe_mark: 'none' makes no sense"):
+            self.assertIn(text, problems)
+        for text in ("many", "not_set_either"):
+            self.assertNotIn(text, problems)
         self.assertEqual(daemon.stop(), 0)
 
     def test_anything_in_the_place_of_state_files(self):
