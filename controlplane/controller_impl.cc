@@ -81,7 +81,7 @@ absl::Status Controller::Impl::Start() {
   guards_.Load();
   KeptHealth health = verdict_keeper_.Load();
   prober_.Remember(std::move(health.verdicts));
-  guards_.RememberHolds(std::move(health.holds));
+  guards_.RememberHolds(health.holds, loop_->Now());
   session_.Start();
   KeepCountersFresh();
   return absl::OkStatus();

@@ -64,8 +64,8 @@ class HealthGuards {
                           std::vector<CommonFailures::AddressHold>* holds) const {
     return common_.AppendHolds(now, after, count, holds);
   }
-  void RememberHolds(std::vector<CommonFailures::AddressHold> holds) {
-    common_.Remember(std::move(holds));
+  void RememberHolds(const std::vector<CommonFailures::AddressHold>& holds, absl::Duration now) {
+    common_.Remember(holds, now);
   }
   // About every second. Pools whose tables may be others by now for what the above have done.
   std::set<std::string> TakeChanged(absl::Duration now);

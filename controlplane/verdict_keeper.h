@@ -49,10 +49,11 @@ class VerdictKeeper {
   using Append = std::function<std::string(const std::string& after, size_t count,
                                            std::vector<Verdict>* verdicts)>;
 
-  // `append` and `holds` are called until the end. Between two parts of one file verdicts may
-  // change: each is as it was some milliseconds ago, and the next file will say so.
+  // The same of what is held, as CommonFailures::AppendHolds().
   using AppendHolds = std::function<std::string(const std::string& after, size_t count,
                                                 std::vector<CommonFailures::AddressHold>* holds)>;
+  // Both are called until the end. Between two parts of one file verdicts may change: each is as it
+  // was some milliseconds ago, and the next file will say so.
   VerdictKeeper(EventLoop* loop, std::string directory, Append append, AppendHolds append_holds);
   ~VerdictKeeper();  // KeepNow()
   VerdictKeeper(const VerdictKeeper&) = delete;

@@ -35,9 +35,9 @@ void CommonFailures::SetMember(const std::string& key, Member member, absl::Dura
   State& state = it->second;
   if (std::exchange(state.round, round_) != round_) ++set_members_;
   Pool& pool = pools_[member.pool];
-  if (!is_new) CountLingering(state.member, &pool, -1);
-  CountLingering(member, &pool, 1);
+  if (!is_new) CountConfigured(state, -1);
   state.member = std::move(member);
+  CountConfigured(state, 1);
   if (!is_new) return;
   ++pool.members;
   SetVerdict(&state, state.member.verdict);
@@ -58,7 +58,8 @@ void CommonFailures::Inherit(const std::string& key, State* state, absl::Duratio
   } else if (const auto found = remembered_.find(state->member.address);
              found != remembered_.end()) {
     hold = found->second.held ? Hold::kHeld : Hold::kKept;
-    if (!found->second.held) state->kept_until = now + found->second.left;
+    state->kept_until = found->second.kept_until;
+    remembered_.erase(found);
   }
   if (hold == Hold::kNone) return;
   SetInService(state, true);
@@ -82,11 +83,21 @@ std::string CommonFailures::AppendHolds(absl::Duration now, const std::string& a
       holds->push_back(std::move(of_address));
     }
   }
-  return it == undecided_of_address_.end() ? "" : std::prev(it)->first;
+  if (it != undecided_of_address_.end()) return std::prev(it)->first;
+  for (const auto& [address, hold] : remembered_) {
+    if (undecided_of_address_.contains(address)) continue;
+    const absl::Duration left = std::max(hold.kept_until - now, absl::ZeroDuration());
+    holds->push_back({.address = address, .held = hold.held, .left = left});
+  }
+  return "";
 }
 
-void CommonFailures::Remember(std::vector<AddressHold> holds) {
-  for (AddressHold& hold : holds) remembered_[hold.address] = std::move(hold);
+void CommonFailures::Remember(const std::vector<AddressHold>& holds, absl::Duration now) {
+  remembered_until_ = now + kRememberFor;
+  for (const AddressHold& hold : holds) {
+    const absl::Duration until = hold.held ? absl::ZeroDuration() : now + hold.left;
+    remembered_[hold.address] = {.held = hold.held, .kept_until = until};
+  }
 }
 
 bool CommonFailures::EndMembers(absl::Duration now) {
@@ -104,7 +115,7 @@ bool CommonFailures::EndMembers(absl::Duration now) {
     gone_.pop_back();
     return true;
   }
-  remembered_.clear();
+  if (now >= remembered_until_) remembered_.clear();
   if (bound_ > absl::ZeroDuration() || undecided_.empty()) return false;
   const std::string key = *undecided_.begin();
   SetInService(&states_.at(key), false);
@@ -125,6 +136,7 @@ void CommonFailures::OnAnswer(const std::string& key, bool failing, absl::Durati
   }
   SetFailing(&state, std::nullopt);
   pool.latest_good = std::max(pool.latest_good, began);
+  if (!state.member.lingers) latest_good_ = std::max(latest_good_, began);
   if (pool.held > 0 && !pool.recovered.has_value() && began >= pool.since) {
     pool.recovered = began;
     ++pool.recoveries;
@@ -153,7 +165,8 @@ void CommonFailures::OnVerdict(const std::string& key, HealthState verdict, absl
   const HealthState before = state.verdict;
   const Pool& pool = pools_.at(state.member.pool);
   // All of the pool were unhealthy, so all got flows: the first that is not is not to get all.
-  const bool was_open = pool.healthy == 0 && pool.held == 0 && before == HealthState::kUnhealthy;
+  const bool was_open = pool.configured.healthy == 0 && pool.configured.held == 0 &&
+                        before == HealthState::kUnhealthy && !state.member.lingers;
   SetVerdict(&state, verdict);
   if (verdict == HealthState::kHealthy) {
     SetInService(&state, true);
@@ -169,11 +182,12 @@ void CommonFailures::HoldOthers(const std::string& pool_name, absl::Duration now
   if (bound_ <= absl::ZeroDuration()) return;
   for (auto& [key, state] : states_) {
     if (state.member.pool != pool_name || state.verdict != HealthState::kUnhealthy) continue;
+    if (state.member.lingers) continue;
     SetInService(&state, true);
     SetHold(key, &state, Hold::kHeld, now);
   }
   Pool& pool = pools_.at(pool_name);
-  if (pool.held == 0) return;
+  if (pool.configured.held == 0) return;
   pool.recovered = now;
   ++pool.recoveries;
 }
@@ -182,16 +196,13 @@ void CommonFailures::HoldOthers(const std::string& pool_name, absl::Duration now
 void CommonFailures::Decide(const std::string& key, State* state, absl::Duration now) {
   const Pool& pool = pools_.at(state->member.pool);
   const absl::Duration since = state->failing.value_or(now);
-  const bool had_time = now - since >= state->member.round;
   // Who is kept is known to have failed with others, also if its pool has another name since.
   const bool unheard = pool.latest_good < since && state->hold != Hold::kKept;
   Hold hold = Hold::kNone;
   if (bound_ <= absl::ZeroDuration()) {
-  } else if (unheard && !IsAlone(pool)) {
+  } else if (unheard && !IsAlone(pool, since)) {
     const bool all_fail = pool.failing == pool.in_service;
-    hold = all_fail || had_time ? Hold::kHeld : Hold::kWaiting;
-  } else if (unheard && !had_time) {
-    hold = Hold::kWaiting;  // the others may only not know it yet
+    hold = all_fail || now - since >= state->member.round ? Hold::kHeld : Hold::kWaiting;
   } else if ((state->hold == Hold::kHeld && pool.most_held >= kManyAddresses) ||
              now < state->kept_until || ManyFail(*state)) {
     // Who failed together with others is not cut because these have come back first.
@@ -226,7 +237,7 @@ void CommonFailures::Update(absl::Duration now) {
 
 // When the others answer again it gets as many probes to do so as a verdict takes.
 void CommonFailures::UpdateHeld(const std::string& key, State* state, absl::Duration now) {
-  if (!IsAlone(pools_.at(state->member.pool))) {
+  if (!IsAlone(pools_.at(state->member.pool), *state->failing)) {
     state->alone_since.reset();
     return;
   }
@@ -249,7 +260,8 @@ bool CommonFailures::IsLongHeld(const std::string& key, absl::Duration now) cons
 
 bool CommonFailures::HoldsWholePool(const std::string& pool) const {
   const auto found = pools_.find(pool);
-  return found != pools_.end() && found->second.held > 0 && found->second.healthy == 0;
+  return found != pools_.end() && found->second.configured.held > 0 &&
+         found->second.configured.healthy == 0;
 }
 
 std::vector<CommonFailures::Episode> CommonFailures::Episodes(
@@ -261,7 +273,7 @@ std::vector<CommonFailures::Episode> CommonFailures::Episodes(
     const Pool& pool = pools_.at(state.member.pool);
     Episode& episode = by_pool[state.member.pool];
     episode.pool = state.member.pool;
-    episode.backends = pool.in_service;
+    episode.backends = pool.configured.in_service;
     ++(state.hold == Hold::kHeld ? episode.held : episode.kept);
     episode.since = pool.since;
     episode.long_held = episode.held > 0 && now >= pool.since + bound_;
@@ -282,7 +294,9 @@ void CommonFailures::SetHold(const std::string& key, State* state, Hold hold, ab
   }
   const auto add = [&](size_t by) { (state->hold == Hold::kHeld ? pool.held : pool.kept) += by; };
   if (state->hold != Hold::kNone) add(static_cast<size_t>(-1));
+  CountConfigured(*state, -1);
   state->hold = hold;
+  CountConfigured(*state, 1);
   if (hold != Hold::kNone) add(1);
   pool.most_held = std::max(pool.most_held, pool.held);
   if (pool.held == 0) pool.recovered.reset();
@@ -301,7 +315,9 @@ void CommonFailures::SetHold(const std::string& key, State* state, Hold hold, ab
 void CommonFailures::SetInService(State* state, bool in_service) {
   if (state->in_service == in_service) return;
   Count(*state, -1);
+  CountConfigured(*state, -1);
   state->in_service = in_service;
+  CountConfigured(*state, 1);
   Count(*state, 1);
 }
 
@@ -315,7 +331,9 @@ void CommonFailures::SetFailing(State* state, std::optional<absl::Duration> sinc
 void CommonFailures::SetVerdict(State* state, HealthState verdict) {
   Pool& pool = pools_.at(state->member.pool);
   if (state->verdict == HealthState::kHealthy) --pool.healthy;
+  CountConfigured(*state, -1);
   state->verdict = verdict;
+  CountConfigured(*state, 1);
   if (verdict == HealthState::kHealthy) ++pool.healthy;
 }
 
@@ -340,10 +358,16 @@ void CommonFailures::Count(const State& state, int sign) {
   if (address.in_service == 0) addresses_.erase(state.member.address);
 }
 
-void CommonFailures::CountLingering(const Member& member, Pool* pool, int sign) {
-  if (!member.lingers) return;
-  pool->lingering += static_cast<size_t>(sign);
-  lingering_ += static_cast<size_t>(sign);
+// The same of the sums of those that are configured.
+void CommonFailures::CountConfigured(const State& state, int sign) {
+  if (state.member.lingers) return;
+  const auto by = static_cast<size_t>(sign);
+  for (Configured* sums : {&pools_.at(state.member.pool).configured, &configured_}) {
+    sums->members += by;
+    sums->in_service += state.in_service ? by : 0;
+    sums->healthy += state.verdict == HealthState::kHealthy ? by : 0;
+    sums->held += state.hold == Hold::kHeld ? by : 0;
+  }
 }
 
 void CommonFailures::Remove(const std::string& key, absl::Duration now) {
@@ -354,7 +378,7 @@ void CommonFailures::Remove(const std::string& key, absl::Duration now) {
   SetVerdict(state, HealthState::kUnknown);
   SetInService(state, false);
   const auto pool = pools_.find(state->member.pool);
-  CountLingering(state->member, &pool->second, -1);
+  CountConfigured(*state, -1);
   if (--pool->second.members == 0) {
     changed_.erase(pool->first);
     pools_.erase(pool);

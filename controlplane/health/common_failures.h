@@ -9,8 +9,9 @@
 // verdict takes; then its known flows stay for a while as well.
 //
 // A backend that has left the configuration and finishes its flows (it lingers) counts like the
-// others of its pool. Where only such are left of a pool, they are held no longer than nobody of
-// any pool answers: who is taken out of service and stopped must not hold its flows for good.
+// others of its pool. Where only such are left of a pool, they are held no longer than until
+// somebody who is configured answers, in whatever pool, or nobody is there who could: who is taken
+// out of service and stopped must not hold its flows for good.
 //
 // A backend that is new takes over what is held or kept of its address: that another name or pool
 // has, or that was kept over a restart.
@@ -41,6 +42,7 @@ class CommonFailures {
   // Many at once: so many addresses, and this share of the pool's backends or of all addresses.
   static constexpr uint32_t kManyAddresses = 2;
   static constexpr uint32_t kManyPercent = 25;
+  static constexpr absl::Duration kRememberFor = absl::Minutes(1);
 
   struct Member {
     std::string pool;
@@ -82,8 +84,9 @@ class CommonFailures {
   // Returns the address to go on from; empty: all are in.
   std::string AppendHolds(absl::Duration now, const std::string& after, size_t count,
                           std::vector<AddressHold>* holds) const;
-  // What AppendHolds() said before a restart; before the first members, to which it applies.
-  void Remember(std::vector<AddressHold> holds);
+  // What AppendHolds() said before a restart. It applies to who becomes a member within
+  // kRememberFor, once.
+  void Remember(const std::vector<AddressHold>& holds, absl::Duration now);
   // A probe that began at `began` has told something of a backend, which is failing by now or not.
   void OnAnswer(const std::string& key, bool failing, absl::Duration began, absl::Duration now);
   // After the answer that made it. Not the first verdict of all: that is SetMembers()' or a
@@ -114,16 +117,23 @@ class CommonFailures {
     kKept,     // many failed at once: known flows stay
     kWaiting,  // as kKept, until others have had the time to answer
   };
+  // Of those that do not linger.
+  struct Configured {
+    size_t members = 0, in_service = 0;
+    size_t healthy = 0;  // by the probes' verdicts
+    size_t held = 0;
+  };
   struct Pool {
     absl::Duration latest_good = -absl::InfiniteDuration();  // when a good probe began
-    size_t members = 0, lingering = 0;                       // the latter: of the former
-    size_t in_service = 0, failing = 0;                      // the latter: of the former
-    size_t healthy = 0;                                      // by the probes' verdicts
-    size_t held = 0, kept = 0;                               // kept: waiting ones as well
-    size_t most_held = 0;                                    // at once, since then:
-    absl::Duration since;                                    // of the first that is held or kept
-    std::optional<absl::Duration> recovered;                 // the first good answer of a held pool
-    uint32_t recoveries = 0;                                 // counts these
+    size_t members = 0;
+    Configured configured;
+    size_t in_service = 0, failing = 0;       // the latter: of the former
+    size_t healthy = 0;                       // by the probes' verdicts
+    size_t held = 0, kept = 0;                // kept: waiting ones as well
+    size_t most_held = 0;                     // at once, since then:
+    absl::Duration since;                     // of the first that is held or kept
+    std::optional<absl::Duration> recovered;  // the first good answer of a held pool
+    uint32_t recoveries = 0;                  // counts these
   };
   struct Address {
     size_t in_service = 0, failing = 0;
@@ -146,12 +156,12 @@ class CommonFailures {
   void HoldOthers(const std::string& pool, absl::Duration now);
   void CountFailure(const std::string& key, State* state, absl::Duration began, absl::Duration now);
   bool ManyFail(const State& state) const;
-  // Nobody of the pool is configured any more, and somebody of another pool answers, or nobody is
-  // there who could.
-  bool IsAlone(const Pool& pool) const {
-    const bool others = lingering_ < states_.size();
-    return pool.members == pool.lingering &&
-           (addresses_failing_ < addresses_in_service_ || !others);
+  // Nobody of the pool is configured any more, and somebody else who is has answered a probe that
+  // began after `since`, or nobody is there who could.
+  bool IsAlone(const Pool& pool, absl::Duration since) const {
+    if (pool.configured.members != 0) return false;
+    const bool others_answer = latest_good_ >= since && configured_.healthy > 0;
+    return others_answer || configured_.in_service == 0;
   }
   void UpdateHeld(const std::string& key, State* state, absl::Duration now);
   // All changes of these go by here, so that the sums are right.
@@ -160,7 +170,7 @@ class CommonFailures {
   void SetFailing(State* state, std::optional<absl::Duration> since);
   void SetVerdict(State* state, HealthState verdict);
   void Count(const State& state, int sign);
-  void CountLingering(const Member& member, Pool* pool, int sign);
+  void CountConfigured(const State& state, int sign);
   void Remove(const std::string& key, absl::Duration now);
 
   absl::Duration bound_;
@@ -172,10 +182,16 @@ class CommonFailures {
   absl::flat_hash_map<std::string, Pool> pools_;
   absl::flat_hash_map<std::string, Address> addresses_;
   size_t addresses_in_service_ = 0, addresses_failing_ = 0;
-  size_t lingering_ = 0;             // of states_
-  std::set<std::string> undecided_;  // keys with a hold
+  Configured configured_;                                   // of all pools
+  absl::Duration latest_good_ = -absl::InfiniteDuration();  // likewise
+  std::set<std::string> undecided_;                         // keys with a hold
   std::map<std::string, std::set<std::string>> undecided_of_address_;
-  absl::flat_hash_map<std::string, AddressHold> remembered_;  // by address
+  struct Remembered {
+    bool held = false;
+    absl::Duration kept_until;
+  };
+  std::map<std::string, Remembered> remembered_;  // by address; not applied yet
+  absl::Duration remembered_until_;
   std::set<std::string> changed_;
 };
 

@@ -89,6 +89,64 @@ TEST_CASE("common failures: where nobody else is probed, who was removed is not 
   CHECK_FALSE(world.KeepsFlows("blue/b"));
 }
 
+TEST_CASE("common failures: who could answer and does not is no reason to hold for good") {
+  World world;
+  for (const char* key : {"a", "b"}) world.Add("blue", key);
+  world.Add("red", "dead", 3, HealthState::kUnhealthy).answers = false;
+  world.Run(40);
+  world.Remove("blue");
+  world.SetAnswers(false);
+  world.Run(120);
+  CHECK_FALSE(world.KeepsFlows("blue/a"));
+  CHECK_FALSE(world.KeepsFlows("blue/b"));
+}
+
+TEST_CASE("common failures: that others do not fail yet is no answer") {
+  LeftPool world;
+  const bool paused = GENERATE(false, true);
+  for (const char* key : {"green/d", "green/e", "green/f"}) {
+    (paused ? world[key].paused : world[key].lingers) = paused;
+    if (!paused) world[key].interval = absl::Seconds(30);
+  }
+  world.Remove("blue");
+  world.SetMembers();
+  world.Run(31);
+  world.SetAnswers(false);
+  for (int i = 0; i < 300; ++i) {
+    world.Run(1);
+    REQUIRE(world.All(&World::KeepsFlows, "blue"));
+  }
+}
+
+TEST_CASE("common failures: what is held of a removed pool outlasts a restart") {
+  LeftPool world;
+  world.SetAnswers(false);
+  world.Run(40);
+  world.Remove("blue");
+  world.Restart(2, "blue");
+  for (int i = 0; i < 200; ++i) {
+    world.Run(1);
+    REQUIRE(world.All(&World::KeepsFlows, "blue"));
+  }
+}
+
+TEST_CASE("common failures: who lingers is no reason to give all to the first that is back") {
+  LeftPool world;
+  world["blue/c"].lingers = true;
+  world.SetMembers();
+  world["blue/a"].answers = world["blue/b"].answers = false;
+  world.Run(120);
+  REQUIRE_FALSE(world.KeepsFlows("blue/a"));
+  world["blue/a"].answers = world["blue/b"].answers = true;
+  bool both = true;
+  for (int i = 0; i < 30; ++i) {
+    world.Run(1);
+    both = both && world.Serves("blue/a") == world.Serves("blue/b");
+  }
+  CHECK(both);
+  CHECK(world.Serves("blue/a"));
+}
+
 TEST_CASE("common failures: a cut ends for all but who was removed and is dead") {
   LeftPool world;
   world.Remove("blue");

@@ -69,13 +69,18 @@ TEST_CASE(
   CHECK(world.Serves(pool + "/c"));
 }
 
-TEST_CASE("common failures: what was kept of an address applies to the first members alone") {
+TEST_CASE("common failures: what was kept of an address applies soon, or not at all") {
   World world;
-  world.failures.Remember({{.address = "b", .held = true}});
+  world.failures.Remember({{.address = "b", .held = true}}, world.now);
   world.Add("web", "a");
+  CHECK(world.Holds().size() == 1);  // another restart does not lose it
+  const bool soon = GENERATE(true, false);
+  world.Run(soon ? 50 : 70);
+  world.SetMembers();
   world.Add("web", "b").verdict = HealthState::kUnhealthy;
   world.Rename("web", "shop");
-  CHECK(world.Holds().empty());
+  CHECK(world.failures.IsHeld("shop/b") == soon);
+  CHECK(world.Holds().size() == (soon ? 1 : 0));
 }
 
 }  // namespace

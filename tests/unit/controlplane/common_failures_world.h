@@ -2,6 +2,7 @@
 #ifndef GUIDEWAY_TESTS_UNIT_CONTROLPLANE_COMMON_FAILURES_WORLD_H_
 #define GUIDEWAY_TESTS_UNIT_CONTROLPLANE_COMMON_FAILURES_WORLD_H_
 
+#include <catch2/catch.hpp>
 #include <map>
 #include <optional>
 #include <stdexcept>
@@ -26,7 +27,9 @@ class World {
     std::string pool;
     bool answers = true;
     bool lingers = false;
+    bool paused = false;
     uint32_t fall = 3;
+    absl::Duration interval = kInterval;
     absl::Duration next;
     uint32_t good = 0, bad = 0;
     HealthState verdict = HealthState::kHealthy;
@@ -37,11 +40,13 @@ class World {
   explicit World(absl::Duration bound = kBound) : bound_(bound) {}
 
   // Address: the key's last part.
-  Backend& Add(const std::string& pool, const std::string& address, uint32_t fall = 3) {
+  Backend& Add(const std::string& pool, const std::string& address, uint32_t fall = 3,
+               HealthState verdict = HealthState::kHealthy) {
     Backend backend;
     backend.key = absl::StrCat(pool, "/", address);
     backend.pool = pool;
     backend.fall = fall;
+    backend.verdict = verdict;
     backend.next = absl::Seconds(static_cast<int>(backends_.size() * 2 % 5));
     backends_.push_back(backend);
     SetMembers();
@@ -52,6 +57,20 @@ class World {
       if (backend.key == key) return backend;
     }
     throw std::out_of_range(key);
+  }
+  // The process ends, and its successor knows these backends at first, and all after a while.
+  void Restart(int seconds, const std::string& known_later) {
+    const auto holds = Holds();
+    now += absl::Seconds(seconds);
+    failures = CommonFailures();
+    failures.Remember(holds, now);
+    const std::vector<Backend> all = backends_;
+    std::erase_if(backends_, [&](const Backend& backend) { return backend.pool == known_later; });
+    SetMembers();
+    CHECK(Holds().size() == holds.size());
+    Run(5);
+    backends_ = all;
+    SetMembers();
   }
   // Takes a pool's backends out of the configuration.
   void Remove(const std::string& pool) {
@@ -82,7 +101,7 @@ class World {
     const auto holds = Holds();
     now += absl::Seconds(seconds);
     failures = CommonFailures();
-    failures.Remember(holds);
+    failures.Remember(holds, now);
     SetMembers();
   }
   void SetMembers() {
@@ -91,7 +110,7 @@ class World {
       members[backend.key] = {.pool = backend.pool,
                               .address = backend.key.substr(backend.key.rfind('/') + 1),
                               .fall = backend.fall,
-                              .round = kInterval * 1.1 + kTimeout,
+                              .round = backend.interval * 1.1 + kTimeout,
                               .verdict = backend.verdict,
                               .lingers = backend.lingers};
     }
@@ -118,9 +137,10 @@ class World {
 
  private:
   void Step(Backend* backend) {
+    if (backend->paused) return;
     if (!backend->ends.has_value() && now >= absl::Seconds(1000) + backend->next) {
       backend->began = now;
-      backend->next += kInterval;
+      backend->next += backend->interval;
       backend->ends = backend->answers ? now : now + kTimeout;
     }
     if (!backend->ends.has_value() || now < *backend->ends) return;
