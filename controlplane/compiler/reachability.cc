@@ -32,6 +32,7 @@ bool Reachability::See(const IpAddress& backend, const Delivery& delivery, Sight
 
 void Reachability::SeeGroup(const std::string& group, bool none_is_reachable) {
   Outage& outage = outages_[group];
+  if (outage.first_round == 0) outage.first_round = round_;
   outage.round = round_;
   if (outage.goes_on == none_is_reachable) return;
   outage.goes_on = none_is_reachable;
@@ -40,8 +41,10 @@ void Reachability::SeeGroup(const std::string& group, bool none_is_reachable) {
 
 bool Reachability::GivesUpFlows(const IpAddress& backend, const Delivery& delivery,
                                 const std::string& group, absl::Duration patience) {
-  const Entry& entry = entries_.at({backend, delivery.ToString()});
-  const Outage& outage = outages_.at(group);
+  Entry& entry = entries_.at({backend, delivery.ToString()});
+  Outage& outage = outages_.at(group);
+  if (outage.first_round == round_) Inherit(entry.group, &outage);
+  entry.group = group;
   if (!entry.unreachable || entry.has_way || outage.goes_on) return false;
   absl::Duration end = entry.lost_at + patience;
   if (entry.lost_at + kOutagePatience > outage.began) {
@@ -50,6 +53,16 @@ bool Reachability::GivesUpFlows(const IpAddress& backend, const Delivery& delive
   if (now_ >= end) return true;
   next_step_ = std::min(next_step_, end);
   return false;
+}
+
+void Reachability::Inherit(const std::string& from, Outage* outage) {
+  const auto found = outages_.find(from);
+  if (found == outages_.end()) return;
+  const Outage& was = found->second;
+  outage->began = std::min(outage->began, was.began);
+  outage->ended = std::max(outage->ended, was.ended);
+  const bool ends_now = was.goes_on && was.round != round_ && !outage->goes_on;
+  if (ends_now) outage->ended = now_;
 }
 
 void Reachability::Follow(Sight sight, Entry* entry) {

@@ -7,8 +7,8 @@
 // - Reachable again after a second with a way, and after twice as long for each time that it was
 //   lost within kFlapMemory, up to kLongestReturn.
 // - "The kernel does not know yet" changes no verdict; what was never seen is reachable so long.
-// - Known flows of who has no way are given up after kKnownFlowsPatience without one, if there is
-//   somebody reachable who could take them.
+// - Known flows of who has no way are given up after kKnownFlowsPatience without one, unless all
+//   have none who could take them.
 // - Who lost its way when all did, or up to kOutagePatience before, keeps its known flows for
 //   kOutagePatience from when somebody is reachable again: the others are likely to follow.
 // Bound to address and delivery, not to names. A pure bookkeeper: time is passed in (monotonic).
@@ -64,14 +64,17 @@ class Reachability {
     absl::Duration lost_at = absl::InfiniteDuration();         // its way, of an unreachable one
     absl::Duration returned_at = -absl::InfiniteDuration();    // became reachable again
     absl::Duration return_after = kFirstReturn;
+    std::string group;  // that was asked about last
   };
   // All of a group had no way; before the first one: in no time.
   struct Outage {
-    uint64_t round = 0;  // it was seen in last
+    uint64_t first_round = 0, round = 0;  // it was seen in first and last
     bool goes_on = false;
     absl::Duration began = absl::InfiniteDuration();
     absl::Duration ended = -absl::InfiniteDuration();
   };
+  // The group is new, and had one of its backends from another one.
+  void Inherit(const std::string& from, Outage* outage);
   void Follow(Sight sight, Entry* entry);
   void Turn(Entry* entry);
 

@@ -186,6 +186,43 @@ TEST_CASE("after an outage of all, those who come back later keep their known fl
   CHECK(Keeps(&bench, 4, absl::Seconds(0.1)) == Kept{true, false, false, false});
 }
 
+TEST_CASE("who is removed or gets another name amid an outage keeps what it had") {
+  using Kept = std::vector<bool>;
+  Bench bench(3);
+  bench.Compile();
+  for (int i = 1; i <= 3; ++i) LoseWay(&bench, i);
+  Keeps(&bench, 3, absl::Seconds(0));
+  Keeps(&bench, 3, absl::Seconds(1));
+  CHECK(Keeps(&bench, 3, absl::Seconds(30)) == Kept{true, true, true});
+  const bool renamed = GENERATE(false, true);
+  const bool amid = GENERATE(true, false);  // or just after the first is back
+  const auto change = [&] {
+    if (!renamed) return bench.Remove(2);
+    bench.pool()->set_name("shop");
+    bench.config.mutable_vips(0)->set_pool("shop");
+    for (int i = 1; i <= 3; ++i) {
+      bench.health[absl::StrCat("shop/web-", i, "/", Bench::Address(i))] = HealthState::kHealthy;
+    }
+  };
+  const auto keeps = [&](absl::Duration after) {
+    bench.steady_now += after;
+    const Compiled compiled = bench.Compile();
+    for (const auto& [key, record] : bench.registry.records()) {
+      if (record.address == *IpAddress::Parse(Bench::Address(2)))
+        return compiled.tables.backends.at(record.index).keeps_known_flows == 1;
+    }
+    return false;
+  };
+  if (amid) change();
+  CHECK(keeps(absl::Seconds(5)));
+  FindWay(&bench, 1);
+  CHECK(keeps(absl::Seconds(0)));
+  CHECK(keeps(Reachability::kFirstReturn));
+  if (!amid) change();
+  CHECK(keeps(Reachability::kOutagePatience - absl::Seconds(1)));
+  CHECK_FALSE(keeps(absl::Seconds(1)));
+}
+
 TEST_CASE("l2 to a backend behind a router: share 0 from the first, whatever its gateway does") {
   Bench bench(4);
   ResolvedNextHop& hop = bench.next_hops.at(*IpAddress::Parse(Bench::Address(4)));
