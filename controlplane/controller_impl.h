@@ -124,7 +124,7 @@ class Controller::Impl {
   void BeginProbesPart();
   void MakePlanner(const v1::Config& config, std::optional<ProbePlanner>* planner);
   bool StepLingering();
-  void FindFormer(std::shared_ptr<FormerPools> search);
+  void FindFormer(const std::shared_ptr<FormerPools>& search);
   bool StepMerge();
   bool StepStatistics();
   bool StepSettling();

@@ -55,13 +55,15 @@ void Controller::Impl::BeginProbesPart() {
   switch (change.part) {
     case ProbeChange::kLingering:
       if (lingering_config_ == nullptr) {
-        lingering_.BeginTakeUp(&tables_.registry(), change.config.get());
+        lingering_.BeginTakeUp(&tables_.registry(), change.config.get(), change.config.get());
       } else if (lingering_config_ != change.config) {
         lingering_.BeginChange(lingering_config_.get(), change.config.get());
       }
       break;
     case ProbeChange::kFormer:
-      if (former_ != nullptr) lingering_.BeginTakeUp(&tables_.registry(), former_.get());
+      if (former_ != nullptr) {
+        lingering_.BeginTakeUp(&tables_.registry(), change.config.get(), former_.get());
+      }
       break;
     case ProbeChange::kLingeringConfig:
       change.lingering_config_maker.emplace(&lingering_, change.config.get());
@@ -102,6 +104,8 @@ bool Controller::Impl::StepProbes() {
       return StepLingering();
     case ProbeChange::kFormer:
       if (lingering_.StepChange()) return true;
+      // What is remembered of them counts for tables, also if their probes change nothing.
+      if (former_ != nullptr) tables_.AllChanged();
       background_.Dispose(std::exchange(former_, nullptr));
       return false;
     case ProbeChange::kLingeringConfig:
@@ -159,7 +163,7 @@ bool Controller::Impl::StepLingering() {
 }
 
 // Version by version, so that nothing else waits for long.
-void Controller::Impl::FindFormer(std::shared_ptr<FormerPools> search) {
+void Controller::Impl::FindFormer(const std::shared_ptr<FormerPools>& search) {
   auto goes_on = std::make_shared<bool>();
   background_.Run([search, goes_on] { *goes_on = search->Step(); },
                   [this, search, goes_on] {

@@ -33,15 +33,18 @@ void LingeringProbes::BeginChange(const v1::Config* before, const v1::Config* af
   change_ = Change{};
   change_.before = before;
   change_.after = after;
-  change_.pools = PoolsByName(*after);
+  change_.configured = PoolsByName(*after);
 }
 
-void LingeringProbes::BeginTakeUp(const BackendRegistry* registry, const v1::Config* config) {
+void LingeringProbes::BeginTakeUp(const BackendRegistry* registry, const v1::Config* config,
+                                  const v1::Config* pools) {
   change_ = Change{};
   pools_not_found_.clear();
   change_.registry = registry;
   change_.after = config;
-  change_.pools = PoolsByName(*config);
+  change_.configured = PoolsByName(*config);
+  change_.former = pools;
+  change_.pools = PoolsByName(*pools);
 }
 
 bool LingeringProbes::StepChange() {
@@ -54,7 +57,7 @@ bool LingeringProbes::StepChange() {
       return true;
     }
     change_.after_key = next->first;
-    if (change_.pools.HasBackend(next->first)) backends_.erase(next);
+    if (change_.configured.HasBackend(next->first)) backends_.erase(next);
     return true;
   }
   if (change_.next_pool == change_.before->pools_size()) {
@@ -67,7 +70,7 @@ bool LingeringProbes::StepChange() {
 
 // Those of a pool as it was who are not there any more.
 void LingeringProbes::AddGone(const v1::Pool& pool) {
-  const v1::Pool* now = change_.pools.Find(pool.name());
+  const v1::Pool* now = change_.configured.Find(pool.name());
   std::set<std::pair<absl::string_view, absl::string_view>> there;  // names and addresses
   if (now != nullptr) {
     for (const v1::Backend& backend : now->backends()) {
@@ -92,7 +95,7 @@ bool LingeringProbes::StepTakeUp() {
   }
   const std::string& key = next->first;
   change_.after_key = key;
-  if (change_.pools.HasBackend(key)) {
+  if (change_.configured.HasBackend(key)) {
     backends_.erase(key);  // taken up for a configuration that was given up
     return true;
   }
@@ -108,7 +111,7 @@ bool LingeringProbes::StepTakeUp() {
   backend.set_name(parts[1]);
   backend.set_address(parts[2]);
   backend.set_state(v1::ENABLED);
-  Add(*pool, backend, *change_.after);
+  Add(*pool, backend, *change_.former);
   return true;
 }
 

@@ -30,9 +30,11 @@ class LingeringProbes {
   bool StepChange();
   // Drops who does not linger any more; true if somebody did.
   bool Retain(const BackendRegistry& registry);
-  // After a start: takes up those who linger, as `config` probes their pools, by StepChange(). The
-  // registry does not change so long.
-  void BeginTakeUp(const BackendRegistry* registry, const v1::Config* config);
+  // After a start: takes up those who linger, whom `config` does not have, as `pools` says that
+  // theirs are probed (`config` itself, or one without backends), by StepChange(). The registry
+  // does not change so long.
+  void BeginTakeUp(const BackendRegistry* registry, const v1::Config* config,
+                   const v1::Config* pools);
   // Whose backends linger, but that the last BeginTakeUp() has not found.
   const std::set<std::string>& pools_not_found() const { return pools_not_found_; }
 
@@ -82,7 +84,9 @@ class LingeringProbes {
     const v1::Config* before = nullptr;         // of a change,
     const BackendRegistry* registry = nullptr;  // or of taking up; both null: nothing is to be done
     const v1::Config* after = nullptr;
-    PoolsByName pools;  // of `after`
+    PoolsByName configured;              // of `after`
+    const v1::Config* former = nullptr;  // of taking up
+    PoolsByName pools;                   // likewise
     std::string after_key;
     bool are_back = false;  // those who have come back are out
     int next_pool = 0;

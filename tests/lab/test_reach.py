@@ -151,9 +151,7 @@ def test_a_removed_pool_is_probed_after_a_restart(fixture):
     config["pools"].remove(blue)
     for vip in config["vips"]:
         vip["pool"] = "green"
-    guideway.write_config(config)
-    guideway.cli("apply", "-f", guideway.config_path, "--force")
-    guideway.wait_in_step()
+    guideway.apply(config)
     guideway.controlplane.stop()
     guideway.start_controlplane()
     guideway.wait_in_step()
@@ -165,6 +163,9 @@ def test_a_removed_pool_is_probed_after_a_restart(fixture):
     for address in outer:
         fixture.ip("route", "del", address, "via", "198.51.100.1")
     guideway.apply(configuration.l2(lab))
+    guideway.controlplane.stop()  # FILE is to be what was loaded last
+    guideway.start_controlplane()
+    guideway.wait_serving()
 
 
 def test_an_outage_of_all_moves_nothing(fixture):
