@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "controlplane/compiler/backend_registry.h"
 #include "lib/config/formats.h"
 
 namespace guideway {
@@ -13,6 +12,8 @@ namespace {
 
 // A clock that was set may say something else by then.
 constexpr absl::Duration kLongestWait = absl::Minutes(1);
+// A wall clock that is so far behind the deadline is believed.
+constexpr absl::Duration kFarBehind = absl::Hours(24);
 
 }  // namespace
 
@@ -25,8 +26,7 @@ bool DrainDeadlines::Apply(absl::Time wall, absl::Duration now, v1::Config* conf
       if (backend.disable_at().empty()) continue;
       const auto at = ParseTime(backend.disable_at());
       if (!at.ok()) continue;
-      const auto [it, is_new] = drains_.try_emplace(
-          {BackendKey(pool.name(), backend.name(), backend.address()), backend.disable_at()});
+      const auto [it, is_new] = drains_.try_emplace({backend.address(), backend.disable_at()});
       Drain& drain = it->second;
       drain.round = round_;
       if (is_new) drain.not_before = now + (*at - wall);
@@ -45,7 +45,7 @@ bool DrainDeadlines::Apply(absl::Time wall, absl::Duration now, v1::Config* conf
 bool DrainDeadlines::IsOver(absl::Time at, absl::Time wall, absl::Duration now, Drain* drain) {
   if (drain->is_over) return true;
   const absl::Duration left = std::max(at - wall, drain->not_before - now);
-  drain->is_over = left <= absl::ZeroDuration();
+  drain->is_over = left <= absl::ZeroDuration() || wall - at >= kFarBehind;
   if (!drain->is_over) next_ = std::min(next_, now + std::min(left, kLongestWait));
   return drain->is_over;
 }

@@ -2,8 +2,9 @@
 //
 // A drain ends when the wall clock says so, and not before as much time has passed as was left when
 // the deadline was first seen: a clock that is set ahead cuts no connections. One that is set back
-// makes the drain longer, but does not undo its end. Over a restart of this process nothing but the
-// wall clock counts. Thread safety: one thread.
+// makes the drain longer, but does not undo its end. If the clock was behind when the deadline was
+// seen, and is set right since, the drain lasts too long, by a day at most. Over a restart of this
+// process nothing but the wall clock counts. Thread safety: one thread.
 #ifndef GUIDEWAY_CONTROLPLANE_DRAIN_DEADLINES_H_
 #define GUIDEWAY_CONTROLPLANE_DRAIN_DEADLINES_H_
 
@@ -34,7 +35,7 @@ class DrainDeadlines {
   };
   bool IsOver(absl::Time at, absl::Time wall, absl::Duration now, Drain* drain);
 
-  // By backend ("pool/name/address") and disable_at.
+  // By address and disable_at.
   std::map<std::pair<std::string, std::string>, Drain> drains_;
   uint64_t round_ = 0;
   absl::Duration next_ = absl::InfiniteDuration();

@@ -20,8 +20,8 @@
 namespace guideway {
 namespace {
 
-// Files that name others: so deep at most.
-constexpr int kDeepestFile = 8;
+// Files and variables that name others: so deep at most.
+constexpr int kDeepest = 8;
 constexpr uint64_t kLargestFile = 1 << 20;
 
 bool IsBool(const std::string& name) {
@@ -85,6 +85,7 @@ void BadFlags::Take(const Flag& flag, int depth) {
   if (!value.has_value() && !IsBool(name)) {
     return Wrong(absl::StrCat("--", name, ": its value is missing"));
   }
+  if (depth > kDeepest) return Wrong(absl::StrCat("--", name, ": is nested too deep"));
   if (name == "flagfile" || name == "fromenv" || name == "tryfromenv") {
     for (const auto named : absl::StrSplit(*value, ',', absl::SkipEmpty())) {
       if (name == "flagfile") {
@@ -106,8 +107,7 @@ void BadFlags::Take(const Flag& flag, int depth) {
 // As gflags reads it: a flag a line, comments, and lines of patterns of the names of the programs
 // that the flags behind them are for.
 void BadFlags::TakeFile(const std::string& path, int depth) {
-  if (depth > kDeepestFile)
-    return Wrong(absl::StrCat("--flagfile: ", path, ": is nested too deep"));
+  if (depth > kDeepest) return Wrong(absl::StrCat("--flagfile: ", path, ": is nested too deep"));
   const auto text = ReadRegularFile(path, {.max_bytes = kLargestFile});
   if (!text.ok()) {
     return Wrong(absl::StrCat("--flagfile: ", std::string(text.status().message())));
@@ -134,7 +134,7 @@ void BadFlags::TakeFile(const std::string& path, int depth) {
 void BadFlags::TakeVariable(const std::string& name, bool must_be_there, int depth) {
   const std::string variable = absl::StrCat("FLAGS_", name);
   const char* value = getenv(variable.c_str());
-  if (value != nullptr) return Take({name, value}, depth);
+  if (value != nullptr) return Take({name, value}, depth + 1);
   if (must_be_there) Wrong(absl::StrCat("--fromenv: ", variable, ": is not in the environment"));
 }
 

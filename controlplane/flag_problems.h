@@ -10,7 +10,8 @@ namespace guideway {
 
 // Takes out of `arguments` what gflags would end the process for - unknown flags, values that do
 // not fit, files and variables of --flagfile and --fromenv that are not there - and what is no flag
-// at all, and says of each what is wrong. What --flagfile, --fromenv and --tryfromenv name stands
+// at all, and says of each what is wrong; unlike gflags also in files, where nobody would hear of
+// it. What --flagfile, --fromenv and --tryfromenv name stands
 // in their place then. The rest is to be given to gflags. As of main(); the first one stays.
 std::vector<std::string> TakeOutBadFlags(std::vector<std::string>* arguments);
 

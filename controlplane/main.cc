@@ -321,6 +321,7 @@ int main(int argc, char** argv) {
   std::vector<std::string> arguments(argv, argv + argc);
   std::vector<std::string> problems = guideway::TakeOutBadFlags(&arguments);
   std::vector<char*> good;
+  good.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) good.push_back(argument.data());
   argc = static_cast<int>(good.size());
   good.push_back(nullptr);

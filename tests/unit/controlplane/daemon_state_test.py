@@ -177,13 +177,15 @@ class DaemonStateTest(DaemonFixture):
         self.write_flags(path, "# ours", "", "--frob=1", "--probe_mark=0", f"--flagfile={other}", "other-program",
                          "--probe_table=many", "nobody guideway-control*", "--probe_table=seven", "--listen")
         os.environ["FLAGS_probe_mark"] = "none"
+        os.environ["FLAGS_tryfromenv"] = "tryfromenv"
         daemon = self.restarted(f"--flagfile={path},{self.directory}/not-there", "--fromenv=not_set,probe_mark",
-                                "--tryfromenv=not_set_either")
-        del os.environ["FLAGS_probe_mark"]
+                                "--tryfromenv=not_set_either,tryfromenv")
+        del os.environ["FLAGS_probe_mark"], os.environ["FLAGS_tryfromenv"]
         problems = self.problems(daemon)
         for text in ("unknown command line flag 'frob'", "--probe_mark: must not be 0",
                      "--flagfile: " + other + ": is nested too deep", "--probe_table: 'seven' makes no sense",
                      "--listen: its value is missing", "not-there: No such file",
+                     "--tryfromenv: is nested too deep",
                      "--fromenv: FLAGS_not_set: is not in the environment", "--probe_mark: 'none' makes no sense"):
             self.assertIn(text, problems)
         for text in ("many", "not_set_either"):

@@ -68,6 +68,23 @@ TEST_CASE("what has ended stays so when a configuration comes again, whatever th
   CHECK(drain.At(absl::Hours(3)) == v1::DISABLED);
 }
 
+TEST_CASE(
+    "a clock that was behind when the drain began, and is right since, makes it a day longer") {
+  Drain drain;
+  drain.backend()->set_disable_at(TimeText(drain.start + absl::Hours(20)));
+  drain.At(absl::ZeroDuration(), -absl::Hours(24 * 365));  // of a host that has just started
+  CHECK(drain.At(absl::Hours(20)) == v1::DRAINED);
+  CHECK(drain.At(absl::Hours(43)) == v1::DRAINED);
+  CHECK(drain.At(absl::Hours(44)) == v1::DISABLED);
+}
+
+TEST_CASE("another name of the backend does not end it") {
+  Drain drain;
+  CHECK(drain.At(absl::Minutes(10), absl::Hours(2)) == v1::DRAINED);
+  drain.backend()->set_name("web-2");
+  CHECK(drain.At(absl::Minutes(11), absl::Hours(2)) == v1::DRAINED);
+}
+
 TEST_CASE("a time that has passed at the start is over at once") {
   Drain drain;
   drain.backend()->set_disable_at(TimeText(drain.start - absl::Seconds(1)));
