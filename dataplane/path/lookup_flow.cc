@@ -21,7 +21,7 @@ namespace {
   const FlowTimeouts& timeouts = tables.TimeoutsOf(packet.vip);
   const FlowEvent event = EventOf(packet);
   const FlowState next = NextFlowState(before, event);
-  if (before == FlowState::kHalfOpen && next == FlowState::kEstablished && !state.peers.empty())
+  if (before == FlowState::kHalfOpen && next != before && !state.peers.empty())
     state.flows->Announce(packet.flow_hash);
   const uint32_t after = PackExpiry(next, state.now_s, timeouts);
   if (event != FlowEvent::kRst) return after;

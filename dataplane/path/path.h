@@ -28,7 +28,8 @@ void LookupVip(Burst& burst, const Snapshot& tables, PathState& state);
 // Second loop: LookupFlow, and Encapsulate for those that it knows if a short cut does it.
 // Known flow -> backend. A flow is known if its entry's backend still is the same
 // backend and keeps its flows. A packet that has a backend already keeps it. A SYN without ACK is
-// never known: it starts a flow anew. Fills burst.unknown and burst.left. Of what it does not find the other workers are asked (peers.h).
+// never known: it starts a flow anew. Fills burst.unknown and burst.left. Of what it does not find
+// the other workers are asked (peers.h).
 void LookupFlow(Burst& burst, const Snapshot& tables, PathState& state);
 
 // Third loop: SelectBackend for burst.unknown, and Encapsulate likewise.
