@@ -6,8 +6,6 @@ from lab.topology import BACKENDS, VIP
 
 FIXTURES = [fixtures.SEGMENT]
 _COUNT = 30
-# Of two that fail at once the second has failed by the first one's verdict.
-_MANY = dict(configuration.PROBE, fall=4)
 
 
 class Fixture(fixtures.Probed):
@@ -95,20 +93,20 @@ def test_a_pool_that_is_left_during_a_cut(fixture):
     fixture.end(downloads)
 
 
-def test_many_at_once_and_a_restart(fixture):
-    downloads = fixture.begin(_MANY)
+def _many_at_once(fixture, move):
+    downloads = fixture.begin(configuration.PROBE_OF_MANY)
     fixture.cut_to("b1", "b2")
     fixture.wait_all("unhealthy", ("b1", "b2"))
-    fixture.restart()
+    move()
     fixture.end(downloads)
+
+
+def test_many_at_once_and_a_restart(fixture):
+    _many_at_once(fixture, fixture.restart)
 
 
 def test_many_at_once_and_another_name(fixture):
-    downloads = fixture.begin(_MANY)
-    fixture.cut_to("b1", "b2")
-    fixture.wait_all("unhealthy", ("b1", "b2"))
-    fixture.rename()
-    fixture.end(downloads)
+    _many_at_once(fixture, fixture.rename)
 
 
 def _dead_stays_out(fixture, move):

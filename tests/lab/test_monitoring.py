@@ -91,8 +91,7 @@ def test_who_was_dead_before_stays_out(fixture):
 
 def test_many_at_once_keep_their_flows(fixture):
     """The way to two of three is cut: new flows go to the third, known ones stay."""
-    # The second has failed by the first one's verdict.
-    fixture.probe(dict(configuration.PROBE, fall=4))
+    fixture.probe(configuration.PROBE_OF_MANY)
     downloads = fixture.downloads(30)
     for name in ("b1", "b2"):
         fixture.cut(f"ip daddr {fixture.lab.backend_address(name)} tcp dport 80")

@@ -6,6 +6,8 @@ from lab.topology import BACKENDS, FAMILIES, TUNNEL_VIP, VIP
 # Quick enough to watch, and still several probes for every change.
 PROBE = {"type": "http", "port": HTTP_PORT, "path": "/health", "interval": "200ms",
          "timeout": "200ms", "rise": 2, "fall": 2}
+# Of two that fail at once the second has failed by the first one's verdict.
+PROBE_OF_MANY = {**PROBE, "fall": 4}
 
 
 def pool(lab, name, encapsulation="l2", family=4, backends=BACKENDS, probe=None):

@@ -60,14 +60,12 @@ class World {
   }
   // The process ends, and its successor knows these backends at first, and all after a while.
   void Restart(int seconds, const std::string& known_later) {
-    const auto holds = Holds();
-    now += absl::Seconds(seconds);
-    failures = CommonFailures();
-    failures.Remember(holds, now);
+    const size_t held = Holds().size();
+    BeginAnew(seconds);
     const std::vector<Backend> all = backends_;
     std::erase_if(backends_, [&](const Backend& backend) { return backend.pool == known_later; });
     SetMembers();
-    CHECK(Holds().size() == holds.size());
+    CHECK(Holds().size() == held);
     Run(5);
     backends_ = all;
     SetMembers();
@@ -98,10 +96,7 @@ class World {
   }
   // The process ends; the verdicts and what is held are kept.
   void Restart(int seconds) {
-    const auto holds = Holds();
-    now += absl::Seconds(seconds);
-    failures = CommonFailures();
-    failures.Remember(holds, now);
+    BeginAnew(seconds);
     SetMembers();
   }
   void SetMembers() {
@@ -136,6 +131,12 @@ class World {
   absl::Duration now = absl::Seconds(1000);
 
  private:
+  void BeginAnew(int seconds) {
+    const auto holds = Holds();
+    now += absl::Seconds(seconds);
+    failures = CommonFailures();
+    failures.Remember(holds, now);
+  }
   void Step(Backend* backend) {
     if (backend->paused) return;
     if (!backend->ends.has_value() && now >= absl::Seconds(1000) + backend->next) {
