@@ -168,8 +168,10 @@ void Controller::Impl::FindFormer(const std::shared_ptr<FormerPools>& search) {
   background_.Run([search, goes_on] { *goes_on = search->Step(); },
                   [this, search, goes_on] {
                     if (*goes_on) return FindFormer(search);
-                    former_ = std::make_shared<v1::Config>(search->Take());
-                    if (former_->pools_size() != 0) SetProbes();
+                    auto found = std::make_shared<v1::Config>(search->Take());
+                    if (found->pools_size() == 0) return;
+                    former_ = std::move(found);
+                    SetProbes();
                   });
 }
 

@@ -145,12 +145,15 @@ absl::StatusOr<Way> PlaceBackend(const CompilerInput& input, const BackendRegist
              SightOf(egress.status())};
 }
 
-// Whether the flows of a lingering backend could go elsewhere.
-bool OthersAreReachable(const std::string& key, const Compiled& compiled) {
-  const auto pool = compiled.pools.find(key.substr(0, key.find('/')));  // see BackendKey()
-  if (pool != compiled.pools.end() && pool->second.none_reachable) return false;
+bool AnyIsReachable(const Compiled& compiled) {
   return std::any_of(compiled.backends.begin(), compiled.backends.end(),
                      [](const auto& entry) { return !entry.second.unreachable; });
+}
+
+// Whether a lingering backend was of a pool of which nobody can be reached now.
+bool PoolIsUnreachable(const std::string& key, const Compiled& compiled) {
+  const auto pool = compiled.pools.find(key.substr(0, key.find('/')));  // see BackendKey()
+  return pool != compiled.pools.end() && pool->second.none_reachable;
 }
 
 // Whether a lingering backend still keeps what it kept when it was removed.
@@ -323,6 +326,7 @@ absl::Status Compiler::AssignSlots(const Assignment& assignment,
 // As many as one step may take.
 absl::Status Compiler::PlaceLingering(const CompilerInput& input) {
   Compiled& result = job_->result;
+  const bool any_is_reachable = AnyIsReachable(result);
   auto it = registry_->records().upper_bound(job_->after);
   for (int i = 0; i < kLingeringOfStep && it != registry_->records().end(); ++i, ++it) {
     const auto& [key, record] = *it;
@@ -331,7 +335,8 @@ absl::Status Compiler::PlaceLingering(const CompilerInput& input) {
     GW_ASSIGN_OR_RETURN(const Way way, PlaceBackend(input, record, nullptr, 0, &next_hop_indices_,
                                                     &job_->next_hops_used, &result.tables));
     reachability_.See(record.address, record.delivery, way.sight);
-    reachability_.SeeGroup(key, !OthersAreReachable(key, result));
+    // Its flows could go nowhere else.
+    reachability_.SeeGroup(key, !any_is_reachable || PoolIsUnreachable(key, result));
     if (!record.keeps_known_flows) continue;
     // Sooner than of those in use: it is on its way out, and others are there.
     const bool lost =

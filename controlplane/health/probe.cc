@@ -44,10 +44,6 @@ void AppendTexts(const std::vector<std::string>& texts, std::string* out) {
 
 }  // namespace
 
-std::string IdentityOf(const ProbeRequest& request) {
-  return absl::StrCat(absl::ToInt64Nanoseconds(request.timeout), " ", QuestionOf(request));
-}
-
 std::string QuestionOf(const ProbeRequest& request) {
   std::string identity = absl::StrCat(
       NameOf(request.kind), " ", request.address.ToString(), " ", request.port, " ",

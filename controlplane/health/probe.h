@@ -78,9 +78,8 @@ struct ProbeRequest {
   std::string expect;
 };
 
-// Equal for requests that ask the same in the same way. Requests with a `via` are equal to none.
-std::string IdentityOf(const ProbeRequest& request);
-// The same but for how long an answer is awaited: what was found out is true with another patience.
+// Equal for requests that ask the same in the same way, however long they await the answer: what
+// was found out is true with another patience. Requests with a `via` are equal to none.
 std::string QuestionOf(const ProbeRequest& request);
 // "http 80": what tells the probes of a backend apart.
 std::string LabelOf(const ProbeRequest& request);

@@ -107,8 +107,10 @@ void Prober::SetTarget(const std::string& key, const BackendProbes& target) {
   settings.reserve(target.probes.size());
   std::string asked = target.any_suffices ? "any of " : "all of ";
   for (const ProbeTarget& probe : target.probes) {
-    const std::string request = IdentityOf(probe.request);
-    AppendAsked(probe, QuestionOf(probe.request), key, &asked);
+    const std::string question = QuestionOf(probe.request);
+    const std::string request =
+        absl::StrCat(absl::ToInt64Nanoseconds(probe.request.timeout), " ", question);
+    AppendAsked(probe, question, key, &asked);
     settings.push_back(
         {CheckIdentity(probe, request, key), LabelOf(probe.request), probe.rise, probe.fall});
   }
