@@ -84,6 +84,10 @@ absl::StatusOr<UniqueFd> ConnectTo(const std::string& path) {
   GW_ASSIGN_OR_RETURN(UniqueFd socket_fd, NewSocket());
   const int error = ConnectSocket(socket_fd.get(), address);
   if (error == 0) return socket_fd;
+  if (error == EAGAIN) {
+    return absl::DeadlineExceededError(
+        absl::StrCat("connect to ", path, ": what listens there accepts nobody"));
+  }
   return absl::UnavailableError(absl::StrCat("connect to ", path, ": ", std::strerror(error)));
 }
 

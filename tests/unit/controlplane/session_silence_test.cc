@@ -4,9 +4,12 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "controlplane/session/session.h"
+#include "lib/base/unique_fd.h"
+#include "lib/channel/unix_socket.h"
 #include "tests/unit/controlplane/fake_dataplane.h"
 #include "tests/unit/controlplane/loop_thread.h"
 #include "tests/unit/controlplane/session_tables.h"
@@ -89,6 +92,28 @@ TEST_CASE("a data plane that accepts connections and never answers them is silen
   bench.StartSession();
   const auto silent = [&] { return bench.session->DataplaneSilence() > absl::ZeroDuration(); };
   CHECK(bench.thread.Await(silent, absl::Seconds(2)));
+  bench.thread.On([&] { bench.dataplane->Resume(); });
+  CHECK(bench.thread.Await([&] { return bench.session->ready() && !silent(); }));
+}
+
+TEST_CASE("a data plane that hangs for long has a full queue of connections, and is silent still") {
+  Bench bench;
+  bench.thread.On([&] {
+    bench.dataplane->Pause(/*beats=*/false);
+    bench.session.reset();
+  });
+  std::vector<UniqueFd> waiting;
+  absl::Status full;
+  while (full.ok() && waiting.size() < 1000) {
+    auto connected = channel::ConnectTo(bench.path);
+    full = connected.status();
+    if (connected.ok()) waiting.push_back(*std::move(connected));
+  }
+  REQUIRE(absl::IsDeadlineExceeded(full));
+  bench.StartSession();
+  const auto silent = [&] { return bench.session->DataplaneSilence() > absl::ZeroDuration(); };
+  CHECK(bench.thread.Await(silent, absl::Seconds(3)));
+  waiting.clear();
   bench.thread.On([&] { bench.dataplane->Resume(); });
   CHECK(bench.thread.Await([&] { return bench.session->ready() && !silent(); }));
 }
