@@ -109,6 +109,34 @@ class DaemonTest(DaemonFixture):
         self.assertTrue(answer.endswith("503"), answer)
         self.assertEqual(daemon.stop(), 0)
 
+    def test_a_refused_file_shows_everywhere(self):
+        daemon = self.start("--metrics_address=127.0.0.1:9487", network=LOOPBACK_ONLY)
+        pid = daemon.process.pid
+        with subprocess.Popen([CLI, "--socket", daemon.socket, "watch"], stdout=subprocess.PIPE, text=True) as watch:
+            self.addCleanup(watch.kill)
+            self.write(YAML + "frob: 1\n")
+            daemon.process.send_signal(signal.SIGHUP)
+            daemon.wait_for("problem config-file-refused")
+            where = "config.yaml:8:1: frob: unknown field"
+            self.assertTrue(any(where in line for line in watch.stdout), "watch has ended without a word")
+            watch.kill()
+        status = daemon.cli("status")
+        self.assertEqual(status.returncode, 4)
+        self.assertIn(where, status.stdout)
+        url = "http://127.0.0.1:9487/"
+        self.assertIn('guideway_problems{kind="config-file-refused",severity="critical"} 1',
+                      self.in_network(pid, "curl", "-sSf", url + "metrics"))
+        page = json.loads(self.in_network(pid, "curl", "-sSf", url + "status.json"))
+        self.assertTrue(any(where in problem["text"] for problem in page["problems"]), page)
+        health = self.in_network(pid, "curl", "-sS", "-w", "%{http_code}", url + "healthz")
+        self.assertIn(where, health)
+        self.assertTrue(health.endswith("503"), health)
+        self.write(YAML)
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_for("no longer a problem: config-file-refused")
+        self.assertNotIn(where, daemon.cli("status").stdout)
+        self.assertEqual(daemon.stop(), 0)
+
     def test_metrics_can_be_switched_off(self):
         daemon = self.start("--metrics_address=")
         self.assertNotIn("status page", "".join(daemon.log))
