@@ -197,7 +197,7 @@ void HealthGuards::FillBackend(const v1::Pool& pool, const v1::Backend& backend,
   } else if (common_.IsHeld(key)) {
     state->set_ejection_held(true);
     why = "unhealthy, but stays, as all of the pool fail: ";
-  } else if (common_.KeepsFlows(key)) {
+  } else if (common_.IsKept(key)) {
     why = "many fail at once: known flows stay: ";
   } else if (limiter_.IsHeld(key)) {
     state->set_ejection_held(true);

@@ -76,7 +76,9 @@ std::string CommonFailures::AppendHolds(absl::Duration now, const std::string& a
     for (const std::string& key : keys) {
       const State& state = states_.at(key);
       of_address.held = of_address.held || state.hold == Hold::kHeld;
-      of_address.left = std::max(of_address.left, state.kept_until - now);
+      // Who waits may have failed with others: that is not heard of any more.
+      const bool waits = state.hold == Hold::kWaiting;
+      of_address.left = std::max(of_address.left, waits ? bound_ : state.kept_until - now);
     }
     if (of_address.held) of_address.left = absl::ZeroDuration();
     if (of_address.held || of_address.left > absl::ZeroDuration()) {
@@ -208,6 +210,8 @@ void CommonFailures::Decide(const std::string& key, State* state, absl::Duration
     // Who failed together with others is not cut because these have come back first.
     if (state->hold != Hold::kKept && now >= state->kept_until) state->kept_until = now + bound_;
     if (now < state->kept_until) hold = Hold::kKept;
+  } else if (state->hold != Hold::kKept && now - since < state->member.round) {
+    hold = Hold::kWaiting;  // some answer, and others may fail with it that have not been heard yet
   }
   if (hold == Hold::kNone) SetInService(state, false);
   SetHold(key, state, hold, now);
@@ -269,7 +273,8 @@ std::vector<CommonFailures::Episode> CommonFailures::Episodes(
   std::map<std::string, Episode> by_pool;
   for (const std::string& key : undecided_) {
     const State& state = states_.at(key);
-    if (state.member.lingers || (is_spared && is_spared(key))) continue;
+    if (state.member.lingers || state.hold == Hold::kWaiting) continue;
+    if (is_spared && is_spared(key)) continue;
     const Pool& pool = pools_.at(state.member.pool);
     Episode& episode = by_pool[state.member.pool];
     episode.pool = state.member.pool;

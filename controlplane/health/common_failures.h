@@ -99,11 +99,13 @@ class CommonFailures {
   bool IsHeld(const std::string& key) const { return HoldOf(key) == Hold::kHeld; }
   // Though it counts as unhealthy.
   bool KeepsFlows(const std::string& key) const { return HoldOf(key) != Hold::kNone; }
+  // Likewise, as it failed with many: not only for the probe round that shows whether it did.
+  bool IsKept(const std::string& key) const { return HoldOf(key) == Hold::kKept; }
   // A held pool whose bound has passed: for announcing, verdicts count.
   bool IsLongHeld(const std::string& key, absl::Duration now) const;
   // Held, and none of the pool is healthy.
   bool HoldsWholePool(const std::string& pool) const;
-  // Without those that linger, or that `is_spared` (null: none are).
+  // Without those that linger, wait for others' answers, or that `is_spared` (null: none are).
   std::vector<Episode> Episodes(
       absl::Duration now,
       const std::function<bool(const std::string& key)>& is_spared = nullptr) const;
@@ -115,7 +117,7 @@ class CommonFailures {
     kNone,
     kHeld,     // counts as healthy
     kKept,     // many failed at once: known flows stay
-    kWaiting,  // as kKept, until others have had the time to answer
+    kWaiting,  // as kKept, until others have had the time to answer, or to fail as well
   };
   // Of those that do not linger.
   struct Configured {

@@ -191,6 +191,22 @@ TEST_CASE("common failures: many addresses over the pools are many") {
   CHECK_FALSE(world.Serves("p/p2"));
 }
 
+TEST_CASE("common failures: of two, the second may be heard of after the first one's verdict") {
+  World world;
+  for (const char* address : {"a", "b", "c", "d"}) world.Add("web", address, 2);
+  world.Run(20);
+  world["web/a"].answers = world["web/c"].answers = false;
+  world["web/c"].next = absl::Seconds(26);
+  while (world["web/a"].verdict == HealthState::kHealthy) world.Run(1);
+  CHECK_FALSE(world.Serves("web/a"));
+  if (GENERATE(false, true)) world.Restart(1);
+  for (int i = 0; i < 30; ++i) {
+    CHECK(world.KeepsFlows("web/a"));
+    CHECK(world.KeepsFlows("web/c"));
+    world.Run(1);
+  }
+}
+
 TEST_CASE("common failures: with fall 1 the flows wait for others' answers, new ones do not") {
   World world;
   for (const char* address : {"a", "b", "c"}) world.Add("web", address, 1);
@@ -199,7 +215,9 @@ TEST_CASE("common failures: with fall 1 the flows wait for others' answers, new 
     world["web/b"].answers = false;
     while (world["web/b"].verdict == HealthState::kHealthy) world.Run(1);
     CHECK_FALSE(world.Serves("web/b"));
-    world.Run(6);
+    CHECK(world.KeepsFlows("web/b"));
+    CHECK(world.failures.Episodes(world.now).empty());
+    world.Run(9);  // a round of probes
     CHECK_FALSE(world.KeepsFlows("web/b"));
   }
   SECTION("it was not") {

@@ -30,6 +30,9 @@ TEST_CASE("a pool that dies bit by bit: who was dead before gets nothing") {
   for (int i = 0; i < 3; ++i) REQUIRE(bench.AwaitHealth(i, v1::HEALTH_HEALTHY));
   bench.StopServer(2);
   REQUIRE(bench.AwaitSlots(true, true, false));
+  // A round of probes later it has failed alone.
+  REQUIRE(bench.thread.Await(
+      [&] { return bench.dataplane->tables().backends.at(2).body.keeps_known_flows == 0; }));
   bench.StopServer(0);
   bench.StopServer(1);
   for (int i = 0; i < 3; ++i) REQUIRE(bench.AwaitHealth(i, v1::HEALTH_UNHEALTHY));

@@ -43,9 +43,11 @@ TEST_CASE("a fresh start, a backend that dies and comes back, and what the API s
     CHECK(bench.State(1).health() == v1::HEALTH_UNHEALTHY);
     CHECK(bench.State(1).health_reason() == "connect: Connection refused");
     CHECK(bench.State(1).share() == 0);
-    CHECK(bench.dataplane->tables().backends.at(1).body.keeps_known_flows == 0);
-    bench.StartServer(1);
+    CHECK_FALSE(bench.HasProblem("common-failure"));
   });
+  CHECK(bench.thread.Await(
+      [&] { return bench.dataplane->tables().backends.at(1).body.keeps_known_flows == 0; }));
+  bench.thread.On([&] { bench.StartServer(1); });
   REQUIRE(bench.AwaitSlots(true, true, true));
 }
 
