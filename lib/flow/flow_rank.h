@@ -64,9 +64,7 @@ inline Int32x4 RanksOf(const FlowBucket& bucket, int32_t number, uint32_t now_s)
   const Int32x4 live =
       used & (states != 0) & (left > 0) & (left <= static_cast<int32_t>(kFlowHorizonSeconds));
   // As MustStay() says.
-  const Int32x4 stays = live & ((states == static_cast<int32_t>(FlowState::kEstablished)) |
-                                (states == static_cast<int32_t>(FlowState::kUdp)) |
-                                (states == static_cast<int32_t>(FlowState::kRevived)));
+  const Int32x4 stays = live & (states >= static_cast<int32_t>(FlowState::kEstablished));
   const Int32x4 evictable = live ^ stays;
   const Int32x4 half_closed =
       (states == static_cast<int32_t>(FlowState::kHalfClosed)) & kHalfClosedRank;

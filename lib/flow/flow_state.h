@@ -18,15 +18,16 @@ namespace guideway {
 enum class FlowState : uint8_t {
   kFree = 0,
   kHalfOpen = 1,          // TCP: a SYN, and nothing after it
-  kEstablished = 2,       // TCP: a packet after the SYN, or two without one
-  kClosing = 3,           // TCP: a RST, and no FIN before it
-  kUdp = 4,               // UDP: two packets
-  kPickedUp = 5,          // TCP: one packet, without a SYN before it
-  kUdpFirst = 6,          // UDP: one packet
-  kHalfClosed = 7,        // TCP: a FIN; the backend's side may be open
-  kHalfClosedEnding = 8,  // TCP: a RST after a FIN, or a FIN and no packet before it
-  kRevived = 9,     // TCP: established again, after a FIN or RST that was none of the client's
-  kTakenOver = 10,  // any: another worker's table has it now; found again only if that lost it
+  kClosing = 2,           // TCP: a RST, and no FIN before it
+  kPickedUp = 3,          // TCP: one packet, without a SYN before it
+  kUdpFirst = 4,          // UDP: one packet
+  kHalfClosed = 5,        // TCP: a FIN; the backend's side may be open
+  kHalfClosedEnding = 6,  // TCP: a RST after a FIN, or a FIN and no packet before it
+  kTakenOver = 7,  // any: another worker's table has it now; found again only if that lost it
+  // From here on it must stay, which one comparison tells (flow_rank.h).
+  kEstablished = 8,  // TCP: a packet after the SYN, or two without one
+  kUdp = 9,          // UDP: two packets
+  kRevived = 10,     // TCP: established again, after a FIN or RST that was none of the client's
 };
 inline constexpr size_t kFlowStates = 11;
 
@@ -55,15 +56,15 @@ inline constexpr FlowState kNextStates[kFlowStates][kFlowEvents] = {
     //                      SYN       ACK     data    FIN      RST      UDP
     /* unknown */ {kOpening, kFirst, kFirst, kEnding, kNone, kUdpFirst},
     /* half-open */ {kOpening, kOpen, kOpen, kHalf, kReset, kNone},
-    /* established */ {kOpen, kOpen, kOpen, kHalf, kReset, kNone},
     /* closing */ {kOpening, kAgain, kAgain, kHalf, kReset, kNone},
-    /* udp */ {kNone, kNone, kNone, kNone, kNone, kUdp},
     /* picked up */ {kOpening, kOpen, kOpen, kHalf, kReset, kNone},
     /* udp, first */ {kNone, kNone, kNone, kNone, kNone, kUdp},
     /* half-closed */ {kOpening, kHalf, kAgain, kHalf, kEnding, kNone},
     /* half-closed, ending */ {kOpening, kHalf, kAgain, kHalf, kEnding, kNone},
-    /* revived */ {kAgain, kAgain, kAgain, kHalf, kReset, kNone},
     /* taken over */ {kOpening, kOpen, kOpen, kHalf, kNone, kUdp},
+    /* established */ {kOpen, kOpen, kOpen, kHalf, kReset, kNone},
+    /* udp */ {kNone, kNone, kNone, kNone, kNone, kUdp},
+    /* revived */ {kAgain, kAgain, kAgain, kHalf, kReset, kNone},
 };
 
 }  // namespace flow_state_table
@@ -81,11 +82,8 @@ constexpr bool CountsAsReset(FlowState before, FlowEvent event) {
           before == FlowState::kPickedUp);
 }
 
-// A live flow in such a state is never overwritten (flow_rank.h). It takes two packets.
-constexpr bool MustStay(FlowState state) {
-  return state == FlowState::kEstablished || state == FlowState::kUdp ||
-         state == FlowState::kRevived;
-}
+// A live flow in such a state is never overwritten. It takes two packets.
+constexpr bool MustStay(FlowState state) { return state >= FlowState::kEstablished; }
 
 // A new flow that enters so may move others to make room. One that begins or ends moves nobody:
 // what it is worth is seen at its next packet.
@@ -110,15 +108,15 @@ struct FlowTimeouts {
   static constexpr uint32_t FlowTimeouts::*kByState[16] = {
       &FlowTimeouts::closing_s,      // free
       &FlowTimeouts::half_open_s,    // half-open
-      &FlowTimeouts::established_s,  // established
       &FlowTimeouts::closing_s,      // closing
-      &FlowTimeouts::udp_s,          // udp
       &FlowTimeouts::established_s,  // picked up
       &FlowTimeouts::udp_s,          // udp, first
       &FlowTimeouts::half_closed_s,  // half-closed
       &FlowTimeouts::closing_s,      // half-closed, ending
-      &FlowTimeouts::established_s,  // revived
       &FlowTimeouts::closing_s,      // taken over: keeps the time it had
+      &FlowTimeouts::established_s,  // established
+      &FlowTimeouts::udp_s,          // udp
+      &FlowTimeouts::established_s,  // revived
       &FlowTimeouts::closing_s,     &FlowTimeouts::closing_s, &FlowTimeouts::closing_s,
       &FlowTimeouts::closing_s,     &FlowTimeouts::closing_s};
 };

@@ -9,7 +9,7 @@ namespace guideway {
 namespace {
 
 constexpr uint64_t kMagic = 0x776f6c6679617767;  // "gwayflow" in memory
-constexpr uint32_t kLayoutVersion = 4;           // of header, bucket, entry, and where flows stand
+constexpr uint32_t kLayoutVersion = 5;           // of header, bucket, entry, and where flows stand
 constexpr uint64_t kMinBuckets = 2;              // two for each flow
 constexpr size_t kBackendIndices = size_t{1} << 16;  // of uint16_t
 

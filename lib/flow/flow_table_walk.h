@@ -18,7 +18,8 @@ void FlowTable::Sweep(uint64_t buckets, uint32_t now_s, IsGone is_gone,
       if (expiry == 0 || TagOf(entry) == 0) continue;
       const BackendId backend = entry.backend.load(std::memory_order_relaxed);
       const bool gone = is_gone(backend);
-      const bool forget = gone || !IsLive(expiry, now_s);
+      // What is no state would stay as long as an established flow.
+      const bool forget = gone || !IsLive(expiry, now_s) || expiry >> 28 >= kFlowStates;
       if (!IsOwn(expiry)) {
         if (forget) entry.expiry.store(0, std::memory_order_relaxed);
         continue;

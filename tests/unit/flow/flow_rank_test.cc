@@ -62,7 +62,8 @@ TEST_CASE("the lowest rank is that of the entry to overwrite") {
       entry.expiry = SomeExpiry(random, now_s);
       if ((must_stay >> number & 1) != 0) {
         entry.tag = 5;
-        entry.expiry = 2u << 28 | ((now_s + 9) & kFlowTimeMask);
+        const auto state = static_cast<uint32_t>(FlowState::kEstablished);
+        entry.expiry = state << 28 | ((now_s + 9) & kFlowTimeMask);
       }
       ranks.push_back(PlainRank(entry, number, now_s));
     }

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 #include <map>
+#include <set>
 #include <string>
 
 #include "lib/flow/flow_rank.h"
@@ -79,14 +80,28 @@ TEST_CASE("a flow is counted once as reset by its client") {
 }
 
 TEST_CASE("the vectors that judge entries know which states must stay") {
+  const std::set<FlowState> stay = {kEstablished, kUdp, kRevived};
   for (uint32_t state = 1; state < kFlowStates; ++state) {
     FlowBucket bucket = {};
     bucket.entries[0].tag = 1;
     bucket.entries[0].expiry = state << 28 | (kNow + 10);
     const EntryRank rank{RanksOf(bucket, 0, kNow)[0]};
     const bool stays = rank.entry_class() == EntryClass::kMustStay;
+    CHECK(stays == stay.contains(static_cast<FlowState>(state)));
     CHECK(stays == MustStay(static_cast<FlowState>(state)));
   }
+}
+
+TEST_CASE("what is no state is forgotten, however much time it says is left") {
+  Table t(8);
+  REQUIRE(t.Insert(FlowOf(0, 1), kEstablished) == FlowInsert::kInserted);
+  FlowEntry* entry = t.Find(FlowOf(0, 1));
+  REQUIRE(entry != nullptr);
+  entry->expiry = 15u << 28 | (kNow + kFlowHorizonSeconds);
+  const auto nobody = [](BackendId) { return false; };
+  while (!t.table.counts_all()) t.table.Sweep(64, kNow, nobody, [](BackendId) {});
+  CHECK(t.table.CountOf(7) == 0);
+  CHECK(t.Counts().empty());
 }
 
 TEST_CASE("a flood of first packets takes no half-closed flow's place while it has others") {
