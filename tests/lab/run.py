@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """Runs the lab tests: one standing lab for the cases of a fixture, rebuilt after a failure.
 
-usage: run.py [--list] [NAME...]     NAME: a file (test_dsr), a case, or part of either
+usage: run.py [--list] [--long] [NAME...]     NAME: a file (test_dsr), a case, or part of either
+
+--long: the cases that take minutes instead, tests/lab/long_*.py
 
 A file tests/lab/test_X.py has FIXTURES = [(name, keyword arguments of topology.lab)], a class
 Fixture(lab) with check() (run after every case: the counters balance) and close(), and cases:
@@ -83,7 +85,7 @@ def main():
     topology.end_in_order_on_signals()
     wanted = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
     result = Result()
-    for path in sorted(HERE.glob("test_*.py")):
+    for path in sorted(HERE.glob("long_*.py" if "--long" in sys.argv else "test_*.py")):
         module = importlib.import_module(path.stem)
         only = getattr(module, "ONLY", {})
         for fixture_name, arguments in module.FIXTURES:

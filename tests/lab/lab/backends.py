@@ -14,8 +14,8 @@ HTTP_PORT = 80
 UDP_PORT = 9000
 DOWNLOAD_BYTES = 3_000_000
 SLOW_BYTES = 400_000
-# A download takes about 5 s, a slow one 14 s, a crawling one 80 s.
-_RATE, _SLOW_RATE, _CRAWL_RATE = "600k", "30k", "5k"
+# A download takes about 5 s, a slow one 14 s, a crawling one 80 s, an endless one 390 s.
+_RATE, _SLOW_RATE, _CRAWL_RATE, _ENDLESS_RATE = "600k", "30k", "5k", "1k"
 _HERE = os.path.dirname(os.path.abspath(__file__))
 CARRIERS = ("ipip", "gre", "gue")
 _KINDS = tuple(f"{carrier} {what}" for carrier in CARRIERS
@@ -46,6 +46,7 @@ http {{
     location /file/ {{ alias {files}/; limit_rate {rate}; }}
     location /slow/ {{ alias {files}/; limit_rate {slow_rate}; }}
     location /crawl/ {{ alias {files}/; limit_rate {crawl_rate}; }}
+    location /endless/ {{ alias {files}/; limit_rate {endless_rate}; }}
   }}
 }}
 """
@@ -64,7 +65,7 @@ class Backend:
         with open(f"{directory}/nginx.conf", "w", encoding="ascii") as conf:
             conf.write(_NGINX.format(directory=directory, name=name, port=HTTP_PORT, files=files,
                                      rate=_RATE, slow_rate=_SLOW_RATE,
-                                     crawl_rate=_CRAWL_RATE))
+                                     crawl_rate=_CRAWL_RATE, endless_rate=_ENDLESS_RATE))
         self.nginx = lab.process(f"{name}-nginx-out", name, "nginx", "-c",
                                  f"{directory}/nginx.conf", "-e", f"{directory}/error.log")
         # Its own as well, for probes.
