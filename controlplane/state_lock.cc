@@ -3,14 +3,15 @@
 
 #include <fcntl.h>
 #include <glog/logging.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 
 #include "absl/strings/str_cat.h"
 #include "controlplane/state_file.h"
 #include "lib/base/file_identity.h"
+#include "lib/base/file_lock.h"
 #include "lib/base/regular_file.h"
 #include "lib/base/status.h"
 
@@ -40,17 +41,28 @@ void StateLock::Open(const std::string& directory) {
   if (!problem_.empty()) LOG(ERROR) << problem_;
 }
 
+bool StateLock::Lock() {
+  if (!lock_.valid()) return true;
+  const int error = TryToLock(lock_.get());
+  if (error == EWOULDBLOCK) return false;
+  if (error == 0) return true;
+  problem_ =
+      absl::StrCat(path_.empty() ? directory_ : path_, ": cannot be locked: ", std::strerror(error),
+                   "; another control plane would not be kept away");
+  LOG(ERROR) << problem_;
+  return true;
+}
+
 absl::Status StateLock::Take(const std::string& directory,
                              const std::function<bool()>& holder_hangs) {
   Open(directory);
-  if (!lock_.valid()) return absl::OkStatus();
-  if (flock(lock_.get(), LOCK_EX | LOCK_NB) == 0) return absl::OkStatus();
+  if (Lock()) return absl::OkStatus();
   // A file of the same name takes its place: the one that hangs sees that when it wakes up.
   if (!path_.empty() && holder_hangs && holder_hangs() && IsHeld() && unlink(path_.c_str()) == 0) {
     LOG(WARNING) << "state directory " << directory
                  << ": the control plane that uses it hangs; its place is taken";
     Open(directory);
-    if (flock(lock_.get(), LOCK_EX | LOCK_NB) == 0) return absl::OkStatus();
+    if (Lock()) return absl::OkStatus();
   }
   return absl::FailedPreconditionError(
       absl::StrCat("state directory ", directory, ": is in use by another control plane"));
@@ -61,7 +73,7 @@ bool StateLock::Keep() {
   if (!MakeDirectories(directory_).ok()) return true;  // whoever writes there says so
   LOG(WARNING) << path_ << ": was removed while it is in use; made anew";
   Open(std::string(directory_));
-  return !lock_.valid() || flock(lock_.get(), LOCK_EX | LOCK_NB) == 0;
+  return Lock();
 }
 
 bool StateLock::IsHeld() const {

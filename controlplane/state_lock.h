@@ -23,11 +23,13 @@ class StateLock {
   bool IsHeld() const;
   // The same, but locks the directory anew if somebody has removed the lock's file, or all of it.
   bool Keep();
-  // Why not the file itself is locked; empty: it is.
+  // Why the file itself is not locked; empty: it is.
   const std::string& problem() const { return problem_; }
 
  private:
   void Open(const std::string& directory);
+  // What was opened. False: another process has it.
+  bool Lock();
 
   std::string directory_;
   std::string path_;  // empty: the directory itself is locked, and cannot be taken away

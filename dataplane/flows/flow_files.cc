@@ -1,7 +1,6 @@
 #include "dataplane/flows/flow_files.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 #include <utility>
 
 #include "lib/base/clock.h"
+#include "lib/base/file_lock.h"
 #include "lib/base/regular_file.h"
 #include "lib/base/status.h"
 
@@ -141,7 +141,8 @@ absl::Status Opener::Look(Found found) {
     out_.notes.push_back(absl::StrCat(found.path, ": not a file of ours, left alone"));
     return absl::OkStatus();
   }
-  if (flock(found.file.get(), LOCK_EX | LOCK_NB) != 0) return InUse(found.path);
+  // That there are no locks is said once the worker's own file is mapped.
+  if (TryToLock(found.file.get()) == EWOULDBLOCK) return InUse(found.path);
   found.file_bytes = static_cast<size_t>(info.st_size);
   FlowTableHead::Bytes bytes = {};
   const ssize_t read = pread(found.file.get(), bytes, sizeof(bytes), 0);
@@ -154,7 +155,7 @@ absl::Status Opener::Look(Found found) {
 // somebody to look at what is there.
 absl::Status Opener::ClearPlace(const Found& found, const struct stat& info, int open_error) {
   const bool regular = S_ISREG(info.st_mode);
-  if (regular && found.file.valid() && flock(found.file.get(), LOCK_EX | LOCK_NB) != 0)
+  if (regular && found.file.valid() && TryToLock(found.file.get()) == EWOULDBLOCK)
     return InUse(found.path);
   const std::string what = !regular                   ? WhatIsInThePlaceOf(found.path, false)
                            : info.st_uid != geteuid() ? absl::StrCat("of user ", info.st_uid)
@@ -296,6 +297,8 @@ absl::Status Opener::PutBack() {
 
 absl::Status Opener::Attach() {
   for (uint32_t i = 0; i < options_.workers; ++i) {
+    const std::string& unlocked = out_.memories[i].lock_problem();
+    if (!unlocked.empty()) out_.warnings.push_back(unlocked);
     auto table = std::make_unique<FlowTable>();
     bool kept = false;
     GW_RETURN_IF_ERROR(table->Attach(out_.memories[i].data(), options_.table_bytes, &kept));

@@ -38,7 +38,7 @@ struct FlowFiles {
   std::vector<std::unique_ptr<FlowTable>> tables;
   // What became of each file, for the log.
   std::vector<std::string> notes;
-  std::vector<std::string> warnings;  // flows that are lost
+  std::vector<std::string> warnings;  // flows that are lost, files that cannot be locked
 };
 
 // Errors name the file; files in use by another process are refused.

@@ -2,13 +2,14 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include <cstring>
 #include <utility>
 
+#include "lib/base/file_lock.h"
 #include "lib/base/status.h"
 
 namespace guideway {
@@ -94,7 +95,11 @@ absl::StatusOr<FlowMemory> FlowMemory::MapFile(const std::string& path, size_t b
   memory.file_ =
       UniqueFd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
   if (!memory.file_.valid()) return ErrnoStatus(errno, absl::StrCat("opening ", path));
-  if (flock(memory.file_.get(), LOCK_EX | LOCK_NB) != 0) return InUse(path);
+  const int error = TryToLock(memory.file_.get());
+  if (error == EWOULDBLOCK) return InUse(path);
+  if (error != 0) {
+    memory.lock_problem_ = absl::StrCat(path, ": cannot be locked: ", std::strerror(error));
+  }
   memory.mapped_bytes_ = bytes;
   GW_RETURN_IF_ERROR(Reserve(memory.file_.get(), path, bytes));
   void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
@@ -109,11 +114,13 @@ absl::StatusOr<FlowMemory> FlowMemory::MapFile(const std::string& path, size_t b
 
 FlowMemory::FlowMemory(FlowMemory&& other) noexcept
     : file_(std::move(other.file_)),
+      lock_problem_(std::move(other.lock_problem_)),
       data_(std::exchange(other.data_, nullptr)),
       mapped_bytes_(std::exchange(other.mapped_bytes_, 0)) {}
 
 FlowMemory& FlowMemory::operator=(FlowMemory&& other) noexcept {
   std::swap(file_, other.file_);
+  std::swap(lock_problem_, other.lock_problem_);
   std::swap(data_, other.data_);
   std::swap(mapped_bytes_, other.mapped_bytes_);
   return *this;

@@ -24,7 +24,7 @@ absl::Status InUse(const std::string& path);
 class FlowMemory {
  public:
   // Maps at least `bytes`; the file is made, or made anew where its size differs. Errors name the
-  // file; a file in use by another process is refused.
+  // file; a file in use by another process is refused, one that cannot be locked is not.
   static absl::StatusOr<FlowMemory> Map(const std::string& directory, uint32_t worker,
                                         size_t bytes);
   // The same for one file, `bytes` long. For Map(), and to put back what made room.
@@ -34,10 +34,13 @@ class FlowMemory {
   ~FlowMemory();
 
   void* data() const { return data_; }
+  // Why another process would not be kept from the file; empty: it is locked.
+  const std::string& lock_problem() const { return lock_problem_; }
 
  private:
   FlowMemory() = default;
   UniqueFd file_;
+  std::string lock_problem_;
   void* data_ = nullptr;
   size_t mapped_bytes_ = 0;
 };

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "lib/base/unique_fd.h"
+#include "tests/unit/base/failing_flock.h"
 #include "tests/unit/dataplane/flow_host.h"
 
 namespace guideway {
@@ -77,6 +78,36 @@ TEST_CASE("another's file that somebody holds is refused, as in use") {
   CHECK(host.TryToStart(1).status().ToString().find("is in use by another data plane") !=
         std::string::npos);
   CHECK(host.Names() == std::set<std::string>{"flows-0"});
+}
+
+TEST_CASE("only a lock that another has makes a file one that is in use") {
+  const Host host;
+  {
+    const FlowFiles files = host.Start(2);
+    Enter(files, 0, 100);
+  }
+  SECTION("no locks to be had: named, and the flows are kept") {
+    const int error = GENERATE(ENOLCK, ENOSYS, EOPNOTSUPP);
+    CAPTURE(error);
+    const FailingFlock failing(error);
+    const FlowFiles files = host.Start(2);
+    CHECK(Known(files, 0, 100) == 100);
+    REQUIRE(files.warnings.size() == 2);
+    CHECK(Says(files, "flows-0: cannot be locked: "));
+    CHECK(Says(files, "flows-1: cannot be locked: "));
+  }
+  SECTION("no locks to be had, and somebody else's file in its place") {
+    PutInPlace("of user 65534", host.File("flows-0"));
+    const FailingFlock failing(ENOLCK);
+    CHECK(Says(host.Start(1), "flows-0.damaged; the worker's flow table begins empty"));
+  }
+  SECTION("interrupted: tried again") {
+    const FailingFlock failing(EINTR, 3);
+    const FlowFiles files = host.Start(2);
+    CHECK(files.warnings.empty());
+    CHECK(host.TryToStart(2).status().ToString().find("is in use by another data plane") !=
+          std::string::npos);
+  }
 }
 
 TEST_CASE("what was set aside goes if its room is needed") {
