@@ -202,7 +202,7 @@ TEST_CASE("a start that was interrupted loses nothing") {
     Enter(files, 0, 300);
   }
   SECTION("while stamping: some tables have the new run, not complete") {
-    host.Write("flows-0", 8, 4);  // layout version 4, not complete
+    host.Write("flows-0", 8, 5);  // layout version 5, not complete
     host.Write("flows-0", 32, 2);
   }
   SECTION("after a table was set aside and its place begun") {
