@@ -25,6 +25,8 @@ constexpr char kPath[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
 constexpr size_t kKeptBytes = size_t{64} * 1024;  // of the output, for what is expected
 constexpr size_t kShownBytes = 200;               // of its first line, in the reason
 constexpr int kIdTypePidfd = 3;                   // P_PIDFD, which old headers lack
+// Between two looks at a killed program whose end the kernel does not tell.
+constexpr absl::Duration kLookInterval = absl::Seconds(1);
 // Exit statuses of a shell, and of much else, that has not found or could not run a program.
 constexpr int kNotExecutable = 126, kNotFound = 127;
 
@@ -94,18 +96,28 @@ std::string FirstLine(const std::string& output) {
   return std::string(absl::StripAsciiWhitespace(line));
 }
 
+// Takes care of the child's end, if it has come. Its number is its own until then.
+bool HasEnded(pid_t pid) {
+  siginfo_t info{};
+  if (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG) != 0) return errno == ECHILD;
+  return info.si_pid != 0;
+}
+
 }  // namespace
 
 class ProgramProbe : public Probe {
  public:
   ProgramProbe(ProgramRunner* runner, const ProbeRequest& request, ProbeDone done)
       : runner_(runner), loop_(runner->loop_), request_(request), done_(std::move(done)) {
+    // This host lacks the program or the means: says nothing of the backend.
+    if (runner->TooManyDying()) {
+      FinishSoon(absl::StrCat("run ", request_.command[0], ": ", ProgramRunner::kMostDying,
+                              " killed programs do not end"));
+      return;
+    }
     const int error = Run();
     if (error != 0) {
-      // This host lacks the program or the means: says nothing of the backend.
-      ProbeResult result{ProbeResult::Outcome::kNotRun,
-                         absl::StrCat("run ", request_.command[0], ": ", strerror(error))};
-      timer_ = loop_->After(absl::ZeroDuration(), [this, result] { Finish(result); });
+      FinishSoon(absl::StrCat("run ", request_.command[0], ": ", strerror(error)));
       return;
     }
     int unwatched = loop_->TryWatch(output_.get(), EPOLLIN, [this](uint32_t) { ReadOutput(); });
@@ -113,9 +125,7 @@ class ProgramProbe : public Probe {
       unwatched = loop_->TryWatch(pidfd_.get(), EPOLLIN, [this](uint32_t) { OnEnd(); });
     }
     if (unwatched != 0) {
-      ProbeResult result{ProbeResult::Outcome::kNotRun,
-                         absl::StrCat("epoll_ctl: ", strerror(unwatched))};
-      timer_ = loop_->After(absl::ZeroDuration(), [this, result] { Finish(result); });
+      FinishSoon(absl::StrCat("epoll_ctl: ", strerror(unwatched)));
       return;
     }
     timer_ = loop_->After(request_.timeout, [this] {
@@ -138,8 +148,7 @@ class ProgramProbe : public Probe {
     pidfd_.reset(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
     if (pidfd_.valid()) return 0;
     const int no_pidfd = errno;
-    kill(-pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);  // killed: does not last
+    runner_->Bury(pid_, UniqueFd());
     return no_pidfd;
   }
 
@@ -191,6 +200,11 @@ class ProgramProbe : public Probe {
     return {ProbeResult::Outcome::kSuccess, status};
   }
 
+  void FinishSoon(const std::string& why_not_run) {
+    timer_ = loop_->After(absl::ZeroDuration(), [this, why_not_run] {
+      Finish({ProbeResult::Outcome::kNotRun, why_not_run});
+    });
+  }
   // `done_` may destroy this object: nothing is touched after the call.
   void Finish(ProbeResult result) {
     Release();
@@ -218,7 +232,10 @@ class ProgramProbe : public Probe {
 };
 
 ProgramRunner::~ProgramRunner() {
-  for (auto& [pid, pidfd] : dying_) loop_->Unwatch(pidfd.get());
+  for (auto& [pid, dying] : dying_) {
+    loop_->Cancel(dying.timer);
+    if (dying.pidfd.valid()) loop_->Unwatch(dying.pidfd.get());
+  }
 }
 
 std::unique_ptr<Probe> ProgramRunner::Start(const ProbeRequest& request, ProbeDone done) {
@@ -227,24 +244,28 @@ std::unique_ptr<Probe> ProgramRunner::Start(const ProbeRequest& request, ProbeDo
 
 void ProgramRunner::Bury(pid_t pid, UniqueFd pidfd) {
   kill(-pid, SIGKILL);
-  const int fd = pidfd.get();
-  siginfo_t info{};
-  if (waitid(static_cast<idtype_t>(kIdTypePidfd), static_cast<id_t>(fd), &info,
-             WEXITED | WNOHANG) == 0 &&
-      info.si_pid != 0) {
-    return;
-  }
-  // Killed, but not yet ended.
-  dying_[pid] = std::move(pidfd);
-  const int unwatched = loop_->TryWatch(fd, EPOLLIN, [this, pid, fd](uint32_t) {
-    siginfo_t ended{};
-    waitid(static_cast<idtype_t>(kIdTypePidfd), static_cast<id_t>(fd), &ended, WEXITED | WNOHANG);
+  if (HasEnded(pid)) return;
+  dying_[pid].pidfd = std::move(pidfd);
+  AwaitEnd(pid);
+}
+
+void ProgramRunner::AwaitEnd(pid_t pid) {
+  Dying& dying = dying_[pid];
+  const int fd = dying.pidfd.get();
+  const auto on_end = [this, pid, fd](uint32_t) {
+    HasEnded(pid);
     loop_->Unwatch(fd);
     dying_.erase(pid);
+  };
+  if (dying.pidfd.valid() && loop_->TryWatch(fd, EPOLLIN, on_end) == 0) return;
+  // The loop must not wait for it.
+  dying.timer = loop_->After(kLookInterval, [this, pid] {
+    if (HasEnded(pid)) {
+      dying_.erase(pid);
+    } else {
+      AwaitEnd(pid);
+    }
   });
-  if (unwatched == 0) return;
-  waitid(static_cast<idtype_t>(kIdTypePidfd), static_cast<id_t>(fd), &info, WEXITED);
-  dying_.erase(pid);
 }
 
 }  // namespace guideway

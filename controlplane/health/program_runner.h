@@ -27,16 +27,25 @@ class ProgramRunner {
   ProgramRunner& operator=(const ProgramRunner&) = delete;
 
   std::unique_ptr<Probe> Start(const ProbeRequest& request, ProbeDone done);
-  // Programs that were killed and have not yet ended.
-  size_t dying() const { return dying_.size(); }
 
  private:
   friend class ProgramProbe;
-  // Kills the group and takes care of its leader's end. `pidfd` is not watched any more.
+  struct Dying {
+    UniqueFd pidfd;  // may be none
+    EventLoop::TimerId timer = 0;
+  };
+  // A program that waits in the kernel, for a disk say, ends when that is over. While so many have
+  // been killed and have not ended no other is started, or they would take all of the host.
+  static constexpr size_t kMostDying = 32;
+
+  bool TooManyDying() const { return dying_.size() >= kMostDying; }
+  // Kills the group and takes care of its leader's end. `pidfd`, none if there is none, is not
+  // watched any more.
   void Bury(pid_t pid, UniqueFd pidfd);
+  void AwaitEnd(pid_t pid);
 
   EventLoop* loop_;
-  std::map<pid_t, UniqueFd> dying_;
+  std::map<pid_t, Dying> dying_;
 };
 
 }  // namespace guideway

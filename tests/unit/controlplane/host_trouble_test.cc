@@ -1,0 +1,101 @@
+// What this host fails at beside a probe's own calls: killed programs that do not end, and the list
+// of its addresses, which a silent probe asks for, and a file of certificates that is none.
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <catch2/catch.hpp>
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "controlplane/health/blame.h"
+#include "tests/unit/controlplane/injection.h"
+#include "tests/unit/controlplane/probe_runner.h"
+#include "tests/unit/controlplane/tls_server.h"
+
+namespace guideway {
+namespace {
+
+using Outcome = ProbeResult::Outcome;
+
+// Programs that outlast being killed as a group, as those do that wait for a disk which hangs: they
+// have left their group. What they are is written to a file.
+class Immortals {
+ public:
+  ~Immortals() { Kill(); }
+  ProbeRequest Request() const {
+    ProbeRequest request = guideway::Request(ProbeKind::kExec, 0);
+    request.command = {"/usr/bin/perl", "-e",
+                       "setpgrp(0, getpgrp(getppid())) or die; open(F, '>>', $ARGV[0]) or die; "
+                       "print F \"$$\\n\"; close F; sleep 1000",
+                       File()};
+    request.timeout = absl::Milliseconds(200);
+    return request;
+  }
+  std::vector<pid_t> Pids() const {
+    std::vector<pid_t> pids;
+    std::ifstream file(File());
+    for (pid_t pid = 0; file >> pid;) pids.push_back(pid);
+    return pids;
+  }
+  void Kill() const {
+    for (const pid_t pid : Pids()) kill(pid, SIGKILL);
+  }
+  // Whether nothing is left of them, not even for their parent to take care of.
+  bool AreGone() const {
+    for (const pid_t pid : Pids()) {
+      if (kill(pid, 0) == 0) return false;
+    }
+    return true;
+  }
+
+ private:
+  std::string File() const { return directory_.File("pids"); }
+
+  const ProbeDirectory directory_;
+};
+
+TEST_CASE("exec probe: no more are started while too many that were killed do not end") {
+  ProbeRunner runner;
+  Immortals immortals;
+  constexpr size_t kMostDying = 32;
+  // Some may be killed before they have left their group.
+  for (int i = 0; i < 400 && immortals.Pids().size() < kMostDying; ++i) {
+    const ProbeResult result = runner.Run(immortals.Request());
+    REQUIRE(result.reason == "timed out after 200 ms, killed");
+  }
+  REQUIRE(immortals.Pids().size() == kMostDying);
+  ProbeRequest fine = Request(ProbeKind::kExec, 0);
+  fine.command = {"/bin/true"};
+  const ProbeResult refused = runner.Run(fine);
+  CHECK(refused.outcome == Outcome::kNotRun);
+  CHECK(refused.reason == "run /bin/true: 32 killed programs do not end");
+  immortals.Kill();
+  CHECK(runner.thread.Await([&] { return immortals.AreGone(); }));
+  CHECK(runner.Run(fine).outcome == Outcome::kSuccess);
+}
+
+TEST_CASE("exec probe: a killed program that cannot be watched is not waited for") {
+  ProbeRunner runner;
+  Immortals immortals;
+  ProbeRequest request = immortals.Request();
+  request.timeout = absl::Seconds(20);
+  // The first two are the probe's.
+  runner.thread.On([] { Inject({"epoll_ctl", 3, ENOSPC}); });
+  runner.RunAndCancel(request, [&] { return immortals.Pids().size() == 1; });
+  bool injected = false;
+  runner.thread.On([&] { injected = EndInjection(); });
+  CHECK(injected);
+  CHECK_FALSE(immortals.AreGone());
+  immortals.Kill();
+  CHECK(runner.thread.Await([&] { return immortals.AreGone(); }));
+}
+
+}  // namespace
+}  // namespace guideway
