@@ -13,10 +13,13 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <map>
 #include <memory>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "controlplane/health/socket_address.h"
+#include "lib/base/clock.h"
 
 namespace guideway {
 namespace {
@@ -34,33 +37,60 @@ std::optional<IpAddress> AddressIn(const sockaddr* address) {
   return IpAddress::FromIpv6(v6.sin6_addr.s6_addr);
 }
 
-using Interfaces = std::unique_ptr<ifaddrs, decltype(&freeifaddrs)>;
+struct Interface {
+  std::string name;
+  uint32_t flags = 0;
+};
 
-// Null: could not be asked for.
-Interfaces GetInterfaces() {
-  ifaddrs* list = nullptr;
-  if (getifaddrs(&list) != 0) list = nullptr;
-  return {list, &freeifaddrs};
-}
-
-const ifaddrs* InterfaceOf(const ifaddrs* list, const IpAddress& address) {
-  for (; list != nullptr; list = list->ifa_next) {
-    if (AddressIn(list->ifa_addr) == address) return list;
+// This host's addresses as they were a moment ago. All probes of a rack that goes silent ask for
+// them at the same time, and to read them takes the longer the more there are.
+class LocalAddresses {
+ public:
+  // 0, or the errno for which they cannot be read.
+  int Refresh() {
+    if (read_at_.has_value() && MonotonicNow() - *read_at_ < kGoodFor) return 0;
+    ifaddrs* list = nullptr;
+    if (getifaddrs(&list) != 0) {
+      const int error = errno;
+      read_at_.reset();
+      return error;
+    }
+    const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owner(list, &freeifaddrs);
+    interfaces_.clear();
+    for (; list != nullptr; list = list->ifa_next) {
+      const auto address = AddressIn(list->ifa_addr);
+      if (address.has_value()) interfaces_.insert({*address, {list->ifa_name, list->ifa_flags}});
+    }
+    read_at_ = MonotonicNow();
+    return 0;
   }
-  return nullptr;
-}
+  // Null: it is no address of this host.
+  const Interface* Find(const IpAddress& address) const {
+    const auto found = interfaces_.find(address);
+    return found == interfaces_.end() ? nullptr : &found->second;
+  }
+  // Of the thread that calls.
+  static LocalAddresses& OfThread() {
+    thread_local LocalAddresses addresses;
+    return addresses;
+  }
 
-bool IsLocal(const IpAddress& address) {
-  const Interfaces interfaces = GetInterfaces();
-  return InterfaceOf(interfaces.get(), address) != nullptr;
-}
+ private:
+  static constexpr absl::Duration kGoodFor = absl::Milliseconds(200);
+
+  std::optional<absl::Duration> read_at_;  // MonotonicNow()
+  std::map<IpAddress, Interface> interfaces_;
+};
 
 SocketStory::Icmp WhoSays(const sock_extended_err& error, const sockaddr* offender) {
   if (error.ee_origin == SO_EE_ORIGIN_LOCAL) return SocketStory::kFirewall;
   const bool v4 = error.ee_origin == SO_EE_ORIGIN_ICMP;
   if (!v4 && error.ee_origin != SO_EE_ORIGIN_ICMP6) return SocketStory::kNone;
   const auto address = AddressIn(offender);
-  if (!address.has_value() || !IsLocal(*address)) return SocketStory::kNetwork;
+  if (!address.has_value()) return SocketStory::kNetwork;
+  LocalAddresses& local = LocalAddresses::OfThread();
+  if (local.Refresh() != 0) return SocketStory::kUnknown;
+  if (local.Find(*address) == nullptr) return SocketStory::kNetwork;
   const bool no_neighbour =
       v4 ? error.ee_type == ICMP_DEST_UNREACH && error.ee_code == ICMP_HOST_UNREACH
          : error.ee_type == ICMPV6_DEST_UNREACH && error.ee_code == ICMPV6_ADDR_UNREACH;
@@ -136,7 +166,7 @@ SocketStory StoryOf(int socket) { return {ReadErrorQueue(socket), SourceOf(socke
 bool IsOwnErrorOfCall(int error) { return !IsRefusalOrSilence(error); }
 
 bool IsOwnErrorOfConnection(int error, const SocketStory& story) {
-  if (story.icmp == SocketStory::kFirewall) return true;
+  if (story.icmp == SocketStory::kFirewall || story.icmp == SocketStory::kUnknown) return true;
   if (IsRefusalOrSilence(error)) return false;
   return !IsIcmpError(error) || story.icmp == SocketStory::kNone;
 }
@@ -144,15 +174,16 @@ bool IsOwnErrorOfConnection(int error, const SocketStory& story) {
 bool IsOwnErrorOfAnswer(int error) { return !IsRefusalOrSilence(error) && !IsIcmpError(error); }
 
 std::string LinkTrouble(const IpAddress& source) {
-  const Interfaces interfaces = GetInterfaces();
-  if (interfaces == nullptr) return "";
-  const ifaddrs* found = InterfaceOf(interfaces.get(), source);
+  LocalAddresses& local = LocalAddresses::OfThread();
+  const int error = local.Refresh();
+  if (error != 0) {
+    return absl::StrCat("this host's addresses cannot be read: ", std::strerror(error));
+  }
+  const Interface* found = local.Find(source);
   if (found == nullptr)
     return absl::StrCat(source.ToString(), " is no address of this host any more");
-  if ((found->ifa_flags & IFF_UP) == 0) return absl::StrCat(found->ifa_name, " is down");
-  if ((found->ifa_flags & IFF_RUNNING) == 0) {
-    return absl::StrCat(found->ifa_name, " has no carrier");
-  }
+  if ((found->flags & IFF_UP) == 0) return absl::StrCat(found->name, " is down");
+  if ((found->flags & IFF_RUNNING) == 0) return absl::StrCat(found->name, " has no carrier");
   return "";
 }
 

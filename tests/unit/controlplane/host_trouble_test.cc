@@ -97,5 +97,38 @@ TEST_CASE("exec probe: a killed program that cannot be watched is not waited for
   CHECK(runner.thread.Await([&] { return immortals.AreGone(); }));
 }
 
+TEST_CASE("silence: this host's addresses are read once for many probes") {
+  // Each call would be a reading of its own; 30 of them last six seconds.
+  Inject({"getifaddrs", 30, ENOBUFS});
+  for (int i = 0; i < 1000; ++i) REQUIRE(LinkTrouble(*IpAddress::Parse("127.0.0.1")).empty());
+  CHECK_FALSE(EndInjection());
+}
+
+TEST_CASE("silence: without this host's addresses nobody is to blame") {
+  // A thread that has not read them yet.
+  ProbeRunner runner;
+  runner.thread.On([] { Inject({"getifaddrs", 1, ENOBUFS}); });
+  // Discards: a socket that is bound and answers nothing.
+  const UniqueFd deaf(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_in local{};
+  local.sin_family = AF_INET;
+  local.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(local);
+  REQUIRE(bind(deaf.get(), reinterpret_cast<sockaddr*>(&local), size) == 0);
+  REQUIRE(getsockname(deaf.get(), reinterpret_cast<sockaddr*>(&local), &size) == 0);
+  ProbeRequest request = Request(ProbeKind::kUdp, ntohs(local.sin_port));
+  request.send = "ask";
+  request.timeout = absl::Milliseconds(50);
+  const ProbeResult result = runner.Run(request);
+  bool injected = false;
+  runner.thread.On([&] { injected = EndInjection(); });
+  CHECK(injected);
+  CHECK(result.outcome == Outcome::kNotRun);
+  CHECK(absl::StrContains(result.reason,
+                          "and this host's addresses cannot be read: No buffer space available"));
+  // And it is not remembered.
+  CHECK(runner.Run(request).outcome == Outcome::kFailure);
+}
+
 }  // namespace
 }  // namespace guideway

@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <poll.h>
 #include <spawn.h>
 #include <sys/epoll.h>
@@ -34,9 +35,9 @@ Function* Real(const char* name) {
 
 const std::vector<std::string>& InjectableCalls() {
   static const auto* const calls = new std::vector<std::string>{
-      "socket",      "bind", "setsockopt", "getsockopt", "connect",    "getsockname",
-      "getpeername", "send", "sendto",     "recv",       "recvfrom",   "recvmsg",
-      "epoll_ctl",   "poll", "pipe2",      "waitid",     "posix_spawn"};
+      "socket",      "bind", "setsockopt", "getsockopt", "connect",     "getsockname",
+      "getpeername", "send", "sendto",     "recv",       "recvfrom",    "recvmsg",
+      "epoll_ctl",   "poll", "pipe2",      "waitid",     "posix_spawn", "getifaddrs"};
   return *calls;
 }
 
@@ -122,6 +123,10 @@ int pipe2(int* ends, int flags) noexcept {
 int waitid(idtype_t type, id_t id, siginfo_t* info, int options) {
   GW_REAL(waitid);
   return guideway::Fails("waitid") ? -1 : real(type, id, info, options);
+}
+int getifaddrs(ifaddrs** list) noexcept {
+  GW_REAL(getifaddrs);
+  return guideway::Fails("getifaddrs") ? -1 : real(list);
 }
 int posix_spawn(pid_t* pid, const char* path, const posix_spawn_file_actions_t* files,
                 const posix_spawnattr_t* attributes, char* const arguments[],
