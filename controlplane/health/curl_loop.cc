@@ -5,6 +5,9 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
 #include "glog/logging.h"
 
 namespace guideway {
@@ -42,7 +45,7 @@ int CurlLoop::OnSocket(CURL*, curl_socket_t fd, int what, void* user, void*) {
   const auto owner = curl->probes_.find(fd);
   if (owner == curl->probes_.end()) return 0;
   owner->second->NoteSource();
-  if (error != 0) owner->second->GiveUp(error);
+  if (error != 0) owner->second->GiveUp(absl::StrCat("epoll_ctl: ", strerror(error)));
   return 0;
 }
 

@@ -81,8 +81,8 @@ class CurlProbe : public Probe {
   void NoteSource();
   // What the socket says of itself, before it is closed.
   void ReadStory();
-  // Ends soon as not run: the kernel will not watch the socket.
-  void GiveUp(int error);
+  // Ends soon as not run.
+  void GiveUp(const std::string& reason);
   void Release();
 
   CurlLoop* const curl_;

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "controlplane/health/curl_loop.h"
 #include "glog/logging.h"
+#include "lib/base/regular_file.h"
 #include "lib/base/unique_fd.h"
 
 namespace guideway {
@@ -86,6 +87,13 @@ CurlProbe::CurlProbe(CurlLoop* curl, const ProbeRequest& request, const std::str
 CurlProbe::~CurlProbe() { Release(); }
 
 void CurlProbe::Start() {
+  // curl would open it, and wait for whoever writes to a FIFO.
+  const std::string misplaced =
+      uses_tls() ? WhatIsInThePlaceOf(request_.tls_ca_file, /*follow_links=*/true) : "";
+  if (!misplaced.empty()) {
+    GiveUp(absl::StrCat("cannot read certificates of ", request_.tls_ca_file, ": is ", misplaced));
+    return;
+  }
   if (headers_ != nullptr) curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, headers_);
   curl_multi_add_handle(curl_->multi_, easy_);
 }
@@ -183,12 +191,11 @@ void CurlProbe::ReadStory() {
   if (noted.has_value()) story_.source = noted;
 }
 
-void CurlProbe::GiveUp(int error) {
+void CurlProbe::GiveUp(const std::string& reason) {
   if (give_up_timer_ != 0) return;
   // Not from within curl.
-  give_up_timer_ = curl_->loop_->After(absl::ZeroDuration(), [this, error] {
-    Finish(
-        ProbeResult{ProbeResult::Outcome::kNotRun, absl::StrCat("epoll_ctl: ", strerror(error))});
+  give_up_timer_ = curl_->loop_->After(absl::ZeroDuration(), [this, reason] {
+    Finish(ProbeResult{ProbeResult::Outcome::kNotRun, reason});
   });
 }
 

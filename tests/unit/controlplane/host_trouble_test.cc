@@ -130,5 +130,33 @@ TEST_CASE("silence: without this host's addresses nobody is to blame") {
   CHECK(runner.Run(request).outcome == Outcome::kFailure);
 }
 
+TEST_CASE("https probe: what stands in the place of the certificates' file is not opened") {
+  const ProbeDirectory directory;
+  const std::string certificate = directory.File("certificate"),
+                    trusted = directory.File("trusted");
+  const std::string command = absl::StrCat(
+      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+      "-subj /CN=tls.test -addext subjectAltName=DNS:tls.test -keyout ",
+      directory.File("key"), " -out ", certificate, " 2>/dev/null");
+  REQUIRE(std::system(command.c_str()) == 0);
+  const TlsServer server(certificate, directory.File("key"));
+  ProbeRunner runner;
+  ProbeRequest request = Request(ProbeKind::kHttps, server.port());
+  request.tls_name = "tls.test";
+  request.tls_ca_file = trusted;
+  REQUIRE(mkfifo(trusted.c_str(), 0600) == 0);
+  const ProbeResult fifo = runner.Run(request);
+  CHECK(fifo.outcome == Outcome::kNotRun);
+  CHECK(fifo.reason == absl::StrCat("cannot read certificates of ", trusted, ": is a FIFO"));
+  std::filesystem::remove(trusted);
+  std::filesystem::create_directory(trusted);
+  CHECK(absl::StrContains(runner.Run(request).reason, ": is a directory"));
+  std::filesystem::remove(trusted);
+  std::filesystem::create_symlink(certificate, trusted);
+  const ProbeResult fine = runner.Run(request);
+  INFO(fine.reason);
+  CHECK(fine.outcome == Outcome::kSuccess);
+}
+
 }  // namespace
 }  // namespace guideway
