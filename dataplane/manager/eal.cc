@@ -98,15 +98,10 @@ absl::StatusOr<rte_mempool*> CreateMempool(uint32_t ports, uint32_t workers,
                                            uint16_t largest_mtu_bytes) {
   constexpr uint32_t kCachePerLcore = 256;
   constexpr uint32_t kAfXdpReserve = Port::kAfXdpReserve, kFrameOverhead = Port::kFrameOverhead;
-  constexpr uint32_t kLargestRoom = 3840;                     // an XDP frame is one page
   constexpr uint32_t kUsualRoom = RTE_MBUF_DEFAULT_BUF_SIZE;  // 2 KiB and headroom
   const uint32_t needed = kAfXdpReserve + kFrameOverhead + largest_mtu_bytes;
-  if (needed > kLargestRoom) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("an MTU of ", largest_mtu_bytes, " is too large; at most ",
-                     kLargestRoom - kAfXdpReserve - kFrameOverhead));
-  }
-  const uint32_t room = needed > kUsualRoom ? kLargestRoom : kUsualRoom;
+  GW_RETURN_IF_ERROR(Port::CheckMtu(largest_mtu_bytes));
+  const uint32_t room = needed > kUsualRoom ? Port::kLargestRoom : kUsualRoom;
   // AF_XDP keeps a whole fill ring and may hold a whole completion ring; one ring more in flight.
   const uint32_t buffers = ports * workers * 3 * Port::kDescriptors +
                            (workers + 1) * 2 * kCachePerLcore + workers * FragmentTable::kWaiting;

@@ -66,7 +66,6 @@ absl::StatusOr<std::unique_ptr<Manager>> Manager::Create(Dataplane* dataplane,
       .log = [](const std::string& line) { LOG(INFO) << "channel: " << line; }};
   for (const std::unique_ptr<Port>& port : dataplane->ports()) {
     options.ports.push_back(Describe(*port));
-    manager->port_watches_.emplace_back(port.get(), options.worker_count);
     manager->has_twins_ = manager->has_twins_ || port->twin() != nullptr;
   }
   manager->draft_ = std::make_unique<TableDraft>(
@@ -169,8 +168,8 @@ void Manager::CheckSocket() {
 }
 
 absl::Status Manager::LookAtPorts(absl::Duration now) {
+  GW_RETURN_IF_ERROR(port_watches_.Look(now));
   for (size_t i = 0; i < port_watches_.size(); ++i) {
-    GW_RETURN_IF_ERROR(port_watches_[i].Look(now));
     const channel::PortVitals& port = port_watches_[i].vitals();
     channel_->SetPort(i, port.kernel_interface, port.mac, port.mtu_bytes);
   }

@@ -17,7 +17,7 @@
 #include "dataplane/manager/metrics_file.h"
 #include "dataplane/manager/traffic_totals.h"
 #include "dataplane/manager/vital_signs.h"
-#include "dataplane/ports/port_watch.h"
+#include "dataplane/ports/port_watches.h"
 #include "dataplane/tables/snapshot_builder.h"
 #include "dataplane/tables/table_draft.h"
 #include "lib/base/log_relay.h"
@@ -49,6 +49,7 @@ class Manager {
   Manager(Dataplane* dataplane, const std::string& metrics_file)
       : dataplane_(dataplane),
         traffic_(&dataplane->workers()),
+        port_watches_(dataplane->ports(), static_cast<uint32_t>(dataplane->workers().size())),
         vital_signs_(&dataplane->workers()),
         metrics_file_(metrics_file) {}
   absl::Status Watch(int fd);
@@ -88,7 +89,7 @@ class Manager {
   std::unique_ptr<TableDraft> draft_;
 
   std::string socket_problem_;  // why no control plane can connect; empty: it can
-  std::vector<PortWatch> port_watches_;
+  PortWatches port_watches_;
   VitalSigns vital_signs_;
   MetricsFile metrics_file_;
   absl::Duration last_beat_ = -absl::InfiniteDuration();  // monotonic, as the next

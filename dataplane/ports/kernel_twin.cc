@@ -84,6 +84,7 @@ absl::Status KernelTwin::OpenTap() {
   }
   GW_RETURN_IF_ERROR(ConfigureInterface(interface_name_, mac_, mtu_bytes_));
   tap_ = std::move(tap);
+  interface_index_ = if_nametoindex(interface_name_.c_str());
   return absl::OkStatus();
 }
 

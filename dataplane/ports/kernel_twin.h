@@ -35,6 +35,8 @@ class KernelTwin {
   // Whether the TAP is still there (ip link del takes it away), and makes it anew. Manager.
   bool IsAttached() const;
   absl::Status Renew();
+  // The TAP's, whatever it is called and wherever it is now.
+  uint32_t interface_index() const { return interface_index_; }
 
   // Any worker. Returns how many were taken; the caller keeps the rest.
   uint32_t EnqueueToKernel(rte_mbuf** packets, uint32_t count) {
@@ -50,6 +52,7 @@ class KernelTwin {
   // The workers' half of Poll() only; true if anything moved.
   bool MoveToKernel();
 
+  // As it was made.
   const std::string& interface_name() const { return interface_name_; }
   uint64_t from_kernel_packets() const { return from_kernel_packets_; }
   // Lost between the worker's ring and the kernel (TAP queue full) or the other way (ring full).
@@ -69,6 +72,7 @@ class KernelTwin {
   rte_ring* from_kernel_ = nullptr;
   // Manager only.
   UniqueFd tap_;
+  uint32_t interface_index_ = 0;
   uint64_t from_kernel_packets_ = 0;
   uint64_t lost_packets_ = 0;
 };

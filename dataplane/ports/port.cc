@@ -121,6 +121,20 @@ absl::StatusOr<uint16_t> Port::ExpectedMtu(const PortSpec& spec) {
   return KernelMtu(spec.name);
 }
 
+absl::Status Port::CheckMtu(uint16_t mtu_bytes) {
+  constexpr uint32_t kLargest = kLargestRoom - kAfXdpReserve - kFrameOverhead;
+  if (mtu_bytes <= kLargest) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("an MTU of ", mtu_bytes, " is too large; at most ", kLargest));
+}
+
+absl::Status Port::CheckStart(const PortSpec& spec, uint32_t workers) {
+  GW_ASSIGN_OR_RETURN(const uint16_t mtu_bytes, ExpectedMtu(spec));
+  const absl::Status fits = CheckMtu(mtu_bytes);
+  if (!fits.ok()) return Annotate(fits, absl::StrCat("--port=", spec.name));
+  return spec.kind == PortKind::kAfXdp ? CheckAfXdp(spec, workers) : absl::OkStatus();
+}
+
 absl::StatusOr<std::unique_ptr<Port>> Port::Open(const PortSpec& spec,
                                                  std::vector<std::string> device_names,
                                                  uint32_t workers, rte_mempool* mempool) {

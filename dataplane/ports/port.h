@@ -50,6 +50,8 @@ class Port {
   // headroom; Ethernet and two VLAN tags.
   static constexpr uint32_t kAfXdpReserve = 256 + RTE_PKTMBUF_HEADROOM;
   static constexpr uint32_t kFrameOverhead = 14 + 2 * 4;
+  // What a buffer has room for at most, because an XDP frame is one page.
+  static constexpr uint32_t kLargestRoom = 3840;
 
   // The MTU the port will have: the kernel interface's, or Ethernet's 1500.
   static absl::StatusOr<uint16_t> ExpectedMtu(const PortSpec& spec);
@@ -58,6 +60,12 @@ class Port {
   // XDP program off the interface on the way out: one queue for each worker, no program of another
   // tool.
   static absl::Status CheckAfXdp(const PortSpec& spec, uint32_t workers);
+
+  // Refuses an MTU that no buffer holds.
+  static absl::Status CheckMtu(uint16_t mtu_bytes);
+
+  // All that a start would refuse this port for before it starts DPDK, but its lock.
+  static absl::Status CheckStart(const PortSpec& spec, uint32_t workers);
 
   // Sets up the devices named `device_names` (from EalArguments) with `workers` queues and starts
   // them. Packets come from `mempool` (borrowed).

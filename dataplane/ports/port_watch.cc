@@ -27,8 +27,7 @@ constexpr struct {
 }  // namespace
 
 PortWatch::PortWatch(Port* port, uint32_t workers) : port_(port), workers_(workers) {
-  std::strncpy(vitals_.kernel_interface, port->kernel_interface().c_str(),
-               sizeof(vitals_.kernel_interface) - 1);
+  SetKernelInterface(port->kernel_interface());
   vitals_.mac = port->mac();
   vitals_.mtu_bytes = port->mtu_bytes();
   vitals_.interface_mtu_bytes = port->mtu_bytes();
@@ -56,17 +55,16 @@ void PortWatch::Set(PortFault fault, bool present, const std::string& why) {
   }
 }
 
-absl::Status PortWatch::Look(absl::Duration now) {
+void PortWatch::Look(absl::Duration now) {
   if (port_->steering() != nullptr) return LookAtInterface(now);
-  if (port_->twin() != nullptr) LookAtTwin();
-  LookAtDevice();
-  return absl::OkStatus();
+  LookAtShared();
 }
 
-absl::Status PortWatch::LookAtInterface(absl::Duration now) {
+void PortWatch::LookAtInterface(absl::Duration now) {
   const std::optional<InterfaceState> state = ReadInterface(port_->interface_index());
   const bool gone = !state || !port_->SocketsAreBound();
   Set(PortFault::kGone, gone, "its interface is gone; waiting for it to come back");
+  made_anew_.clear();
   if (gone) return LookForSuccessor();
   Adopt(*state);
   Set(PortFault::kRenamed, state->name != port_->name(),
@@ -80,11 +78,16 @@ absl::Status PortWatch::LookAtInterface(absl::Duration now) {
                    state->receive_queues > workers_ ? ": packets of the others go to the kernel"
                                                     : ": some workers get no packets"));
   LookAtProgram(now);
-  return absl::OkStatus();
+}
+
+// Zeros behind it, because the other end gets all of it.
+void PortWatch::SetKernelInterface(const std::string& name) {
+  std::memset(vitals_.kernel_interface, 0, sizeof(vitals_.kernel_interface));
+  name.copy(vitals_.kernel_interface, sizeof(vitals_.kernel_interface) - 1);
 }
 
 void PortWatch::Adopt(const InterfaceState& state) {
-  std::strncpy(vitals_.kernel_interface, state.name.c_str(), sizeof(vitals_.kernel_interface) - 1);
+  SetKernelInterface(state.name);
   if (state.mac != vitals_.mac) {
     LOG(WARNING) << "port " << port_->name() << ": MAC address " << state.mac.ToString()
                  << " now, before " << vitals_.mac.ToString();
@@ -104,27 +107,34 @@ void PortWatch::Adopt(const InterfaceState& state) {
 }
 
 // The interface that the operator named, if there is one again.
-absl::Status PortWatch::LookForSuccessor() {
+void PortWatch::LookForSuccessor() {
   const uint32_t index = if_nametoindex(port_->name().c_str());
   const std::optional<InterfaceState> state = ReadInterface(index);
-  std::string problem;
-  if (!state) {
-    problem = "";
-  } else if (!state->up) {
-    problem = "is switched off";
-  } else if (state->receive_queues != workers_) {
-    problem = absl::StrCat("has ", state->receive_queues, " receive queue(s) for ", workers_,
-                           " worker(s)");
-  } else {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "port ", port_->name(), ": the interface was made anew (index ", port_->interface_index(),
-        ", now ", index, "); ending, so that it is opened by a new process"));
-  }
+  if (!state) return SetSuccessorProblem("");
+  if (!state->up) return SetSuccessorProblem("it is switched off");
+  const absl::Status start = CheckStart();
+  if (!start.ok()) return SetSuccessorProblem(std::string(start.message()));
+  made_anew_ = absl::StrCat("port ", port_->name(), ": the interface was made anew (index ",
+                            port_->interface_index(), ", now ", index, ")");
+}
+
+void PortWatch::SetSuccessorProblem(const std::string& problem) {
   if (problem != successor_problem_ && !problem.empty()) {
-    LOG(WARNING) << "port " << port_->name() << ": the interface is back, but " << problem;
+    LOG(WARNING) << "port " << port_->name()
+                 << ": the interface is back, but is not opened: " << problem;
   }
   successor_problem_ = problem;
-  return absl::OkStatus();
+}
+
+absl::Status PortWatch::CheckStart() const {
+  if (port_->steering() != nullptr) {
+    return Port::CheckStart({.kind = PortKind::kAfXdp, .name = port_->name(), .device = {}},
+                            workers_);
+  }
+  if (!port_->is_pci() || rte_eth_dev_is_removed(port_->queue(0).device) == 0) {
+    return absl::OkStatus();
+  }
+  return absl::NotFoundError(absl::StrCat("--port=", port_->name(), ": the device is gone"));
 }
 
 // Somebody may have taken the program off (ip link set dev X xdp off): packets for VIPs would
@@ -142,30 +152,49 @@ void PortWatch::LookAtProgram(absl::Duration now) {
   LOG(WARNING) << "port " << port_->name() << " had lost its XDP program: attached again";
 }
 
-void PortWatch::LookAtTwin() {
-  if (port_->twin()->IsAttached()) {
-    Set(PortFault::kGone, false, "");
+// A NIC and its kernel twin are one port: each fault is decided for both at once.
+void PortWatch::LookAtShared() {
+  std::string gone, down;
+  if (port_->twin() != nullptr) LookAtTwin(&gone, &down);
+  LookAtDevice(&gone, &down);
+  Set(PortFault::kGone, !gone.empty(), gone);
+  Set(PortFault::kLinkDown, !down.empty(), down);
+}
+
+void PortWatch::LookAtTwin(std::string* gone, std::string* down) {
+  KernelTwin* twin = port_->twin();
+  if (!twin->IsAttached()) {
+    const absl::Status status = twin->Renew();
+    if (!status.ok()) {
+      *gone = absl::StrCat("its kernel twin is gone: ", status.ToString());
+      return;
+    }
+    LOG(WARNING) << "port " << port_->name() << ": its kernel twin " << twin->interface_name()
+                 << " was gone: made anew, without addresses";
+  }
+  const std::optional<InterfaceState> state = ReadInterface(twin->interface_index());
+  if (!state) {
+    *gone = "its kernel twin is in another network namespace";
     return;
   }
-  const absl::Status status = port_->twin()->Renew();
-  Set(PortFault::kGone, !status.ok(), absl::StrCat("its kernel twin is gone: ", status.ToString()));
-  if (status.ok()) {
-    LOG(WARNING) << "port " << port_->name() << ": its kernel twin "
-                 << port_->twin()->interface_name() << " was gone: made anew, without addresses";
-  }
+  if (!state->up) *down = absl::StrCat("its kernel twin ", state->name, " is switched off");
+  if (state->name == vitals_.kernel_interface) return;
+  LOG(WARNING) << "port " << port_->name() << ": its kernel twin is called " << state->name
+               << " now, before " << vitals_.kernel_interface;
+  SetKernelInterface(state->name);
 }
 
 // Virtual devices have no link worth a word.
-void PortWatch::LookAtDevice() {
+void PortWatch::LookAtDevice(std::string* gone, std::string* down) const {
   if (!port_->is_pci()) return;
   const uint16_t device = port_->queue(0).device;
   if (rte_eth_dev_is_removed(device) != 0) {
-    Set(PortFault::kGone, true, "the device was removed");
+    *gone = "the device was removed";
     return;
   }
   rte_eth_link link{};
   if (rte_eth_link_get_nowait(device, &link) != 0) return;
-  Set(PortFault::kLinkDown, link.link_status == RTE_ETH_LINK_DOWN, "the link is down");
+  if (link.link_status == RTE_ETH_LINK_DOWN) *down = "the link is down";
 }
 
 }  // namespace guideway

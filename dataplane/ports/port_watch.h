@@ -21,9 +21,16 @@ class PortWatch {
   // `port` is borrowed, and has a queue for each of `workers`.
   PortWatch(Port* port, uint32_t workers);
 
-  // `now` monotonic. FailedPrecondition: the interface was made anew and can be opened; only a new
-  // process can do that.
-  absl::Status Look(absl::Duration now);
+  // `now` monotonic.
+  void Look(absl::Duration now);
+
+  // How it was made anew, if its interface was and can be opened; else empty. Only a new process
+  // can do that.
+  const std::string& made_anew() const { return made_anew_; }
+  // Why a start would refuse this port now, or cannot be expected to open it.
+  absl::Status CheckStart() const;
+  // Why the interface that is there again is not served; empty: it is, or there is none.
+  void SetSuccessorProblem(const std::string& problem);
 
   // What is so now, for the control plane.
   const channel::PortVitals& vitals() const { return vitals_; }
@@ -31,18 +38,22 @@ class PortWatch {
   std::vector<std::string> Faults() const;
 
  private:
-  absl::Status LookAtInterface(absl::Duration now);
-  absl::Status LookForSuccessor();
+  void LookAtInterface(absl::Duration now);
+  void LookForSuccessor();
+  void SetKernelInterface(const std::string& name);
   void Adopt(const InterfaceState& state);
   void LookAtProgram(absl::Duration now);
-  void LookAtTwin();
-  void LookAtDevice();
+  void LookAtShared();
+  // What is wrong, or empty: why the port is gone, and why nothing gets through.
+  void LookAtTwin(std::string* gone, std::string* down);
+  void LookAtDevice(std::string* gone, std::string* down) const;
   // Sets or clears a fault; `why` is logged when it comes.
   void Set(channel::PortFault fault, bool present, const std::string& why);
 
   Port* const port_;
   const uint32_t workers_;
   channel::PortVitals vitals_;
+  std::string made_anew_;
   std::string successor_problem_;                                 // logged
   absl::Duration attached_again_at_ = -absl::InfiniteDuration();  // logged
 };
