@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "lib/base/named_lock.h"
 #include "lib/net/address.h"
 #include "lib/net/prefix.h"
 
@@ -27,6 +28,7 @@ struct DecapOptions {
   std::vector<uint16_t> gue_ports;  // none: 6080
   std::string next_hop_interface;   // empty: `interface`
   std::string mode = "auto";        // auto, native, generic
+  std::string lock_directory = kLockDirectory;
 };
 
 struct DecapConfig {

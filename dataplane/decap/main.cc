@@ -147,7 +147,8 @@ int Stats(const Options& options) {
 }
 
 int Detach(const Options& options) {
-  const absl::StatusOr<UniqueFd> lock = LockForDecap(options.decap.interface);
+  const absl::StatusOr<UniqueFd> lock =
+      LockForDecap(options.decap.interface, options.decap.lock_directory);
   // What is taken off under a run is attached again by it.
   if (!lock.ok()) {
     return Fail(Annotate(lock.status(), "end `guideway-decap run` instead"));

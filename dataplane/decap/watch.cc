@@ -17,17 +17,19 @@ bool Contains(const std::vector<std::string>& list, const std::string& text) {
 
 }  // namespace
 
-absl::StatusOr<UniqueFd> LockForDecap(const std::string& interface) {
-  absl::StatusOr<UniqueFd> lock = TakeNamedLock(absl::StrCat("guideway-decap-", interface));
+absl::StatusOr<UniqueFd> LockForDecap(const std::string& interface,
+                                      const std::string& directory) {
+  absl::StatusOr<UniqueFd> lock = TakeNamedLock(directory, absl::StrCat("decap-", interface));
   if (!absl::IsAlreadyExists(lock.status())) return lock;
   return absl::FailedPreconditionError(
-      absl::StrCat("another guideway-decap is at work on ", interface));
+      absl::StrCat("another guideway-decap is at work on ", interface, " (",
+                   std::string(lock.status().message()), ")"));
 }
 
 absl::StatusOr<std::unique_ptr<DecapWatch>> DecapWatch::Start(const DecapOptions& options) {
   std::unique_ptr<DecapWatch> watch(new DecapWatch(options));
   GW_ASSIGN_OR_RETURN(const DecapConfig config, MakeConfig(options));
-  GW_ASSIGN_OR_RETURN(watch->lock_, LockForDecap(options.interface));
+  GW_ASSIGN_OR_RETURN(watch->lock_, LockForDecap(options.interface, options.lock_directory));
   GW_RETURN_IF_ERROR(watch->Load(config));
   return watch;
 }

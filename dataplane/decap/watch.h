@@ -19,8 +19,10 @@
 
 namespace guideway {
 
-// One process at a time puts programs on an interface. FailedPrecondition if another one is at it.
-absl::StatusOr<UniqueFd> LockForDecap(const std::string& interface);
+// One process at a time puts programs on an interface. FailedPrecondition, naming the
+// process, if another one is at it.
+absl::StatusOr<UniqueFd> LockForDecap(const std::string& interface,
+                                      const std::string& directory);
 
 class DecapWatch {
  public:

@@ -9,13 +9,15 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "lib/base/named_lock.h"
 #include "lib/base/unique_fd.h"
 
 namespace guideway {
 
-// Held as long as the descriptor is open. FailedPrecondition, naming the interface, if another
-// process holds it.
-absl::StatusOr<UniqueFd> LockInterface(const std::string& interface_name);
+// Held as long as the descriptor is open. FailedPrecondition, naming the interface and the process,
+// if another one holds it.
+absl::StatusOr<UniqueFd> LockInterface(const std::string& interface_name,
+                                       const std::string& directory = kLockDirectory);
 
 }  // namespace guideway
 

@@ -1,27 +1,71 @@
+// Who may lock a file is who may open it, so nobody else may.
 #include "lib/base/named_lock.h"
 
-#include <sys/socket.h>
-#include <sys/un.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#include <cstddef>
-#include <cstring>
+#include <cerrno>
+#include <cstdlib>
 
 #include "lib/base/status.h"
 
 namespace guideway {
+namespace {
 
-absl::StatusOr<UniqueFd> TakeNamedLock(const std::string& name) {
-  UniqueFd lock(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!lock.valid()) return ErrnoStatus(errno, "socket");
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (name.size() >= sizeof(address.sun_path)) return ErrnoStatus(ENAMETOOLONG, name);
-  // An abstract name begins with a zero byte and is as long as the length says.
-  std::memcpy(address.sun_path + 1, name.data(), name.size());
-  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
-  if (bind(lock.get(), reinterpret_cast<const sockaddr*>(&address), length) == 0) return lock;
-  if (errno != EADDRINUSE) return ErrnoStatus(errno, absl::StrCat("locking ", name));
-  return absl::AlreadyExistsError(absl::StrCat("another process holds ", name));
+// The namespace of this thread, as a number that no other one has meanwhile.
+absl::StatusOr<uint64_t> NetworkNamespace() {
+  struct stat info {};
+  const char* path = "/proc/thread-self/ns/net";
+  if (stat(path, &info) != 0) return ErrnoStatus(errno, path);
+  return info.st_ino;
+}
+
+absl::StatusOr<UniqueFd> OpenDirectory(const std::string& path) {
+  if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) {
+    return ErrnoStatus(errno, absl::StrCat("making the directory of locks ", path));
+  }
+  UniqueFd directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  struct stat info {};
+  if (!directory.valid() || fstat(directory.get(), &info) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("opening the directory of locks ", path));
+  }
+  if ((info.st_mode & S_IWOTH) == 0) return directory;
+  return absl::FailedPreconditionError(absl::StrCat(
+      path, ": anybody can write to this directory, so its locks are worth nothing: chmod o-w ",
+      path));
+}
+
+// What the holder has written.
+std::string Holder(int file) {
+  char text[16] = {};
+  const ssize_t length = pread(file, text, sizeof(text) - 1, 0);
+  const int process = length > 0 ? std::atoi(text) : 0;
+  return process > 0 ? absl::StrCat("process ", process) : "another process";
+}
+
+}  // namespace
+
+absl::StatusOr<UniqueFd> TakeNamedLock(const std::string& directory, const std::string& name) {
+  GW_ASSIGN_OR_RETURN(const uint64_t network, NetworkNamespace());
+  GW_ASSIGN_OR_RETURN(const UniqueFd place, OpenDirectory(directory));
+  const std::string file = absl::StrCat(name, "-", network, ".lock");
+  const std::string what = absl::StrCat("locking ", directory, "/", file);
+  // Without O_NONBLOCK a FIFO in its place would be waited for.
+  UniqueFd lock(openat(place.get(), file.c_str(),
+                       O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
+  if (!lock.valid()) return ErrnoStatus(errno, what);
+  if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return ErrnoStatus(errno, what);
+    return absl::AlreadyExistsError(Holder(lock.get()));
+  }
+  const std::string process = absl::StrCat(getpid(), "\n");
+  if (ftruncate(lock.get(), 0) != 0 || pwrite(lock.get(), process.data(), process.size(), 0) !=
+                                           static_cast<ssize_t>(process.size())) {
+    return ErrnoStatus(errno, what);
+  }
+  return lock;
 }
 
 }  // namespace guideway

@@ -1,7 +1,8 @@
-// A lock that processes of one network namespace share by its name. It is an abstract Unix socket:
-// no file is left behind, and the kernel frees it when the process ends, however it ends.
+// A lock that processes of one network namespace share by its name: a file in a directory that only
+// trusted users write, locked by flock(2), so that nobody else can take it in advance.
 //
-// Thread safety: safe.
+// The file stays when the process ends; the kernel frees the lock, however it ends. Processes that
+// see another directory at this path (containers) do not see each other. Thread safety: safe.
 #ifndef GUIDEWAY_LIB_BASE_NAMED_LOCK_H_
 #define GUIDEWAY_LIB_BASE_NAMED_LOCK_H_
 
@@ -12,9 +13,13 @@
 
 namespace guideway {
 
-// Held as long as the descriptor is open. AlreadyExists if another process, or this one, holds it.
-// `name` has at most 100 bytes.
-absl::StatusOr<UniqueFd> TakeNamedLock(const std::string& name);
+// Where the daemons keep theirs.
+inline constexpr char kLockDirectory[] = "/run/guideway";
+
+// Held as long as the descriptor is open. AlreadyExists if another process, or this one, holds it:
+// the message is "process 123", or "another process" if it is not known which. `directory` is made
+// if there is none; FailedPrecondition if anybody can write to it.
+absl::StatusOr<UniqueFd> TakeNamedLock(const std::string& directory, const std::string& name);
 
 }  // namespace guideway
 

@@ -4,6 +4,7 @@
 #include "absl/strings/str_join.h"
 #include "dataplane/decap/checks.h"
 #include "dataplane/decap/tc_filter.h"
+#include "tests/unit/base/temporary_directory.h"
 #include "tests/unit/dataplane/other_tool.h"
 #include "tests/unit/decap/decap_bench.h"
 
@@ -37,7 +38,9 @@ class Host {
 };
 
 DecapOptions Options(const std::string& mode = "auto") {
+  static const TemporaryDirectory locks;
   DecapOptions options;
+  options.lock_directory = locks.path();
   options.interface = "w0";
   options.from = {"10.9.0.0/24"};
   options.mode = mode;
@@ -231,7 +234,8 @@ TEST_CASE("one run at a time works on an interface") {
   const auto watch = Started(Options());
   const auto second = DecapWatch::Start(Options());
   CHECK(second.status().code() == absl::StatusCode::kFailedPrecondition);
-  CHECK_THAT(std::string(second.status().message()), Contains("another guideway-decap is at work"));
+  CHECK_THAT(std::string(second.status().message()), Contains("another guideway-decap is at work on w0 (process " +
+                                                             std::to_string(getpid()) + ")"));
   CHECK(Look(watch.get()).find("lost") == std::string::npos);
 }
 
