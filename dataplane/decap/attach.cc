@@ -230,6 +230,7 @@ absl::StatusOr<std::vector<std::string>> DecapPrograms::Missing() const {
 
 absl::StatusOr<std::vector<std::string>> DecapPrograms::Update(const DecapConfig& config) {
   std::vector<std::string> changes;
+  config_.interface = config.interface;
   GW_RETURN_IF_ERROR(Exchange(bpf_map__fd(program_->maps.vips), config_.vips, config.vips,
                               config.vips_looked_up ? kLookedUp : kGiven, "VIP", &changes));
   config_.vips = config.vips;
@@ -291,13 +292,11 @@ absl::StatusOr<AttachedState> ReadAttachedState(const std::string& interface) {
   return state;
 }
 
-absl::Status DetachDecap(const std::string& interface_name) {
-  GW_ASSIGN_OR_RETURN(const unsigned index, InterfaceIndex("--interface", interface_name));
-  const Interface interface { interface_name, static_cast<int>(index) };
+absl::Status DetachDecap(const Interface& interface) {
   GW_ASSIGN_OR_RETURN(const std::vector<XdpAttachment> found, XdpAttachments(interface));
   // Marked packets last: the XDP program marks none any more when the tc program goes.
   absl::Status detached =
-      absl::NotFoundError(absl::StrCat("guideway-decap is not attached to ", interface_name));
+      absl::NotFoundError(absl::StrCat("guideway-decap is not attached to ", interface.name));
   for (const XdpAttachment& attachment : found) {
     if (attachment.name == kProgramName) detached = DetachXdp(interface, attachment);
   }

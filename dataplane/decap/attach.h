@@ -33,8 +33,8 @@ class DecapPrograms {
   absl::Status Attach();
   // What of it is not on the interface any more, in words; empty: all is there.
   absl::StatusOr<std::vector<std::string>> Missing() const;
-  // Takes over VIPs and local addresses of a configuration that differs in nothing else. Returns
-  // what has changed, in words.
+  // Takes over VIPs, local addresses and the interface's name of a configuration that differs in
+  // nothing else. Returns what has changed in the maps, in words.
   absl::StatusOr<std::vector<std::string>> Update(const DecapConfig& config);
 
   const DecapConfig& config() const { return config_; }
@@ -68,7 +68,7 @@ absl::StatusOr<AttachedState> ReadAttachedState(const std::string& interface);
 absl::StatusOr<UniqueFd> MapOf(int program_fd, const std::string& name);
 
 // Removes both programs. NotFound if the XDP program on the interface is not this tool's.
-absl::Status DetachDecap(const std::string& interface);
+absl::Status DetachDecap(const Interface& interface);
 
 }  // namespace guideway
 

@@ -73,6 +73,25 @@ absl::Status ParseL3dsr(const DecapOptions& options, DecapConfig* config) {
   return absl::OkStatus();
 }
 
+absl::Status FindInterfaces(const DecapOptions& options, const DecapConfig* running,
+                            DecapConfig* config) {
+  absl::StatusOr<unsigned> index = InterfaceIndex("--interface", options.interface);
+  config->interface = options.interface;
+  if (!index.ok() && running != nullptr) {
+    config->interface = InterfaceName(running->interface_index);
+    if (!config->interface.empty()) index = running->interface_index;
+  }
+  if (!index.ok()) return index.status();
+  config->interface_index = *index;
+  config->next_hop_index = *index;
+  if (options.next_hop_interface.empty()) return absl::OkStatus();
+  index = InterfaceIndex("--next-hop-interface", options.next_hop_interface);
+  if (!index.ok() && running != nullptr) index = running->next_hop_index;
+  if (!index.ok()) return index.status();
+  config->next_hop_index = *index;
+  return absl::OkStatus();
+}
+
 absl::Status FindAddresses(const DecapOptions& options, DecapConfig* config) {
   GW_ASSIGN_OR_RETURN(const auto host, HostAddresses());
   if (config->vips.empty()) {
@@ -102,6 +121,11 @@ absl::StatusOr<unsigned> InterfaceIndex(const char* option, const std::string& n
         absl::StrCat(option, " ", name, ": no such network interface"));
   }
   return index;
+}
+
+std::string InterfaceName(unsigned index) {
+  char name[IF_NAMESIZE] = {};
+  return if_indextoname(index, name) == nullptr ? std::string() : std::string(name);
 }
 
 absl::StatusOr<std::vector<IpAddress>> VipsOf(const DecapOptions& options) {
@@ -138,17 +162,11 @@ absl::StatusOr<std::multimap<std::string, IpAddress>> HostAddresses() {
   return found;
 }
 
-absl::StatusOr<DecapConfig> MakeConfig(const DecapOptions& options) {
+absl::StatusOr<DecapConfig> MakeConfig(const DecapOptions& options, const DecapConfig* running) {
   DecapConfig config;
-  config.interface = options.interface;
   config.vips_looked_up = options.vips.empty();
   config.locals_looked_up = options.locals.empty();
-  GW_ASSIGN_OR_RETURN(config.interface_index, InterfaceIndex("--interface", options.interface));
-  config.next_hop_index = config.interface_index;
-  if (!options.next_hop_interface.empty()) {
-    GW_ASSIGN_OR_RETURN(config.next_hop_index,
-                        InterfaceIndex("--next-hop-interface", options.next_hop_interface));
-  }
+  GW_RETURN_IF_ERROR(FindInterfaces(options, running, &config));
   GW_ASSIGN_OR_RETURN(config.vips, VipsOf(options));
   GW_ASSIGN_OR_RETURN(config.locals, ParseAddresses("--local", options.locals));
   GW_RETURN_IF_ERROR(ParseFrom(options, &config));

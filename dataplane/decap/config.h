@@ -32,7 +32,7 @@ struct DecapOptions {
 };
 
 struct DecapConfig {
-  std::string interface;
+  std::string interface;  // as it is called now
   unsigned interface_index = 0;
   unsigned next_hop_index = 0;
   std::vector<IpAddress> vips;  // those of l3dsr included
@@ -45,8 +45,14 @@ struct DecapConfig {
   XdpMode mode = XdpMode::kAuto;
 };
 
-// Names the option that is wrong.
-absl::StatusOr<DecapConfig> MakeConfig(const DecapOptions& options);
+// Names the option that is wrong. For programs that run already, with `running`, an interface that
+// is called otherwise now is followed by its index, and a next hops' interface that has gone keeps
+// its index: what can be served still is.
+absl::StatusOr<DecapConfig> MakeConfig(const DecapOptions& options,
+                                       const DecapConfig* running = nullptr);
+
+// What an interface is called now; empty: there is none of this index.
+std::string InterfaceName(unsigned index);
 
 // The VIPs that were given, else the addresses on lo. Names the option that is wrong.
 absl::StatusOr<std::vector<IpAddress>> VipsOf(const DecapOptions& options);

@@ -147,13 +147,15 @@ int Stats(const Options& options) {
 }
 
 int Detach(const Options& options) {
-  const absl::StatusOr<UniqueFd> lock =
-      LockForDecap(options.decap.interface, options.decap.lock_directory);
+  const absl::StatusOr<unsigned> index = InterfaceIndex("--interface", options.decap.interface);
+  if (!index.ok()) return Fail(index.status());
+  const Interface interface { options.decap.interface, static_cast<int>(*index) };
+  const absl::StatusOr<UniqueFd> lock = LockForDecap(interface, options.decap.lock_directory);
   // What is taken off under a run is attached again by it.
   if (!lock.ok()) {
     return Fail(Annotate(lock.status(), "end `guideway-decap run` instead"));
   }
-  const absl::Status status = DetachDecap(options.decap.interface);
+  const absl::Status status = DetachDecap(interface);
   return status.ok() ? kOk : Fail(status);
 }
 

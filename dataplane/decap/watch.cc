@@ -17,37 +17,46 @@ bool Contains(const std::vector<std::string>& list, const std::string& text) {
 
 }  // namespace
 
-absl::StatusOr<UniqueFd> LockForDecap(const std::string& interface,
-                                      const std::string& directory) {
-  absl::StatusOr<UniqueFd> lock = TakeNamedLock(directory, absl::StrCat("decap-", interface));
+absl::StatusOr<UniqueFd> LockForDecap(const Interface& interface, const std::string& directory) {
+  absl::StatusOr<UniqueFd> lock = TakeNamedLock(directory, absl::StrCat("decap-", interface.index));
   if (!absl::IsAlreadyExists(lock.status())) return lock;
-  return absl::FailedPreconditionError(
-      absl::StrCat("another guideway-decap is at work on ", interface, " (",
-                   std::string(lock.status().message()), ")"));
+  return absl::FailedPreconditionError(absl::StrCat("another guideway-decap is at work on ",
+                                                    interface.name, " (",
+                                                    std::string(lock.status().message()), ")"));
 }
 
 absl::StatusOr<std::unique_ptr<DecapWatch>> DecapWatch::Start(const DecapOptions& options) {
   std::unique_ptr<DecapWatch> watch(new DecapWatch(options));
   GW_ASSIGN_OR_RETURN(const DecapConfig config, MakeConfig(options));
-  GW_ASSIGN_OR_RETURN(watch->lock_, LockForDecap(options.interface, options.lock_directory));
   GW_RETURN_IF_ERROR(watch->Load(config));
   return watch;
 }
 
 absl::Status DecapWatch::Load(const DecapConfig& config) {
+  const bool another =
+      programs_ == nullptr || programs_->config().interface_index != config.interface_index;
+  UniqueFd lock;
+  if (another) {
+    GW_ASSIGN_OR_RETURN(lock,
+                        LockForDecap({config.interface, static_cast<int>(config.interface_index)},
+                                     options_.lock_directory));
+  }
   GW_ASSIGN_OR_RETURN(std::unique_ptr<DecapPrograms> programs, DecapPrograms::Load(config));
+  // The interface before this one may be there still, under another name.
+  if (another && programs_ != nullptr) GW_RETURN_IF_ERROR(Detach());
   GW_RETURN_IF_ERROR(programs->Attach());
   programs_ = std::move(programs);
+  if (another) lock_ = std::move(lock);
   return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<std::string>> DecapWatch::Look() {
   std::vector<std::string> lines;
-  GW_ASSIGN_OR_RETURN(const DecapConfig config, MakeConfig(options_));
-  const bool anew = config.interface_index != programs_->config().interface_index;
-  if (anew || config.next_hop_index != programs_->config().next_hop_index) {
-    // The programs of a deleted interface have gone with it. The number of the next hop's interface
-    // is a constant of the program.
+  const DecapConfig& running = programs_->config();
+  GW_ASSIGN_OR_RETURN(const DecapConfig config, MakeConfig(options_, &running));
+  const bool anew = config.interface_index != running.interface_index;
+  if (anew || config.next_hop_index != running.next_hop_index) {
+    // The number of the next hop's interface is a constant of the program.
     GW_RETURN_IF_ERROR(Load(config));
     lines.push_back(absl::StrCat(anew ? config.interface : options_.next_hop_interface,
                                  " was made anew: attached again, counters begin at 0"));
@@ -64,18 +73,49 @@ absl::StatusOr<std::vector<std::string>> DecapWatch::Look() {
   return lines;
 }
 
+// What is served, but not what the options say.
+std::vector<Finding> DecapWatch::LookAtNames() const {
+  const DecapConfig& running = programs_->config();
+  std::vector<Finding> findings;
+  if (running.interface != options_.interface) {
+    findings.push_back(
+        {absl::StrCat("--interface ", options_.interface, " is called ", running.interface,
+                      " now: it is served, but a restart would not find it"),
+         {"guideway-decap", "run", "--interface", running.interface},
+         false});
+  }
+  const std::string& wanted = options_.next_hop_interface;
+  if (wanted.empty() || InterfaceIndex("", wanted).ok()) return findings;
+  const std::string name = InterfaceName(running.next_hop_index);
+  if (name.empty()) {
+    findings.push_back({absl::StrCat("--next-hop-interface ", wanted,
+                                     " is gone: packets for other backends are lost until it is "
+                                     "there again"),
+                        {},
+                        false});
+  } else {
+    findings.push_back({absl::StrCat("--next-hop-interface ", wanted, " is called ", name,
+                                     " now: it is used, but a restart would not find it"),
+                        {"guideway-decap", "run", "--next-hop-interface", name},
+                        false});
+  }
+  return findings;
+}
+
 void DecapWatch::LookAtHost(std::vector<std::string>* lines) {
-  const auto findings = Check({.interface = options_.interface,
-                               .vips = programs_->config().vips,
-                               .l2 = false,
-                               .vips_given = !options_.vips.empty(),
-                               .watched = true});
+  auto findings = Check({.interface = programs_->config().interface,
+                         .vips = programs_->config().vips,
+                         .l2 = false,
+                         .vips_given = !options_.vips.empty(),
+                         .watched = true});
   if (!findings.ok()) return;  // the interface has gone: the next look says so
+  for (Finding& finding : LookAtNames()) findings->push_back(std::move(finding));
   std::vector<std::string> wrong;
   for (const Finding& finding : *findings) {
     wrong.push_back(finding.problem);
     if (Contains(wrong_, finding.problem)) continue;
-    lines->push_back(absl::StrCat("wrong: ", finding.problem, "; mend: ", CommandText(finding)));
+    const std::string mend = finding.command.empty() ? "" : "; mend: " + CommandText(finding);
+    lines->push_back(absl::StrCat("wrong: ", finding.problem, mend));
   }
   for (const std::string& before : wrong_) {
     if (!Contains(wrong, before)) lines->push_back(absl::StrCat("no longer wrong: ", before));
@@ -84,8 +124,10 @@ void DecapWatch::LookAtHost(std::vector<std::string>* lines) {
 }
 
 absl::Status DecapWatch::Detach() {
-  if (!InterfaceIndex("--interface", options_.interface).ok()) return absl::OkStatus();
-  const absl::Status detached = DetachDecap(options_.interface);
+  const unsigned index = programs_->config().interface_index;
+  const std::string name = InterfaceName(index);
+  if (name.empty()) return absl::OkStatus();
+  const absl::Status detached = DetachDecap({name, static_cast<int>(index)});
   return absl::IsNotFound(detached) ? absl::OkStatus() : detached;
 }
 

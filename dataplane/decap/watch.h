@@ -1,9 +1,9 @@
 // One run of guideway-decap: programs on an interface, and a look, once a second, whether what was
 // set up is still so.
 //
-// Looked at: the interface (deleted and made anew), both programs (taken off), the addresses that
-// were looked up (VIPs on lo, this host's own), and what `check` finds on the host. Thread safety:
-// one thread at a time.
+// Looked at: the interface (deleted and made anew, or called otherwise), both programs (taken off),
+// the addresses that were looked up (VIPs on lo, this host's own), and what `check` finds on the
+// host. Thread safety: one thread at a time.
 #ifndef GUIDEWAY_DATAPLANE_DECAP_WATCH_H_
 #define GUIDEWAY_DATAPLANE_DECAP_WATCH_H_
 
@@ -14,24 +14,26 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "dataplane/decap/attach.h"
+#include "dataplane/decap/checks.h"
 #include "dataplane/decap/config.h"
 #include "lib/base/unique_fd.h"
 
 namespace guideway {
 
-// One process at a time puts programs on an interface. FailedPrecondition, naming the
-// process, if another one is at it.
-absl::StatusOr<UniqueFd> LockForDecap(const std::string& interface,
-                                      const std::string& directory);
+// One process at a time puts programs on an interface, whatever it is called. FailedPrecondition,
+// naming the process, if another one is at it.
+absl::StatusOr<UniqueFd> LockForDecap(const Interface& interface, const std::string& directory);
 
 class DecapWatch {
  public:
   // Takes the interface, loads and attaches. INVALID_ARGUMENT: an option is wrong.
   static absl::StatusOr<std::unique_ptr<DecapWatch>> Start(const DecapOptions& options);
 
-  // Mends what is not so any more and adopts what is new. Returns what it did and what it found, in
-  // lines for the log. An error: nothing is served now, and why; the next look tries again.
-  // AlreadyExists: another tool has taken the place, which is for the operator to decide.
+  // Mends what is not so any more and adopts what is new. An interface that is called otherwise is
+  // served on, until another one has the name of --interface: then the programs go there. Returns
+  // what it did and what it found, in lines for the log. An error: nothing is served now, and why;
+  // the next look tries again. AlreadyExists: another tool has taken the place, which is for the
+  // operator to decide.
   absl::StatusOr<std::vector<std::string>> Look();
 
   // Takes the programs off. Fine if the interface, or the programs, have gone.
@@ -40,6 +42,7 @@ class DecapWatch {
  private:
   explicit DecapWatch(const DecapOptions& options) : options_(options) {}
   absl::Status Load(const DecapConfig& config);
+  std::vector<Finding> LookAtNames() const;
   void LookAtHost(std::vector<std::string>* lines);
 
   const DecapOptions options_;

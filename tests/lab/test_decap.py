@@ -223,12 +223,11 @@ def test_a_vip_that_comes_later(fixture):
 def test_what_stays_wrong_ends_it(fixture):
     """Its interface gone for good; another tool's program in its place: exit code 1, and why."""
     lab, decap = fixture.lab, fixture.backends["b1"].decap
-    lab.network.ip("b1", "link", "set", "dev", "eth0", "name", "away")
+    lab.network.ip("b1", "link", "delete", "dev", "eth0")
     wait_until(lambda: not decap.process.running(), "it ends without its interface", timeout_s=9)
     assert decap.process.stop() == 1
     assert "eth0: no such network interface" in decap.process.log(), decap.process.log()
-    lab.network.ip("b1", "link", "set", "dev", "away", "down")
-    lab.network.ip("b1", "link", "set", "dev", "away", "name", "eth0")
+    lab.network.ip("b1", "link", "add", "eth0", "type", "dummy")  # for that to delete
     _make_anew(fixture)
     decap.start()
     _other_tools_program(lab, "b1")

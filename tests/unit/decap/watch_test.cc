@@ -17,6 +17,15 @@ constexpr char kMake[] =
     "ip link add w0 type veth peer name w1 && ip link set w0 up && ip link set w1 up && "
     "ip addr add 10.9.0.1/24 dev w0";
 
+constexpr char kMakeAnother[] =
+    "ip link add v0 type veth peer name v1 && ip link set v0 up && ip link set v1 up";
+
+// Older kernels rename only what is switched off.
+void Rename(const std::string& from, const std::string& to) {
+  Shell(absl::StrCat("ip link set ", from, " down && ip link set ", from, " name ", to,
+                     " && ip link set ", to, " up"));
+}
+
 // A veth pair w0, w1, made anew for each case, and a VIP on lo.
 class Host {
  public:
@@ -30,7 +39,8 @@ class Host {
   }
   ~Host() {
     std::system(
-        "ip link del w0 2>/dev/null; ip addr del 203.0.113.1/32 dev lo; "
+        "for i in w0 w9 v0 v9; do ip link del $i 2>/dev/null; done; ip addr del 203.0.113.1/32 dev "
+        "lo; "
         "ip addr del 203.0.113.2/32 dev lo 2>/dev/null");
   }
   Host(const Host&) = delete;
@@ -104,15 +114,67 @@ TEST_CASE("an interface that was made anew gets its programs again") {
 
 TEST_CASE("the next hops' interface that was made anew") {
   const Host host;
-  Shell("ip link add v0 type veth peer name v1");
+  Shell(kMakeAnother);
   DecapOptions options = Options();
   options.next_hop_interface = "v0";
   const auto watch = Started(options);
   Shell("ip link del v0");
-  CHECK_THAT(Look(watch.get()), Contains("--next-hop-interface v0"));
-  Shell("ip link add v0 type veth peer name v1");
-  CHECK_THAT(Look(watch.get()), Contains("v0 was made anew: attached again"));
-  Shell("ip link del v0");
+  // The tunnels' own packets are served without it.
+  CHECK_THAT(Look(watch.get()), Contains("wrong: --next-hop-interface v0 is gone") &&
+                                    !Contains("error") && !Contains("attached"));
+  CHECK(Look(watch.get()).empty());
+  CHECK(OnInterface("w0") == "guideway_decap/native");
+  Shell(kMakeAnother);
+  CHECK_THAT(Look(watch.get()), Contains("v0 was made anew: attached again") &&
+                                    Contains("no longer wrong: --next-hop-interface v0 is gone"));
+  Rename("v0", "v9");
+  CHECK_THAT(Look(watch.get()),
+             Contains("wrong: --next-hop-interface v0 is called v9 now") && !Contains("anew"));
+}
+
+TEST_CASE("a start without the next hops' interface is refused") {
+  const Host host;
+  DecapOptions options = Options();
+  options.next_hop_interface = "v0";
+  CHECK(absl::IsInvalidArgument(DecapWatch::Start(options).status()));
+}
+
+TEST_CASE("an interface that is called otherwise is served and looked after") {
+  const Host host;
+  const auto watch = Started(Options());
+  Look(watch.get());
+  Rename("w0", "w9");
+  CHECK(Look(watch.get()) ==
+        "wrong: --interface w0 is called w9 now: it is served, but a restart would not find it; "
+        "mend: guideway-decap run --interface w9");
+  CHECK(OnInterface("w9") == "guideway_decap/native");
+  Shell("ip link set w9 xdpdrv off && ip addr add 203.0.113.2/32 dev lo");
+  CHECK(Look(watch.get()) == "VIP 203.0.113.2 added\nw9 had lost the XDP program: attached again");
+  DecapOptions second = Options();
+  second.interface = "w9";
+  CHECK(absl::IsFailedPrecondition(DecapWatch::Start(second).status()));
+  Rename("w9", "w0");
+  CHECK_THAT(Look(watch.get()), Contains("no longer wrong: --interface w0 is called w9 now"));
+  Rename("w0", "w9");
+  CHECK(watch->Detach().ok());
+  CHECK(OnInterface("w9").empty());
+  CHECK(OwnTcFilter(Named("w9")).value() == 0);
+}
+
+TEST_CASE("another interface has the name now") {
+  const Host host;
+  Shell(kMakeAnother);
+  const auto watch = Started(Options());
+  Look(watch.get());
+  Rename("w0", "w9");
+  Rename("v0", "w0");
+  CHECK_THAT(Look(watch.get()), Contains("w0 was made anew: attached again"));
+  CHECK(OnInterface("w9").empty());
+  CHECK(OwnTcFilter(Named("w9")).value() == 0);
+  CHECK(OnInterface("w0") == "guideway_decap/native");
+  CHECK(ReadAttachedState("w0")->tc);
+  CHECK(watch->Detach().ok());
+  CHECK(OnInterface("w0").empty());
 }
 
 TEST_CASE("addresses and VIPs that come later are adopted, and those that go are given up") {
@@ -174,7 +236,7 @@ TEST_CASE("another tool's XDP program is refused, and nothing of ours is left") 
   CHECK_THAT(std::string(refused.status().message()), Contains("'other_tool' (id "));
   CHECK(OnInterface("w0") == before);
   CHECK(OwnTcFilter(Named("w0")).value() == 0);
-  CHECK(absl::IsNotFound(DetachDecap("w0")));
+  CHECK(absl::IsNotFound(DetachDecap(Named("w0"))));
   CHECK_THAT(absl::StrJoin(Wrong(), "\n"), Contains("not attached") && Contains("other_tool"));
   CHECK(OnInterface("w0") == before);
 }
@@ -200,7 +262,7 @@ TEST_CASE("another tool's tc program is refused, and stays") {
   CHECK(absl::IsAlreadyExists(refused.status()));
   CHECK_THAT(std::string(refused.status().message()), Contains("tc program 'other_filter' (id "));
   CHECK(OnInterface("w0").empty());
-  CHECK(absl::IsNotFound(DetachDecap("w0")));
+  CHECK(absl::IsNotFound(DetachDecap(Named("w0"))));
   CHECK(absl::IsAlreadyExists(OwnTcFilter(Named("w0")).status()));
 }
 
@@ -234,8 +296,9 @@ TEST_CASE("one run at a time works on an interface") {
   const auto watch = Started(Options());
   const auto second = DecapWatch::Start(Options());
   CHECK(second.status().code() == absl::StatusCode::kFailedPrecondition);
-  CHECK_THAT(std::string(second.status().message()), Contains("another guideway-decap is at work on w0 (process " +
-                                                             std::to_string(getpid()) + ")"));
+  CHECK_THAT(std::string(second.status().message()),
+             Contains("another guideway-decap is at work on w0 (process " +
+                      std::to_string(getpid()) + ")"));
   CHECK(Look(watch.get()).find("lost") == std::string::npos);
 }
 
