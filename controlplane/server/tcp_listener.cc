@@ -34,17 +34,19 @@ absl::StatusOr<UniqueFd> ListenAt(const addrinfo& where) {
 
 absl::StatusOr<TcpListener> ListenOn(const std::string& place) {
   const size_t colon = place.rfind(':');
-  if (colon == std::string::npos) {
-    return absl::InvalidArgumentError(absl::StrCat(place, ": is not ADDRESS:PORT"));
-  }
+  const absl::Status malformed =
+      absl::InvalidArgumentError(absl::StrCat(place, ": is not ADDRESS:PORT"));
+  if (colon == std::string::npos || colon + 1 == place.size()) return malformed;
   std::string host = place.substr(0, colon);
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE;
+  // A name would be asked for again and again, and the event loop would wait for the answers.
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV;
   addrinfo* found = nullptr;
   const int error = getaddrinfo(host.empty() ? nullptr : host.c_str(),
                                 place.substr(colon + 1).c_str(), &hints, &found);
+  if (error == EAI_NONAME || error == EAI_SERVICE) return malformed;
   if (error != 0) return absl::InvalidArgumentError(absl::StrCat(place, ": ", gai_strerror(error)));
   const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, &freeaddrinfo);
   absl::Status last = absl::InvalidArgumentError(absl::StrCat(place, ": no address"));

@@ -14,7 +14,7 @@ struct TcpListener {
   int port = 0;     // also if 0 was asked for
 };
 
-// "192.0.2.1:9488", "[2001:db8::1]:9488", "[::]:9488" (both families), "name:9488".
+// "192.0.2.1:9488", "[2001:db8::1]:9488", "[::]:9488" (both families). Names are refused.
 absl::StatusOr<TcpListener> ListenOn(const std::string& place);
 
 }  // namespace guideway

@@ -287,6 +287,12 @@ TEST_CASE("TCP without the three files, or with wrong ones, is named; the socket
                           "is not a PEM file"));
   CHECK(absl::StrContains(problem([](ApiOptions* o) { o->listen = "192.0.2.77:1"; }),
                           "--listen 192.0.2.77:1: cannot listen there"));
+  // Names would be asked for on the event loop, every five seconds.
+  for (const char* name : {"localhost:0", "127.0.0.1:https", "localhost", "127.0.0.1:"}) {
+    CAPTURE(name);
+    CHECK(absl::StrContains(problem([name](ApiOptions* o) { o->listen = name; }),
+                            absl::StrCat(name, ": is not ADDRESS:PORT")));
+  }
   for (const Misplaced& thing : AllMisplaced()) {
     const std::string path = daemon.directory().File("misplaced.pem");
     CAPTURE(thing.name);
