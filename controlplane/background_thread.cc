@@ -4,10 +4,12 @@
 #include <utility>
 
 #include "lib/base/clock.h"
+#include "lib/base/start_thread.h"
 
 namespace guideway {
 
-BackgroundThread::BackgroundThread(EventLoop* loop) : loop_(loop), thread_([this] { Work(); }) {}
+BackgroundThread::BackgroundThread(EventLoop* loop)
+    : loop_(loop), started_(StartThread([this] { Work(); }, &thread_)) {}
 
 BackgroundThread::~BackgroundThread() {
   *alive_ = false;
@@ -16,7 +18,7 @@ BackgroundThread::~BackgroundThread() {
     stopping_ = true;
   }
   changed_.notify_one();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void BackgroundThread::Run(std::function<void()> work, std::function<void()> done,

@@ -1,7 +1,8 @@
 // A thread for what takes long: building large tables, writing to disks, freeing much memory.
 //
 // Work is done in the order in which it came. It must share nothing that changes with the loop.
-// Thread safety: loop thread only.
+// A host that has no thread left says so in started(), and nothing is ever done then. Thread
+// safety: loop thread only.
 #ifndef GUIDEWAY_CONTROLPLANE_BACKGROUND_THREAD_H_
 #define GUIDEWAY_CONTROLPLANE_BACKGROUND_THREAD_H_
 
@@ -13,6 +14,7 @@
 #include <optional>
 #include <thread>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "controlplane/event_loop.h"
 
@@ -27,6 +29,8 @@ class BackgroundThread {
   BackgroundThread(const BackgroundThread&) = delete;
   BackgroundThread& operator=(const BackgroundThread&) = delete;
 
+  // Why there is no thread; ok: there is one.
+  const absl::Status& started() const { return started_; }
   // Calls `work` on the thread, then `done` on the loop; `done` not after this object is gone.
   void Run(std::function<void()> work, std::function<void()> done = nullptr,
            EventLoop::WorkName name = __builtin_FILE());
@@ -54,6 +58,7 @@ class BackgroundThread {
   bool stopping_ = false;
   std::condition_variable changed_;
   std::thread thread_;
+  absl::Status started_;
 };
 
 }  // namespace guideway

@@ -74,6 +74,7 @@ Controller::Impl::~Impl() {
 }
 
 absl::Status Controller::Impl::Start() {
+  GW_RETURN_IF_ERROR(background_.started());
   // Whatever is wrong with it: what is configured is served.
   const absl::Status made = MakeDirectories(options_.state_directory);
   if (!made.ok()) LOG(ERROR) << "state directory: " << made.message();

@@ -25,6 +25,7 @@
 #include "lib/base/log_relay.h"
 #include "lib/base/signals.h"
 #include "lib/base/standard_descriptors.h"
+#include "lib/base/start_thread.h"
 #include "lib/base/status.h"
 #include "lib/base/unique_fd.h"
 
@@ -198,10 +199,14 @@ constexpr absl::Duration kChangesEndWithin = absl::Milliseconds(400);
 // What must outlast this process is on disk by then, and what must not is gone, so nothing is lost
 // if the end is cut short: the HTTP server's threads and much memory need not be taken apart.
 void EndWithin(absl::Duration time, int exit_code) {
-  std::thread([time, exit_code] {
-    absl::SleepFor(time);
-    _exit(exit_code);
-  }).detach();
+  std::thread thread;
+  const absl::Status started = StartThread(
+      [time, exit_code] {
+        absl::SleepFor(time);
+        _exit(exit_code);
+      },
+      &thread);
+  if (started.ok()) thread.detach();  // else it may last a little longer
 }
 
 // After the loop's last turn.
@@ -289,9 +294,10 @@ absl::Status Run(std::vector<std::string> flag_problems, const UniqueFd& signals
       &loop, {watch_hooks.fill_state_part, watch_hooks.fill_status,
               [&](v1::WatchEvent event) { server->Publish(std::move(event)); },
               [&](v1::GetStatusResponse* status) { controller.FillUrgent(status); }});
-  LOG(INFO) << "guideway-controlplane " GUIDEWAY_VERSION " ready, API on " << FLAGS_socket;
-  store.Start();
-  loop.Run();
+  outcome = store.Start();
+  LOG_IF(INFO, outcome.ok()) << "guideway-controlplane " GUIDEWAY_VERSION " ready, API on "
+                             << FLAGS_socket;
+  if (outcome.ok()) loop.Run();
   EndWithin(kEndPatience, outcome.ok() ? 0 : 1);
   loop.Unwatch(signals.get());
   End(&controller, &store, &server, &watch);

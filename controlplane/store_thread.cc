@@ -10,6 +10,7 @@
 #include "absl/time/clock.h"
 #include "controlplane/report/problem.h"
 #include "lib/base/clock.h"
+#include "lib/base/start_thread.h"
 
 namespace guideway {
 namespace {
@@ -60,9 +61,9 @@ StoreThread::~StoreThread() {
   if (thread_.joinable()) thread_.join();
 }
 
-void StoreThread::Start() {
+absl::Status StoreThread::Start() {
   WatchPlace();
-  thread_ = std::thread([this] { loop_->Run(); });
+  return StartThread([this] { loop_->Run(); }, &thread_);
 }
 
 void StoreThread::Run(ChangeOrigin origin, ConfigChanger::Edit edit, ConfigChanger::Done done) {
@@ -178,6 +179,7 @@ bool StoreThread::EndChanges(absl::Duration patience) {
     const std::lock_guard<std::mutex> lock(mutex_);
     ending_ = true;
   }
+  if (!thread_.joinable()) return true;  // it could not be started: nothing is being done
   const auto ended = std::make_shared<absl::Notification>();
   loop_->Post([this, ended] {
     // An end in order is no failed start.

@@ -60,8 +60,9 @@ class StoreThread {
   ConfigStore* store() { return store_.get(); }
   ConfigChanger* changer() { return &changer_; }
 
-  // Begins with what was handed over meanwhile. Once, on the thread that made this object.
-  void Start();
+  // Begins with what was handed over meanwhile. Once, on the thread that made this object. An
+  // error: this host has no thread for it, and nothing of that is done.
+  absl::Status Start();
 
   // Runs `work` on the store's thread and waits for it, which may take long; false if it has ended.
   // Any thread but the controller loop's.

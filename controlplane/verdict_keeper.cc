@@ -13,6 +13,7 @@
 #include "controlplane/state_file.h"
 #include "glog/logging.h"
 #include "lib/base/clock.h"
+#include "lib/base/start_thread.h"
 
 namespace guideway {
 namespace {
@@ -178,13 +179,16 @@ void VerdictKeeper::Collect() {
 // Over to the disk's thread.
 void VerdictKeeper::Hand() {
   if (writer_.joinable()) writer_.join();  // has told, and ends
-  writer_ = std::thread([this, alive = alive_, health = std::move(health_), clock = clock_] {
-    const absl::Status status =
-        WriteStateFile(directory_, kFile, absl::StrCat(kFile, ".new"), HealthToText(health, clock));
-    loop_->Post([this, alive, status] {
-      if (*alive) OnWritten(status);
-    });
-  });
+  const absl::Status started = StartThread(
+      [this, alive = alive_, health = std::move(health_), clock = clock_] {
+        const absl::Status status = WriteStateFile(directory_, kFile, absl::StrCat(kFile, ".new"),
+                                                   HealthToText(health, clock));
+        loop_->Post([this, alive, status] {
+          if (*alive) OnWritten(status);
+        });
+      },
+      &writer_);
+  if (!started.ok()) OnWritten(started);  // the next time is as for a disk that was full
 }
 
 void VerdictKeeper::OnWritten(const absl::Status& status) {

@@ -53,7 +53,7 @@ class Store {
     LargeController::Must(opened.ok());
     store_ = std::make_unique<StoreThread>(*std::move(opened), directory_.File("audit.log"),
                                            LargeStoreHooks(large));
-    store_->Start();
+    LargeController::Must(store_->Start().ok());
   }
   ~Store() { store_->EndChanges(absl::Seconds(10)); }
 

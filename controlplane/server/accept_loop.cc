@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "lib/base/start_thread.h"
 #include "lib/base/status.h"
 
 namespace guideway {
@@ -37,8 +38,7 @@ AcceptLoop::AcceptLoop(UniqueFd listener, size_t most_connections, Handler handl
 absl::Status AcceptLoop::Start() {
   stop_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!stop_.valid()) return ErrnoStatus(errno, "eventfd");
-  thread_ = std::thread([this] { Run(); });
-  return absl::OkStatus();
+  return StartThread([this] { Run(); }, &thread_);
 }
 
 AcceptLoop::~AcceptLoop() {

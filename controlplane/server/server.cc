@@ -71,6 +71,7 @@ absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const std::string& s
                                                             ConfigStore* store, ServiceHooks hooks,
                                                             const ApiOptions& options) {
   std::unique_ptr<ApiServer> server(new ApiServer(socket_path, store, std::move(hooks), options));
+  GW_RETURN_IF_ERROR(Annotate(server->service_.watch_hub()->started(), "API"));
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   server->SetUp(&builder);

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "lib/base/start_thread.h"
 
 namespace guideway {
 
@@ -116,11 +117,12 @@ class WatchHub::Watcher final : public WatchHub::Reactor {
 };
 
 WatchHub::WatchHub(MakeStart make_start)
-    : make_start_(std::move(make_start)), thread_([this] { ServeStarts(); }) {}
+    : make_start_(std::move(make_start)),
+      started_(StartThread([this] { ServeStarts(); }, &thread_)) {}
 
 WatchHub::~WatchHub() {
   Stop();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 WatchHub::Reactor* WatchHub::Open() {

@@ -22,6 +22,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "controlplane/api/guideway_service.grpc.pb.h"
 
 namespace guideway {
@@ -39,6 +40,8 @@ class WatchHub {
   // The server has been shut down: no watcher is left. Waits for `make_start`.
   ~WatchHub();
 
+  // Why there is no thread for watchers' starts; ok: there is one.
+  const absl::Status& started() const { return started_; }
   // A new watcher, for gRPC to own. What is published before its start is begun is in the start.
   Reactor* Open();
   // For a call that cannot be served.
@@ -62,7 +65,8 @@ class WatchHub {
   std::vector<std::shared_ptr<Watcher>> opened_;  // their start has not been begun
   uint64_t sequence_ = 0;
   bool stopped_ = false;
-  std::thread thread_;  // the last: it uses the others
+  std::thread thread_;  // uses those above
+  absl::Status started_;
 };
 
 }  // namespace guideway

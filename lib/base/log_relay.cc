@@ -21,6 +21,7 @@
 #include <utility>
 
 #include "lib/base/clock.h"
+#include "lib/base/start_thread.h"
 #include "lib/base/status.h"
 #include "lib/base/unique_fd.h"
 
@@ -198,6 +199,20 @@ class LossCounter : public google::LogSink {
 
 }  // namespace
 
+namespace {
+
+// Both, or none that goes on: the first ends once nobody has its pipe open for writing.
+absl::Status StartThreads(const std::shared_ptr<State>& state) {
+  std::thread reader, writer;
+  GW_RETURN_IF_ERROR(StartThread([state] { ReadPipe(state); }, &reader));
+  reader.detach();
+  GW_RETURN_IF_ERROR(StartThread([state] { WriteQueue(state); }, &writer));
+  writer.detach();
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 LogRelay::LogRelay(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
 absl::StatusOr<std::unique_ptr<LogRelay>> LogRelay::Start() {
@@ -214,9 +229,13 @@ absl::StatusOr<std::unique_ptr<LogRelay>> LogRelay::Start() {
   if (!state->former_stderr.valid() || dup2(writing.get(), STDERR_FILENO) < 0) {
     return ErrnoStatus(errno, "taking over stderr");
   }
+  const absl::Status started = StartThreads(state);
+  if (!started.ok()) {
+    // What is said of it must come out.
+    dup2(state->former_stderr.get(), STDERR_FILENO);
+    return Annotate(started, "the log");
+  }
   std::unique_ptr<LogRelay> relay(new LogRelay(state));
-  std::thread([state] { ReadPipe(state); }).detach();
-  std::thread([state] { WriteQueue(state); }).detach();
   relay->counter_ = std::make_unique<LossCounter>(state);
   google::AddLogSink(relay->counter_.get());
   g_state.store(state.get());

@@ -21,6 +21,7 @@
 #include "lib/base/log_relay.h"
 #include "lib/base/signals.h"
 #include "lib/base/standard_descriptors.h"
+#include "tests/unit/base/no_threads.h"
 
 namespace guideway {
 namespace {
@@ -107,6 +108,23 @@ TEST_CASE("lines arrive whole, in order and all of them, also the last one befor
     at = log.find("line " + std::to_string(i) + " of many\n", at);
     REQUIRE(at != std::string::npos);
   }
+  CHECK(child.Wait() == 0);
+}
+
+TEST_CASE("without threads the log stays as it was") {
+  if (!kRelays) return;
+  Child child([] {
+    FLAGS_logtostderr = true;
+    {
+      const NoThreads none;
+      const auto relay = LogRelay::Start();
+      if (relay.ok()) return 1;
+      LOG(ERROR) << relay.status().message();
+    }
+    return LogRelay::Start().ok() ? 0 : 2;
+  });
+  CHECK_THAT(child.ReadUntil("(threads, memory)"),
+             Catch::Contains("the log: starting a thread: Resource temporarily unavailable"));
   CHECK(child.Wait() == 0);
 }
 

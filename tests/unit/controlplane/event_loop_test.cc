@@ -13,6 +13,7 @@
 #include "absl/time/clock.h"
 #include "controlplane/background_thread.h"
 #include "lib/base/unique_fd.h"
+#include "tests/unit/base/no_threads.h"
 #include "tests/unit/controlplane/loop_thread.h"
 
 namespace guideway {
@@ -53,6 +54,17 @@ TEST_CASE("the background thread knows how long its work takes") {
   go_on.Notify();
   loop.Run();
   CHECK(background.BusyFor() == absl::ZeroDuration());
+}
+
+TEST_CASE("a background thread that the host does not have is an error in words") {
+  EventLoop loop;
+  {
+    const NoThreads none;
+    BackgroundThread background(&loop);
+    CHECK(absl::IsUnavailable(background.started()));
+    background.Run([] { FAIL("there is no thread"); });
+  }
+  CHECK(BackgroundThread(&loop).started().ok());
 }
 
 TEST_CASE("after a handler that took long, what is ready comes before the timers that are due") {

@@ -18,6 +18,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "controlplane/server/unix_listener.h"
+#include "tests/unit/base/no_threads.h"
 #include "tests/unit/controlplane/test_api.h"
 
 namespace guideway {
@@ -126,6 +127,15 @@ TEST_CASE("what is not a Unix socket is nobody") {
   CHECK(IdentityOf(ends[0]).ToString() == "unknown");
   close(ends[0]);
   close(ends[1]);
+}
+
+TEST_CASE("a listener without a thread is an error in words") {
+  const TestDirectory directory;
+  const NoThreads none;
+  const auto listener =
+      UnixListener::Start(directory.File("api.sock"), 10, [](UniqueFd) { return -1; });
+  CHECK(absl::IsUnavailable(listener.status()));
+  CHECK(listener.status().message().find("starting a thread: ") != std::string::npos);
 }
 
 }  // namespace

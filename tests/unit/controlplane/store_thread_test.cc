@@ -11,6 +11,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/synchronization/notification.h"
+#include "tests/unit/base/no_threads.h"
 #include "tests/unit/controlplane/loop_thread.h"
 #include "tests/unit/controlplane/slow_disk.h"
 #include "tests/unit/controlplane/test_directory.h"
@@ -29,7 +30,7 @@ struct Bench {
                                      .operations = &disk});
     REQUIRE(opened.ok());
     store = std::make_unique<StoreThread>(*std::move(opened), audit_file, Hooks(), hung_after);
-    store->Start();
+    REQUIRE(store->Start().ok());
   }
   ~Bench() { disk.GoOn(); }
 
@@ -216,6 +217,24 @@ TEST_CASE("the end comes while a change is being written") {
   }));
   // An outcome that comes after all is nobody's.
   CHECK(bench.store->EndChanges(kPatience));
+}
+
+TEST_CASE("without a thread for it the store says so, and that is no failed start") {
+  const TestDirectory directory;
+  auto opened = ConfigStore::Open({.config_file = directory.Write("config.yaml", TestYaml()),
+                                   .state_directory = directory.File("state")});
+  REQUIRE(opened.ok());
+  const std::string attempts = directory.File("state/start-attempts");
+  CHECK(std::filesystem::exists(attempts));
+  {
+    StoreThread store(*std::move(opened), directory.File("audit.log"), {});
+    const NoThreads none;
+    const absl::Status started = store.Start();
+    CHECK(absl::IsUnavailable(started));
+    CHECK(absl::StrContains(started.message(), "starting a thread: "));
+    CHECK(store.EndChanges(kPatience));
+  }
+  CHECK_FALSE(std::filesystem::exists(attempts));
 }
 
 TEST_CASE("who has lost the state directory is told") {

@@ -33,7 +33,7 @@ struct Bench {
                                           LargeStoreHooks(&large));
     service = MakeServiceHooks(large.loop(), large.controller.get(), store.get());
     large.SetConfig(store->store()->config());
-    store->Start();
+    REQUIRE(store->Start().ok());
   }
   ~Bench() {
     disk.GoOn();

@@ -1,11 +1,15 @@
 // Verdicts as they are kept: by what is asked of which address, with their age.
 #include <catch2/catch.hpp>
+#include <filesystem>
 
+#include "absl/strings/match.h"
 #include "controlplane/verdict_keeper.h"
+#include "tests/unit/base/no_threads.h"
 #include "tests/unit/controlplane/closed_port.h"
 #include "tests/unit/controlplane/local_server.h"
 #include "tests/unit/controlplane/loop_thread.h"
 #include "tests/unit/controlplane/loopback_target.h"
+#include "tests/unit/controlplane/misplaced.h"
 
 namespace guideway {
 namespace {
@@ -56,6 +60,40 @@ TEST_CASE("verdicts in a file: their age goes by the time since boot, else by th
     INFO(bad);
     CHECK(absl::IsInvalidArgument(HealthFromText(bad, ClockAt("one", 1, 1)).status()));
   }
+}
+
+TEST_CASE("verdicts: without a thread to write them this is said, and they are written later") {
+  LoopThread thread;
+  const ScratchDirectory directory;
+  std::unique_ptr<VerdictKeeper> keeper;
+  v1::GetStatusResponse status;
+  const auto ask = [&] {
+    status.Clear();
+    keeper->FillStatus(&status);
+    return status.problems_size();
+  };
+  {
+    const NoThreads none;
+    thread.On([&] {
+      keeper = std::make_unique<VerdictKeeper>(
+          thread.loop(), directory.path(),
+          [](const std::string&, size_t, std::vector<Verdict>* verdicts) {
+            verdicts->push_back({"aa", true, absl::Seconds(5)});
+            return std::string();
+          },
+          [](const std::string&, size_t, std::vector<CommonFailures::AddressHold>*) {
+            return std::string();
+          });
+      keeper->Changed();
+    });
+    REQUIRE(thread.Await([&] { return ask() == 1; }));
+    CHECK(absl::StrContains(status.problems(0).text(), "starting a thread: "));
+    CHECK_FALSE(std::filesystem::exists(directory.File("health-verdicts")));
+  }
+  thread.On([&] { keeper->Changed(); });
+  CHECK(thread.Await([&] { return ask() == 0; }));
+  CHECK(std::filesystem::exists(directory.File("health-verdicts")));
+  thread.On([&] { keeper.reset(); });
 }
 
 TEST_CASE("prober: a verdict belongs to what is asked, not to a name") {
