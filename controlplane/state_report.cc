@@ -179,6 +179,7 @@ void StateReport::FillPool(const v1::Pool& pool, v1::PoolState* state) const {
   google::protobuf::util::FieldMaskUtil::MergeMessageTo(pool, *fields, {}, state->mutable_pool());
   state->set_probes_paused(guards.IsPaused(pool.name()));
   const auto found = compiled.pools.find(pool.name());
+  state->set_settling(found == compiled.pools.end() || settling.IsSettling(pool.name()));
   if (found == compiled.pools.end()) return;
   state->set_held(!found->second.failed_open && guards.HoldsWholePool(pool));
   state->set_failed_open(found->second.failed_open || state->held());

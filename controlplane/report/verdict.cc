@@ -69,9 +69,10 @@ void AddDataplaneProblems(v1::GetStatusResponse* status) {
 struct Ailing {
   std::vector<std::string> unhealthy, unreachable, ejected, unknown;
   bool any_takes_flows = false;
+  bool any_is_reachable = false;  // of those that are meant to take flows
 };
 
-Ailing FindAiling(const v1::PoolState& pool, bool dataplane_connected, bool settling) {
+Ailing FindAiling(const v1::PoolState& pool, bool dataplane_connected) {
   Ailing ailing;
   for (const v1::BackendState& backend : pool.backends()) {
     ailing.any_takes_flows |= backend.share() > 0;
@@ -80,6 +81,8 @@ Ailing FindAiling(const v1::PoolState& pool, bool dataplane_connected, bool sett
     // Without a data plane nobody knows.
     if (backend.unreachable() && dataplane_connected) {
       ailing.unreachable.push_back(absl::StrCat(name, " (", backend.next_hop(), ")"));
+    } else {
+      ailing.any_is_reachable = true;
     }
     switch (backend.health()) {
       case v1::HEALTH_UNHEALTHY:
@@ -89,7 +92,7 @@ Ailing FindAiling(const v1::PoolState& pool, bool dataplane_connected, bool sett
         ailing.ejected.push_back(name);
         break;
       case v1::HEALTH_UNKNOWN:
-        if (!settling && backend.health_age_ms() >= kUnknownPatienceMs) {
+        if (!pool.settling() && backend.health_age_ms() >= kUnknownPatienceMs) {
           ailing.unknown.push_back(name);
         }
         break;
@@ -102,13 +105,13 @@ Ailing FindAiling(const v1::PoolState& pool, bool dataplane_connected, bool sett
 
 void AddPoolProblems(const v1::PoolState& pool, bool in_use, v1::GetStatusResponse* status) {
   const std::string thing = absl::StrCat("pool ", pool.pool().name());
-  const Ailing ailing = FindAiling(pool, status->dataplane_connected(), status->settling());
+  const Ailing ailing = FindAiling(pool, status->dataplane_connected());
   const auto add = [&](ProblemKind kind, const std::string& what) {
     AddProblem(kind, thing, absl::StrCat(thing, ": ", what), status);
   };
   const std::string unhealthy =
       ailing.unhealthy.empty() ? "" : absl::StrCat("unhealthy: ", Some(ailing.unhealthy));
-  if (!ailing.any_takes_flows && !status->settling() && in_use) {
+  if (!ailing.any_takes_flows && !pool.settling() && in_use) {
     add(ProblemKind::kPoolEmpty, "no backend that can take new flows");
   } else if (pool.failed_open() && in_use) {
     add(ProblemKind::kPoolFailedOpen,
@@ -118,7 +121,10 @@ void AddPoolProblems(const v1::PoolState& pool, bool in_use, v1::GetStatusRespon
   } else if (!unhealthy.empty()) {
     add(ProblemKind::kBackendUnhealthy, unhealthy);
   }
-  if (!ailing.unreachable.empty()) {
+  if (!ailing.unreachable.empty() && !ailing.any_is_reachable && in_use) {
+    add(ProblemKind::kPoolUnreachable,
+        absl::StrCat("no next hop to any backend: ", Some(ailing.unreachable)));
+  } else if (!ailing.unreachable.empty()) {
     add(ProblemKind::kBackendUnreachable, absl::StrCat("no next hop: ", Some(ailing.unreachable)));
   }
   if (!ailing.ejected.empty()) {

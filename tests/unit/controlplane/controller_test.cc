@@ -8,6 +8,7 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <iostream>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "lib/config/defaults.h"
@@ -49,6 +50,34 @@ TEST_CASE("a fresh start, a backend that dies and comes back, and what the API s
       [&] { return bench.dataplane->tables().backends.at(1).body.keeps_known_flows == 0; }));
   bench.thread.On([&] { bench.StartServer(1); });
   REQUIRE(bench.AwaitSlots(true, true, true));
+}
+
+TEST_CASE("a pool that settles is told from those that have settled") {
+  Bench bench;
+  const auto settles = [&] {
+    v1::GetStateResponse state;
+    bench.controller->FillState(&state);
+    std::vector<bool> pools;
+    for (const v1::PoolState& pool : state.pools()) pools.push_back(pool.settling());
+    return pools;
+  };
+  REQUIRE(bench.thread.Await([&] { return settles() == std::vector<bool>{false}; }));
+  bench.thread.On([&] {
+    v1::Config config = bench.config;
+    v1::Pool* shop = config.add_pools();
+    *shop = config.pools(0);
+    shop->set_name("shop");
+    shop->mutable_backends()->DeleteSubrange(1, 2);
+    shop->mutable_backends(0)->set_address("127.0.0.77");
+    v1::Vip* vip = config.add_vips();
+    *vip = config.vips(0);
+    vip->set_name("shop");
+    vip->set_address("192.0.2.2");
+    vip->set_pool("shop");
+    bench.controller->SetConfig(config);
+    CHECK(settles() == std::vector<bool>{false, true});
+  });
+  CHECK(bench.thread.Await([&] { return settles() == std::vector<bool>{false, false}; }));
 }
 
 TEST_CASE("restarting the control plane moves nothing, not even with a backend down") {

@@ -111,6 +111,41 @@ TEST_CASE("what is wrong, one thing at a time") {
          f->b2->set_share(0);
        },
        {"pool-empty"}},
+      {"nobody has a share, while another pool settles",
+       [](Fixture* f) {
+         f->status.set_settling(true);
+         f->b1->set_share(0);
+         f->b2->set_share(0);
+       },
+       {"pool-empty"}},
+      {"never a verdict, while another pool settles",
+       [](Fixture* f) {
+         f->status.set_settling(true);
+         f->b1->set_health(v1::HEALTH_UNKNOWN);
+         f->b1->set_health_age_ms(kUnknownPatienceMs);
+       },
+       {"backend-unknown"}},
+      {"all unreachable",
+       [](Fixture* f) {
+         f->b1->set_unreachable(true);
+         f->b2->set_unreachable(true);
+       },
+       {"pool-unreachable"}},
+      {"all unreachable but one that is drained",
+       [](Fixture* f) {
+         f->b1->set_unreachable(true);
+         f->b2->mutable_backend()->set_state(v1::DRAINED);
+       },
+       {"pool-unreachable"}},
+      {"all unreachable, and probes say the same",
+       [](Fixture* f) {
+         f->web->set_failed_open(true);
+         for (v1::BackendState* backend : {f->b1, f->b2}) {
+           backend->set_unreachable(true);
+           backend->set_health(v1::HEALTH_UNHEALTHY);
+         }
+       },
+       {"pool-failed-open", "pool-unreachable"}},
       {"a component's own",
        [](Fixture* f) { AddProblem(ProblemKind::kAuditLog, "", "disk full", &f->status); },
        {"audit-log"}},
@@ -122,6 +157,32 @@ TEST_CASE("what is wrong, one thing at a time") {
     CHECK(fixture.Kinds() == one.kinds);
     CHECK(fixture.Text().starts_with(one.kinds.empty() ? "all is well: " : "NOT WELL: "));
   }
+}
+
+TEST_CASE("a pool that settles itself is neither empty nor without verdicts") {
+  Fixture fixture;
+  fixture.status.set_settling(true);
+  fixture.web->set_settling(true);
+  for (v1::BackendState* backend : {fixture.b1, fixture.b2}) {
+    backend->set_share(0);
+    backend->set_health(v1::HEALTH_UNKNOWN);
+    backend->set_health_age_ms(kUnknownPatienceMs);
+  }
+  CHECK(fixture.Kinds().empty());
+  CHECK(fixture.Text().starts_with("first probes: "));
+}
+
+TEST_CASE("a pool without any way is critical, and names who cannot be reached") {
+  Fixture fixture;
+  fixture.b1->set_unreachable(true);
+  CompleteVerdict(fixture.state, &fixture.status);
+  CHECK_FALSE(IsCritical(fixture.status));
+  fixture.status.clear_problems();
+  fixture.b2->set_unreachable(true);
+  CHECK(fixture.Text() ==
+        "NOT WELL: pool web: no next hop to any backend: b1 (no route), b2 (no route)");
+  CompleteVerdict(fixture.state, &fixture.status);
+  CHECK(IsCritical(fixture.status));
 }
 
 TEST_CASE("what is out on purpose is no problem") {
@@ -148,12 +209,16 @@ TEST_CASE("a pool that no VIP leads to cannot be empty or open") {
   fixture.b2->set_share(0);
   fixture.web->set_failed_open(true);
   CHECK(fixture.Kinds().empty());
+  fixture.b1->set_unreachable(true);
+  fixture.b2->set_unreachable(true);
+  CHECK(fixture.Kinds() == Kinds{"backend-unreachable"});
 }
 
 TEST_CASE("without a data plane nobody knows who can be reached") {
   Fixture fixture;
   fixture.status.set_dataplane_connected(false);
   fixture.b1->set_unreachable(true);
+  fixture.b2->set_unreachable(true);
   CHECK(fixture.Kinds() == Kinds{"dataplane-disconnected"});
 }
 
