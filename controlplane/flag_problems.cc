@@ -149,7 +149,7 @@ std::vector<std::string> TakeOutBadFlags(std::vector<std::string>* arguments) {
 }
 
 bool HasKeptVersions(const std::string& state_directory) {
-  return !VersionStore(state_directory).List().empty();
+  return VersionStore(state_directory).HasAny();
 }
 
 }  // namespace guideway

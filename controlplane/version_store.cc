@@ -71,8 +71,7 @@ bool DecodeLine(const std::string& key, const std::string& value, VersionInfo* i
   return wants_text ? is_text : is_number;
 }
 
-absl::StatusOr<VersionInfo> DecodeInfo(const std::string& text, uint64_t version,
-                                       const std::string& path) {
+absl::StatusOr<VersionInfo> DecodeInfo(const std::string& text, const std::string& path) {
   VersionInfo info;
   for (size_t start = 0; start < text.size();) {
     const size_t end = std::min(text.find('\n', start), text.size());
@@ -84,6 +83,12 @@ absl::StatusOr<VersionInfo> DecodeInfo(const std::string& text, uint64_t version
     }
     start = end + 1;
   }
+  return info;
+}
+
+absl::StatusOr<VersionInfo> DecodeInfoOf(uint64_t version, const std::string& text,
+                                         const std::string& path) {
+  GW_ASSIGN_OR_RETURN(VersionInfo info, DecodeInfo(text, path));
   if (info.version != version) {
     return absl::DataLossError(absl::StrCat(path, ": holds version ", info.version));
   }
@@ -139,24 +144,45 @@ absl::StatusOr<std::string> VersionStore::ReadText(uint64_t version) const {
   return text;
 }
 
-absl::StatusOr<std::string> VersionStore::ReadCopy(uint64_t version) const {
+absl::StatusOr<std::string> VersionStore::ReadCopy() const {
   GW_ASSIGN_OR_RETURN(std::string text, ReadStateFile(directory_, kCopy));
-  const size_t end = text.find(kEndOfInfo);
-  if (end == std::string::npos || !DecodeInfo(text.substr(0, end), version, kCopy).ok()) {
-    return absl::NotFoundError("is the copy of another version");
+  if (text.find(kEndOfInfo) == std::string::npos) {
+    return absl::DataLossError(absl::StrCat(directory_, "/", kCopy, ": is not a kept version"));
   }
   return text;
 }
 
+uint64_t VersionStore::CopiedVersion() const {
+  const absl::StatusOr<std::string> text = ReadCopy();
+  if (!text.ok()) return 0;
+  const auto info = DecodeInfo(text->substr(0, text->find(kEndOfInfo)), kCopy);
+  return info.ok() ? info->version : 0;
+}
+
+absl::StatusOr<KeptVersion> VersionStore::ReadEither(uint64_t version,
+                                                     std::vector<std::string>* problems) const {
+  absl::StatusOr<KeptVersion> kept = Read(version);
+  if (absl::IsNotFound(kept.status())) {
+    kept = absl::DataLossError(PathOf(version) + ": is gone");
+  }
+  if (!absl::IsDataLoss(kept.status()) || CopiedVersion() != version) return kept;
+  const absl::StatusOr<std::string> copy = ReadCopy();
+  if (!copy.ok()) return kept;
+  problems->push_back(absl::StrCat(kept.status().message(),
+                                   "; nothing is lost, the other copy of version ", version,
+                                   " is good"));
+  return Parse(version, *copy);
+}
+
 absl::StatusOr<VersionInfo> VersionStore::ReadInfo(uint64_t version) const {
   GW_ASSIGN_OR_RETURN(const std::string text, ReadText(version));
-  return DecodeInfo(text.substr(0, text.find(kEndOfInfo)), version, PathOf(version));
+  return DecodeInfoOf(version, text.substr(0, text.find(kEndOfInfo)), PathOf(version));
 }
 
 absl::StatusOr<KeptVersion> VersionStore::Parse(uint64_t version, const std::string& text) const {
   const size_t end = text.find(kEndOfInfo);
   KeptVersion kept;
-  GW_ASSIGN_OR_RETURN(kept.info, DecodeInfo(text.substr(0, end), version, PathOf(version)));
+  GW_ASSIGN_OR_RETURN(kept.info, DecodeInfoOf(version, text.substr(0, end), PathOf(version)));
   GW_ASSIGN_OR_RETURN(kept.config, ParseConfig(text.substr(end + sizeof(kEndOfInfo) - 1),
                                                PathOf(version) + " below ---"));
   return kept;
@@ -182,19 +208,13 @@ std::vector<uint64_t> VersionStore::List() const {
 
 absl::StatusOr<KeptVersion> VersionStore::ReadNewest(std::vector<std::string>* problems) {
   std::vector<uint64_t> versions = List();
+  // The copy may be all that is left of the newest one.
+  const uint64_t copied = CopiedVersion();
+  if (copied > (versions.empty() ? 0 : versions.back())) versions.push_back(copied);
   if (versions.empty()) return absl::NotFoundError("no version is kept");
   std::optional<KeptVersion> failed;
   for (auto it = versions.rbegin(); it != versions.rend(); ++it) {
-    auto kept = Read(*it);
-    if (absl::IsDataLoss(kept.status())) {
-      const auto copy = ReadCopy(*it);
-      if (copy.ok()) {
-        problems->push_back(absl::StrCat(kept.status().message(),
-                                         "; nothing is lost, the other copy of version ", *it,
-                                         " is good"));
-        kept = Parse(*it, *copy);
-      }
-    }
+    absl::StatusOr<KeptVersion> kept = ReadEither(*it, problems);
     if (kept.ok() && !kept->info.failed_starts) return kept;
     if (kept.ok()) {
       if (!failed.has_value()) failed = *std::move(kept);
@@ -217,7 +237,7 @@ void VersionStore::MarkFailed(uint64_t version) {
 }
 
 absl::Status VersionStore::RemoveAfter(uint64_t version) {
-  std::vector<std::string> names = {kCopy};
+  std::vector<std::string> names = {kCopy};  // first: see ReadNewest()
   for (const uint64_t kept : List()) {
     if (kept > version) names.push_back(NameOf(kept));
   }

@@ -3,7 +3,8 @@
 // DIRECTORY/versions/0000000042 is a state file (state_file.h): a checksum, lines "KEY VALUE" about
 // the version, "---", and the configuration as YAML, secret included. A file is written whole or
 // not at all; the newest one that is whole and valid is what was in force. DIRECTORY/versions/
-// newest.copy is the newest one again: if that is damaged nothing is lost. Thread safety: none.
+// newest.copy is the newest one again: if that is damaged or gone nothing is lost. Thread safety:
+// none.
 #ifndef GUIDEWAY_CONTROLPLANE_VERSION_STORE_H_
 #define GUIDEWAY_CONTROLPLANE_VERSION_STORE_H_
 
@@ -60,9 +61,11 @@ class VersionStore {
   absl::StatusOr<VersionInfo> ReadInfo(uint64_t version) const;
   // Numbers of the files, whether they can be used or not, in ascending order.
   std::vector<uint64_t> List() const;
+  // Whether there is any of these files, or a good copy.
+  bool HasAny() const { return !List().empty() || CopiedVersion() != 0; }
   // The newest version that can be used, those that have failed their starts last; NOT_FOUND if
-  // none is kept at all. `problems` gets one line for each newer one that is damaged, also if its
-  // copy has mended it.
+  // none is kept at all. `problems` gets one line for each newer one that is damaged, and for the
+  // newest one if it is gone, also if the copy has mended it.
   absl::StatusOr<KeptVersion> ReadNewest(std::vector<std::string>* problems);
 
   // Says of a kept version, and of what it is a copy of, that it has failed its starts.
@@ -73,15 +76,19 @@ class VersionStore {
   // Somebody has removed the file of a version that was kept.
   bool IsGone(uint64_t version) const;
 
-  // Forgets all versions after this one.
+  // Forgets all versions after this one. The copy goes first, so that none of them comes back.
   absl::Status RemoveAfter(uint64_t version);
   // Forgets the oldest versions but `count`, and never `spared`.
   absl::Status Prune(size_t count, uint64_t spared);
 
  private:
   absl::StatusOr<std::string> ReadText(uint64_t version) const;
-  // NOT_FOUND if the copy is damaged or of another version.
-  absl::StatusOr<std::string> ReadCopy(uint64_t version) const;
+  absl::StatusOr<std::string> ReadCopy() const;
+  // The version that the copy is of; 0: there is none that can be used.
+  uint64_t CopiedVersion() const;
+  // From its own file, or else from its copy.
+  absl::StatusOr<KeptVersion> ReadEither(uint64_t version,
+                                         std::vector<std::string>* problems) const;
   absl::StatusOr<KeptVersion> Parse(uint64_t version, const std::string& text) const;
   std::string PathOf(uint64_t version) const;
 

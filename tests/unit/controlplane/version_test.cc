@@ -172,6 +172,63 @@ TEST_CASE_METHOD(VersionFixture, "damage to the newest version alone loses nothi
   CHECK(!absl::StrContains(copy, "weight: 9"));
 }
 
+TEST_CASE_METHOD(VersionFixture, "the newest version's file is gone: its copy serves") {
+  Open();
+  REQUIRE(SetWeight(7).ok());
+  REQUIRE(SetWeight(8).ok());
+  const std::string good = ReadWhole(PathOf(3));
+  const bool all_gone = GENERATE(false, true);
+  store.reset();
+  for (const uint64_t version : {3, 2, 1}) {
+    if (version == 3 || all_gone) std::filesystem::remove(PathOf(version));
+  }
+  CHECK(VersionStore(state).HasAny());
+  Open();
+  CHECK(weight() == 8);
+  CHECK(store->version() == 3);
+  REQUIRE(store->Problems().size() == 1);
+  CHECK(store->Problems()[0].kind == ProblemKind::kStateDamaged);
+  CHECK(absl::StrContains(store->Problems()[0].text, PathOf(3) + ": is gone; nothing is lost"));
+  CHECK(ReadWhole(PathOf(3)) == good);
+  Open();
+  CHECK(store->Problems().empty());
+}
+
+TEST_CASE_METHOD(VersionFixture, "a copy alone that is damaged is no version") {
+  Open();
+  store.reset();
+  std::filesystem::remove(PathOf(1));
+  const std::string copy = ReadWhole(state + "/versions/newest.copy");
+  directory.Write("state/versions/newest.copy", copy.substr(0, copy.size() - 1));
+  CHECK_FALSE(VersionStore(state).HasAny());
+  Open();
+  CHECK(store->version() == 1);
+  CHECK(store->Problems().empty());
+}
+
+TEST_CASE_METHOD(VersionFixture, "what is forgotten on purpose does not come back by its copy") {
+  Open();
+  REQUIRE(SetWeight(7).ok());
+  REQUIRE(SetWeight(8).ok());
+  VersionStore versions(state);
+  store.reset();
+  REQUIRE(versions.RemoveAfter(2).ok());
+  std::vector<std::string> problems;
+  const auto newest = versions.ReadNewest(&problems);
+  REQUIRE(newest.ok());
+  CHECK(newest->info.version == 2);
+  CHECK(problems.empty());
+  // The copy goes first: while it cannot be removed no version goes.
+  Open();
+  REQUIRE(SetWeight(9).ok());
+  store.reset();
+  const std::string copy = state + "/versions/newest.copy";
+  std::filesystem::remove(copy);
+  std::filesystem::create_directories(copy + "/in-the-way");
+  CHECK_FALSE(versions.RemoveAfter(2).ok());
+  CHECK(std::filesystem::exists(PathOf(3)));
+}
+
 TEST_CASE_METHOD(VersionFixture, "anything in the place of the files of a state directory") {
   for (const std::string name :
        {"lock", "start-attempts", "versions/0000000003", "versions/newest.copy", "versions", "."}) {
