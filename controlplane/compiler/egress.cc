@@ -26,6 +26,13 @@ const channel::PortInfo* FindPort(const ResolvedNextHop& resolved,
   return find(resolved.former_interface);
 }
 
+// Of that name, and its interface is gone: one that has its name now is another one.
+bool HasGonePort(absl::Span<const channel::PortInfo> ports, const std::string& name) {
+  return std::any_of(ports.begin(), ports.end(), [&](const channel::PortInfo& port) {
+    return port.kernel_interface[0] == 0 && channel::TextOf(port.name) == name;
+  });
+}
+
 }  // namespace
 
 ResolvedNextHop OnKernelInterface(ResolvedNextHop next_hop,
@@ -84,7 +91,9 @@ absl::StatusOr<Egress> MakeEgress(const ResolvedNextHop& resolved, const IpAddre
   const channel::PortInfo* port = FindPort(resolved, ports);
   if (port == nullptr) {
     return absl::FailedPreconditionError(
-        absl::StrCat(resolved.interface, " is not a port of the data plane"));
+        HasGonePort(ports, resolved.interface)
+            ? absl::StrCat("port ", resolved.interface, " is gone")
+            : absl::StrCat(resolved.interface, " is not a port of the data plane"));
   }
   if (IsTunnel(delivery.encapsulation) && !delivery.has_source_prefix() &&
       (resolved.source.IsUnspecified() || resolved.source.family() != address.family())) {

@@ -71,7 +71,7 @@ class Session {
 
   bool ready() const { return end_ != nullptr && end_->ready(); }
   // What the data plane said at the last handshake, with its ports as they are now; zeros before
-  // the first.
+  // the first. A port whose interface is gone has no kernel_interface.
   const channel::Welcome& welcome() const { return welcome_; }
   // What the data plane counts for now; null: nothing, or a former control plane's tables.
   std::shared_ptr<const Tables> in_force() const {

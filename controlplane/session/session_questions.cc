@@ -15,6 +15,7 @@ constexpr absl::Duration kCountersPatience = absl::Seconds(1);
 // How often a data plane is asked whether all workers use their tables, longer each time.
 constexpr absl::Duration kFirstAsk = absl::Milliseconds(2);
 constexpr absl::Duration kLongestAsk = absl::Milliseconds(100);
+constexpr char kNoInterface[sizeof(channel::PortInfo::kernel_interface)] = {};
 
 template <size_t kBytes>
 bool Adopt(const char (&from)[kBytes], char (*to)[kBytes]) {
@@ -47,7 +48,9 @@ void Session::OnLook() {
     const channel::PortVitals& now = pulse_.vitals().ports[i];
     channel::PortInfo& port = welcome_.ports[i];
     if (now.mtu_bytes == 0) continue;  // nothing is said
-    changed = Adopt(now.kernel_interface, &port.kernel_interface) || changed;
+    // What has a gone interface's name now is another one, by which nothing can be sent.
+    const bool gone = (now.faults & static_cast<uint32_t>(channel::PortFault::kGone)) != 0;
+    changed = Adopt(gone ? kNoInterface : now.kernel_interface, &port.kernel_interface) || changed;
     if (now.mtu_bytes == port.mtu_bytes && now.mac == port.mac) continue;
     port.mtu_bytes = now.mtu_bytes;
     port.mac = now.mac;

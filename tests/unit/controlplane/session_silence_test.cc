@@ -226,5 +226,28 @@ TEST_CASE("ports are as the data plane's board says") {
   });
 }
 
+TEST_CASE("a port whose interface is gone has no kernel interface until that is back") {
+  Bench bench;
+  int told = 0;
+  const auto interface = [&] {
+    return std::string(bench.session->welcome().ports[0].kernel_interface);
+  };
+  bench.thread.On([&] {
+    bench.session->set_on_ports([&] { ++told; });
+    channel::PortVitals& port = bench.dataplane->vitals.ports[0];
+    strcpy(port.kernel_interface, "eth1");
+    port.mtu_bytes = 1400;
+    port.mac = *MacAddress::Parse("02:00:00:00:00:09");
+    port.faults = static_cast<uint32_t>(channel::PortFault::kGone);
+  });
+  REQUIRE(bench.thread.Await([&] { return interface().empty(); }));
+  bench.thread.On([&] {
+    CHECK(told == 1);
+    bench.dataplane->vitals.ports[0].faults = static_cast<uint32_t>(channel::PortFault::kLinkDown);
+  });
+  REQUIRE(bench.thread.Await([&] { return interface() == "eth1"; }));
+  bench.thread.On([&] { CHECK(told == 2); });
+}
+
 }  // namespace
 }  // namespace guideway
