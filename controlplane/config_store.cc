@@ -165,8 +165,22 @@ absl::StatusOr<ConfigStore::Change> ConfigStore::Replace(v1::Config config,
                                                          const ReplaceOptions& options) {
   GW_RETURN_IF_ERROR(CheckConfig(config));
   FillDefaults(&config);
-  return Put(std::move(config), options,
-             {.edited = true, .file_digest = current_.info.file_digest, .why = ""});
+  Source source = {.edited = true, .file_digest = current_.info.file_digest, .why = ""};
+  if (std::optional<std::string> loaded = DigestOfNewFileIf(config)) {
+    source.edited = false;
+    source.file_digest = *std::move(loaded);
+  }
+  return Put(std::move(config), options, source);
+}
+
+std::optional<std::string> ConfigStore::DigestOfNewFileIf(const v1::Config& config) const {
+  const absl::StatusOr<std::string> text = ReadConfigText(options_.config_file);
+  if (!text.ok()) return std::nullopt;
+  std::string digest = Sha256Hex(*text);
+  if (digest == current_.info.file_digest) return std::nullopt;
+  const absl::StatusOr<v1::Config> parsed = ParseConfig(*text, options_.config_file);
+  if (!parsed.ok() || !DiffConfigs(*parsed, config).empty()) return std::nullopt;
+  return digest;
 }
 
 // Whether a version's content counts as an edit of FILE as it was loaded last.

@@ -154,6 +154,9 @@ class ConfigStore {
     bool ends_waiting = false;  // allowed while a version awaits its confirmation
   };
   absl::StatusOr<Change> ReloadFile();
+  // FILE has changed and says the same as `config`, as after `guideway apply -f FILE`: that counts
+  // as reading it again, so that later edits outlast a restart. Else nothing.
+  std::optional<std::string> DigestOfNewFileIf(const v1::Config& config) const;
   // The change has succeeded: what was wrong before it is over.
   void Settled();
   absl::StatusOr<Change> Put(v1::Config config, const ReplaceOptions& options,

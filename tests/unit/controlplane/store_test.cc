@@ -39,6 +39,26 @@ TEST_CASE_METHOD(StoreFixture, "FILE wins at the start once it has changed") {
   CHECK(store->version() == 3);
 }
 
+TEST_CASE_METHOD(StoreFixture, "applying what FILE says by now counts as reading it again") {
+  REQUIRE(Open().ok());
+  SetWeight(7);
+  directory.Write("config.yaml", absl::StrReplaceAll(TestYaml(), {{"10.0.0.1", "10.0.0.9"}}));
+  const absl::StatusOr<v1::Config> of_file = LoadConfigFile(file);
+  REQUIRE(of_file.ok());
+  REQUIRE(store->Replace(*of_file, false, false).ok());
+  CHECK(store->source() == file);
+  SetWeight(9);
+  CHECK(store->source() == file + ", changed through the API");
+  REQUIRE(Open().ok());
+  CHECK(weight() == 9);
+  CHECK(store->config().pools(0).backends(0).address() == "10.0.0.9");
+  // What differs from FILE is an edit of what was read last, and FILE wins.
+  directory.Write("config.yaml", "# changed\n" + TestYaml());
+  SetWeight(11);
+  REQUIRE(Open().ok());
+  CHECK(weight() == 100);
+}
+
 TEST_CASE_METHOD(StoreFixture, "reading FILE again drops edits, all or nothing") {
   REQUIRE(Open().ok());
   SetWeight(7);
