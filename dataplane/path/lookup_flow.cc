@@ -12,15 +12,16 @@
 namespace guideway {
 namespace {
 
-// The entry's new time and state; 0: the flow was given up, and whoever has it now is to be asked.
+// The entry's new time and state; 0: the flow was given up, and whoever has it now is to be asked,
+// or it is another protocol's.
 // Apart, so that the plain path stays as short as it is.
 [[gnu::noinline]] uint32_t ExpiryAfter(const Packet& packet, uint32_t expiry,
                                        const Snapshot& tables, PathState& state) {
   const FlowState before = StateOf(expiry);
-  if (before == FlowState::kTakenOver) return 0;
   const FlowTimeouts& timeouts = tables.TimeoutsOf(packet.vip);
   const FlowEvent event = EventOf(packet);
   const FlowState next = NextFlowState(before, event);
+  if (before == FlowState::kTakenOver || next == FlowState::kFree) return 0;
   if (before == FlowState::kHalfOpen && next != before && !state.peers.empty())
     state.flows->Announce(packet.flow_hash);
   const uint32_t after = PackExpiry(next, state.now_s, timeouts);

@@ -19,7 +19,7 @@ enum class FlowState : uint8_t {
   kFree = 0,
   kHalfOpen = 1,          // TCP: a SYN, and nothing after it
   kClosing = 2,           // TCP: a RST, and no FIN before it
-  kPickedUp = 3,          // TCP: one packet, without a SYN before it
+  kPickedUp = 3,          // TCP: one packet, without a SYN before it; any: given back
   kUdpFirst = 4,          // UDP: one packet
   kHalfClosed = 5,        // TCP: a FIN; the backend's side may be open
   kHalfClosedEnding = 6,  // TCP: a RST after a FIN, or a FIN and no packet before it
@@ -57,7 +57,7 @@ inline constexpr FlowState kNextStates[kFlowStates][kFlowEvents] = {
     /* unknown */ {kOpening, kFirst, kFirst, kEnding, kNone, kUdpFirst},
     /* half-open */ {kOpening, kOpen, kOpen, kHalf, kReset, kNone},
     /* closing */ {kOpening, kAgain, kAgain, kHalf, kReset, kNone},
-    /* picked up */ {kOpening, kOpen, kOpen, kHalf, kReset, kNone},
+    /* picked up */ {kOpening, kOpen, kOpen, kHalf, kReset, kUdp},
     /* udp, first */ {kNone, kNone, kNone, kNone, kNone, kUdp},
     /* half-closed */ {kOpening, kHalf, kAgain, kHalf, kEnding, kNone},
     /* half-closed, ending */ {kOpening, kHalf, kAgain, kHalf, kEnding, kNone},

@@ -41,7 +41,7 @@ TEST_CASE("every packet of every state") {
       CHECK(NextFlowState(row.before, kEvents[i]) == row.after[i]);
     }
   }
-  for (const FlowState udp : {kUdp, kUdpFirst, kTakenOver})
+  for (const FlowState udp : {kUdp, kUdpFirst, kTakenOver, kPickedUp})
     CHECK(NextFlowState(udp, FlowEvent::kUdp) == kUdp);
   CHECK(NextFlowState(kFree, FlowEvent::kUdp) == kUdpFirst);
   // What no release writes is taken as unknown.

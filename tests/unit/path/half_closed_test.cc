@@ -117,5 +117,22 @@ TEST_CASE("IPv6, options and padding: what is data is told by lengths") {
   CHECK(f.StateOfLast() == FlowState::kRevived);
 }
 
+TEST_CASE("an entry that cannot be this protocol's makes no half of one") {
+  TcpWorld w;
+  REQUIRE(w.Udp() == 0);
+  // Given back by a worker that is no more, which knows no protocol: backend 2 has it.
+  const FlowState state = GENERATE(FlowState::kPickedUp, FlowState::kHalfClosed);
+  w.CountAll();
+  w.flows.Insert(w.burst.packets[0].flow_hash, w.backends[2].id, state, w.state.now_s, {});
+  FlowEntry* entry = w.flows.Find(w.burst.packets[0].flow_hash, w.state.now_s);
+  REQUIRE(entry != nullptr);
+  FlowTable::Touch(entry, state, w.state.now_s, {});
+  const int after = state == FlowState::kPickedUp ? 2 : 0;
+  for (int i = 0; i < 3; ++i) CHECK(w.Udp() == after);
+  CHECK(w.StateOfLast() == FlowState::kUdp);
+  CHECK(w.flows.CountOf(BackendIndex(w.backends[2].id)) == (after == 2 ? 1 : 0));
+  CHECK(w.flows.CountOf(BackendIndex(w.backends[0].id)) == (after == 0 ? 1 : 0));
+}
+
 }  // namespace
 }  // namespace guideway
