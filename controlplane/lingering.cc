@@ -18,15 +18,20 @@ v1::Pool WithoutBackends(const v1::Pool& pool) {
 
 }  // namespace
 
-void LingeringProbes::Add(const v1::Pool& pool, const v1::Backend& backend,
-                          const v1::Config& config) {
-  const auto [it, is_new] = pools_.try_emplace(pool.name());
-  backends_[BackendKey(pool.name(), backend.name(), backend.address())] = {pool.name(), backend};
-  if (!is_new) return;
-  it->second.settings = WithoutBackends(pool);
+std::shared_ptr<const LingeringProbes::Pool> LingeringProbes::AsItIs(const v1::Pool& pool,
+                                                                     const v1::Config& config) {
+  auto made = std::make_shared<Pool>();
+  made->settings = WithoutBackends(pool);
   for (const v1::Vip& vip : config.vips()) {
-    if (vip.pool() == pool.name()) it->second.old_vips.emplace(vip.address(), vip);
+    if (vip.pool() == pool.name()) made->old_vips.emplace(vip.address(), vip);
   }
+  return made;
+}
+
+void LingeringProbes::Add(const v1::Pool& pool, const v1::Backend& backend,
+                          std::shared_ptr<const Pool> was) {
+  backends_[BackendKey(pool.name(), backend.name(), backend.address())] = {pool.name(), backend,
+                                                                           std::move(was)};
 }
 
 void LingeringProbes::BeginChange(const v1::Config* before, const v1::Config* after) {
@@ -77,12 +82,11 @@ void LingeringProbes::AddGone(const v1::Pool& pool) {
       there.emplace(backend.name(), backend.address());
     }
   }
-  bool any = false;
+  std::shared_ptr<const Pool> was;
   for (const v1::Backend& backend : pool.backends()) {
     if (there.contains({backend.name(), backend.address()})) continue;
-    // As the pool is now, not as it was when others left.
-    if (!std::exchange(any, true)) pools_.erase(pool.name());
-    Add(pool, backend, *change_.before);
+    if (was == nullptr) was = pools_[pool.name()] = AsItIs(pool, *change_.before);
+    Add(pool, backend, was);
   }
 }
 
@@ -111,7 +115,9 @@ bool LingeringProbes::StepTakeUp() {
   backend.set_name(parts[1]);
   backend.set_address(parts[2]);
   backend.set_state(v1::ENABLED);
-  Add(*pool, backend, *change_.former);
+  std::shared_ptr<const Pool>& was = pools_[pool->name()];
+  if (was == nullptr) was = AsItIs(*pool, *change_.former);
+  Add(*pool, backend, was);
   return true;
 }
 
@@ -140,7 +146,7 @@ bool LingeringProbes::ProbedConfig::Step() {
     const auto next = lingering_.backends_.upper_bound(after_);
     if (next != lingering_.backends_.end()) {
       after_ = next->first;
-      AddBackend(next->second.pool, next->second.settings);
+      AddBackend(next->second);
     } else {
       backends_are_in_ = true;
     }
@@ -151,20 +157,20 @@ bool LingeringProbes::ProbedConfig::Step() {
   return true;
 }
 
-void LingeringProbes::ProbedConfig::AddBackend(const std::string& pool_name,
-                                               const v1::Backend& backend) {
-  v1::Pool*& pool = pools_[pool_name];
+void LingeringProbes::ProbedConfig::AddBackend(const Backend& backend) {
+  v1::Pool*& pool = pools_[backend.was.get()];
   if (pool == nullptr) {
     pool = made_.add_pools();
-    const Pool& was = lingering_.pools_.at(pool_name);
+    const Pool& was = *backend.was;
     *pool = was.settings;
+    pool_names_.insert(backend.pool);
     for (const auto& [address, vip] : was.old_vips) old_by_address_[address].push_back(&vip);
   }
-  *pool->add_backends() = backend;
+  *pool->add_backends() = backend.settings;
 }
 
 void LingeringProbes::ProbedConfig::AddVip(const v1::Vip& vip) {
-  if (pools_.contains(vip.pool())) *made_.add_vips() = vip;
+  if (pool_names_.contains(vip.pool())) *made_.add_vips() = vip;
   const auto old = old_by_address_.find(vip.address());
   if (old == old_by_address_.end()) return;
   for (const v1::Vip* was : old->second) {

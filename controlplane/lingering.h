@@ -1,19 +1,21 @@
 // Backends that have left the configuration and finish their flows: how they go on being probed.
 //
-// They are probed as their pool said when they left, so that a removed backend that dies does not
-// hold its flows. After a restart of this process, when that is forgotten, they are probed as the
-// pool of that name says now; if there is none, as it was last in a kept version (FormerPools).
-// Thread safety: loop thread only.
+// They are probed as their pool said when they left, whoever leaves it later, so that a removed
+// backend that dies does not hold its flows. After a restart of this process, when that is
+// forgotten, they are probed as the pool of that name says now; if there is none, as it was last in
+// a kept version (FormerPools). Thread safety: loop thread only.
 #ifndef GUIDEWAY_CONTROLPLANE_LINGERING_H_
 #define GUIDEWAY_CONTROLPLANE_LINGERING_H_
 
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "controlplane/compiler/backend_registry.h"
 #include "controlplane/pools_by_name.h"
 #include "lib/config/guideway.pb.h"
@@ -21,6 +23,9 @@
 namespace guideway {
 
 class LingeringProbes {
+  struct Pool;
+  struct Backend;
+
  public:
   // `after` replaces `before`; both are valid and have their defaults. It is done step by step,
   // until StepChange() returns false; between two of them each pool is as before or as now. May be
@@ -38,7 +43,8 @@ class LingeringProbes {
   // Whose backends linger, but that the last BeginTakeUp() has not found.
   const std::set<std::string>& pools_not_found() const { return pools_not_found_; }
 
-  // Makes a configuration of nothing but them, step by step. VIPs, which probes through the tunnel
+  // Makes a configuration of nothing but them, step by step: of a pool that has changed between two
+  // that left it there are several of one name. VIPs, which probes through the tunnel
   // need, are those of `config` that lead to a pool of the same name, or led there before. Both
   // outlive it and do not change so long.
   class ProbedConfig {
@@ -48,13 +54,14 @@ class LingeringProbes {
     v1::Config Take() { return std::move(made_); }
 
    private:
-    void AddBackend(const std::string& pool_name, const v1::Backend& backend);
+    void AddBackend(const Backend& backend);
     void AddVip(const v1::Vip& vip);
 
     const LingeringProbes& lingering_;
     const v1::Config& config_;
     v1::Config made_;
-    absl::flat_hash_map<std::string, v1::Pool*> pools_;                             // of made_
+    absl::flat_hash_map<const void*, v1::Pool*> pools_;                             // of made_
+    absl::flat_hash_set<std::string> pool_names_;                                   // likewise
     absl::flat_hash_map<std::string, std::vector<const v1::Vip*>> old_by_address_;  // VIPs
     std::string after_;                                                             // key
     bool backends_are_in_ = false;
@@ -66,8 +73,7 @@ class LingeringProbes {
   // Its pool said so when it left: its flows stay though it is unhealthy.
   bool UnhealthyKeepsFlows(const std::string& key) const {
     const auto backend = backends_.find(key);
-    return backend != backends_.end() &&
-           pools_.at(backend->second.pool).settings.unhealthy_keeps_flows();
+    return backend != backends_.end() && backend->second.was->settings.unhealthy_keeps_flows();
   }
 
  private:
@@ -78,6 +84,7 @@ class LingeringProbes {
   struct Backend {
     std::string pool;
     v1::Backend settings;
+    std::shared_ptr<const Pool> was;  // its pool, when it left
   };
   // What is going on, see StepChange().
   struct Change {
@@ -91,14 +98,15 @@ class LingeringProbes {
     bool are_back = false;  // those who have come back are out
     int next_pool = 0;
   };
-  void Add(const v1::Pool& pool, const v1::Backend& backend, const v1::Config& config);
+  static std::shared_ptr<const Pool> AsItIs(const v1::Pool& pool, const v1::Config& config);
+  void Add(const v1::Pool& pool, const v1::Backend& backend, std::shared_ptr<const Pool> was);
   void AddGone(const v1::Pool& pool);
   bool StepTakeUp();
 
   Change change_;
   std::set<std::string> pools_not_found_;
-  std::map<std::string, Pool> pools_;        // by name, as they were last
-  std::map<std::string, Backend> backends_;  // by key
+  std::map<std::string, std::shared_ptr<const Pool>> pools_;  // by name, as they were last
+  std::map<std::string, Backend> backends_;                   // by key
 };
 
 }  // namespace guideway
