@@ -67,6 +67,31 @@ void HealthGuards::OnVerdict(const std::string& key, absl::Duration now) {
   common_.OnVerdict(key, Probed(key), now);
 }
 
+std::string HealthGuards::AppendHolds(absl::Duration now, const std::string& after, size_t count,
+                                      std::vector<CommonFailures::AddressHold>* holds) const {
+  std::string next = common_.AppendHolds(now, after, count, holds);
+  if (!next.empty()) return next;
+  for (const std::string& address : limiter_.HeldAddresses()) {
+    holds->push_back({.address = address, .limited = true});
+  }
+  return "";
+}
+
+void HealthGuards::RememberHolds(const std::vector<CommonFailures::AddressHold>& holds,
+                                 absl::Duration now) {
+  std::vector<CommonFailures::AddressHold> common;
+  std::set<std::string> limited;
+  for (const CommonFailures::AddressHold& hold : holds) {
+    if (hold.limited) {
+      limited.insert(hold.address);
+    } else {
+      common.push_back(hold);
+    }
+  }
+  common_.Remember(common, now);
+  limiter_.Remember(std::move(limited), now);
+}
+
 std::set<std::string> HealthGuards::TakeChanged(absl::Duration now) {
   if (common_.Busy()) common_.Update(now);
   std::set<std::string> changed = common_.TakeChanged();

@@ -59,14 +59,10 @@ class HealthGuards {
   // What a probe that began at `began` has told, and what a backend's state has become by it.
   void OnAnswer(const std::string& key, absl::Duration began, absl::Duration now);
   void OnVerdict(const std::string& key, absl::Duration now);
-  // See CommonFailures.
+  // See CommonFailures; with what ejection_limit holds.
   std::string AppendHolds(absl::Duration now, const std::string& after, size_t count,
-                          std::vector<CommonFailures::AddressHold>* holds) const {
-    return common_.AppendHolds(now, after, count, holds);
-  }
-  void RememberHolds(const std::vector<CommonFailures::AddressHold>& holds, absl::Duration now) {
-    common_.Remember(holds, now);
-  }
+                          std::vector<CommonFailures::AddressHold>* holds) const;
+  void RememberHolds(const std::vector<CommonFailures::AddressHold>& holds, absl::Duration now);
   // About every second. Pools whose tables may be others by now for what the above have done.
   std::set<std::string> TakeChanged(absl::Duration now);
   // Lets time and verdicts take effect. Before health is used for tables.
@@ -80,8 +76,10 @@ class HealthGuards {
   // Health as it takes effect, by backend key.
   HealthState HealthOf(const std::string& key) const;
   bool IsForced(const std::string& key) const { return forced_.contains(key); }
-  // Its known flows stay even if it is unhealthy.
-  bool KeepsFlows(const std::string& key) const { return common_.KeepsFlows(key); }
+  // Its known flows stay even if it is unhealthy by its probes. An order ends that.
+  bool KeepsFlows(const std::string& key) const {
+    return !IsForced(key) && common_.KeepsFlows(key);
+  }
   // Nobody of the pool is healthy, by the probes or by hand, and verdicts are held.
   bool HoldsWholePool(const v1::Pool& pool) const;
   bool IsPaused(const std::string& pool) const { return overrides_.IsPaused(pool); }

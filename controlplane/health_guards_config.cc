@@ -171,6 +171,8 @@ bool HealthGuards::StepProbes(absl::Duration now) {
     pool = probes_change_.lingering->find(key);
     if (pool == probes_change_.lingering->end()) return true;
   }
+  // What no VIP leads to finishes its flows, too.
+  member.lingers = member.lingers || !vips_of_pool_.contains(pool->second);
   member.pool = pool->second;
   member.address = key.substr(key.rfind('/') + 1);  // see BackendKey()
   member.fall = 1;

@@ -47,8 +47,8 @@ std::string HealthToText(const KeptHealth& health, const VerdictClock& clock) {
                     absl::ToInt64Seconds(verdict.age), "\n");
   }
   for (const CommonFailures::AddressHold& hold : health.holds) {
-    absl::StrAppend(&text, hold.address, hold.held ? " held " : " kept ",
-                    absl::ToInt64Seconds(hold.left), "\n");
+    const char* word = hold.limited ? " limited " : hold.held ? " held " : " kept ";
+    absl::StrAppend(&text, hold.address, word, absl::ToInt64Seconds(hold.left), "\n");
   }
   return text;
 }
@@ -74,13 +74,17 @@ absl::StatusOr<KeptHealth> HealthFromText(const std::string& text, const Verdict
     }
     const auto& [name, word] = std::tie(words[0], words[1]);
     const bool is_verdict = word == "healthy" || word == "unhealthy";
-    if (!is_verdict && word != "held" && word != "kept") return BadLine(i + 1);
+    if (!is_verdict && word != "held" && word != "kept" && word != "limited") {
+      return BadLine(i + 1);
+    }
     // A second is what rounding costs.
     if (passed < -absl::Seconds(1)) continue;
     if (is_verdict) {
       health.verdicts.push_back({name, word == "healthy", absl::Seconds(seconds) + passed});
     } else if (word == "held") {
       health.holds.push_back({.address = name, .held = true});
+    } else if (word == "limited") {
+      health.holds.push_back({.address = name, .limited = true});
     } else if (absl::Seconds(seconds) > passed) {
       health.holds.push_back({.address = name, .left = absl::Seconds(seconds) - passed});
     }

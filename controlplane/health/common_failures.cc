@@ -55,6 +55,7 @@ void CommonFailures::Inherit(const std::string& key, State* state, absl::Duratio
     hold = other.hold;
     failing = other.failing;
     state->kept_until = other.kept_until;
+    state->waits_until = other.waits_until;
   } else if (const auto found = remembered_.find(state->member.address);
              found != remembered_.end()) {
     hold = found->second.held ? Hold::kHeld : Hold::kKept;
@@ -176,6 +177,7 @@ void CommonFailures::OnVerdict(const std::string& key, HealthState verdict, absl
     state.kept_until = absl::ZeroDuration();
     if (was_open) HoldOthers(state.member.pool, now);
   } else if (verdict == HealthState::kUnhealthy && state.in_service) {
+    state.waits_until = state.failing.value_or(now) + state.member.round;
     Decide(key, &state, now);
   }
 }
@@ -204,13 +206,13 @@ void CommonFailures::Decide(const std::string& key, State* state, absl::Duration
   if (bound_ <= absl::ZeroDuration()) {
   } else if (unheard && !IsAlone(pool, since)) {
     const bool all_fail = pool.failing == pool.in_service;
-    hold = all_fail || now - since >= state->member.round ? Hold::kHeld : Hold::kWaiting;
+    hold = all_fail || now >= state->waits_until ? Hold::kHeld : Hold::kWaiting;
   } else if ((state->hold == Hold::kHeld && pool.most_held >= kManyAddresses) ||
              now < state->kept_until || ManyFail(*state)) {
     // Who failed together with others is not cut because these have come back first.
     if (state->hold != Hold::kKept && now >= state->kept_until) state->kept_until = now + bound_;
     if (now < state->kept_until) hold = Hold::kKept;
-  } else if (state->hold != Hold::kKept && now - since < state->member.round) {
+  } else if (state->hold != Hold::kKept && now < state->waits_until) {
     hold = Hold::kWaiting;  // some answer, and others may fail with it that have not been heard yet
   }
   if (hold == Hold::kNone) SetInService(state, false);
@@ -229,9 +231,12 @@ bool CommonFailures::ManyFail(const State& state) const {
 void CommonFailures::Update(absl::Duration now) {
   for (const std::string& key : std::set<std::string>(undecided_)) {
     State& state = states_.at(key);
-    // Who answers by now will be healthy, or fail again.
-    if (!state.failing.has_value()) continue;
-    if (state.hold == Hold::kHeld) {
+    // Who answers by now will be healthy, or fail again; but its wait is no longer for that.
+    if (!state.failing.has_value()) {
+      if (state.hold != Hold::kWaiting || now < state.waits_until) continue;
+      SetInService(&state, false);
+      SetHold(key, &state, Hold::kNone, now);
+    } else if (state.hold == Hold::kHeld) {
       UpdateHeld(key, &state, now);
     } else {
       Decide(key, &state, now);
@@ -293,7 +298,7 @@ void CommonFailures::SetHold(const std::string& key, State* state, Hold hold, ab
   if (state->hold == hold) return;
   state->alone_since.reset();
   Pool& pool = pools_.at(state->member.pool);
-  if (pool.held + pool.kept == 0) {
+  if (pool.held + pool.kept == 0 || (hold == Hold::kHeld && pool.held == 0)) {
     pool.since = now;
     pool.most_held = 0;
   }

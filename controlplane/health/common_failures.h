@@ -8,10 +8,10 @@
 // backend answers again, each other one is held until it answers or has failed as often again as a
 // verdict takes; then its known flows stay for a while as well.
 //
-// A backend that has left the configuration and finishes its flows (it lingers) counts like the
-// others of its pool. Where only such are left of a pool, they are held no longer than until
-// somebody who is configured answers, in whatever pool, or nobody is there who could: who is taken
-// out of service and stopped must not hold its flows for good.
+// A backend that finishes its flows (it lingers: it has left the configuration, or no VIP leads to
+// its pool any more) counts like the others of its pool. Where only such are left of a pool, they
+// are held no longer than until somebody who is configured answers, in whatever pool, or nobody is
+// there who could: who is taken out of service and stopped must not hold its flows for good.
 //
 // A backend that is new takes over what is held or kept of its address: that another name or pool
 // has, or that was kept over a restart.
@@ -57,6 +57,7 @@ class CommonFailures {
     std::string address;
     bool held = false;         // else known flows stay
     absl::Duration left = {};  // for so long; held: zero
+    bool limited = false;      // instead: held for ejection_limit, see EjectionLimiter
   };
   // What is going on in a pool.
   struct Episode {
@@ -148,6 +149,7 @@ class CommonFailures {
     std::optional<absl::Duration> failing;  // since when that is known
     Hold hold = Hold::kNone;
     absl::Duration kept_until;                  // once kept; zero when healthy
+    absl::Duration waits_until;                 // at the latest, since the verdict
     std::optional<absl::Duration> alone_since;  // held, and others of other pools answer
     uint32_t recovery = 0, failures_since = 0;  // the pool's recovery, failed probes since it
   };

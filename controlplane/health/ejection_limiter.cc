@@ -5,6 +5,13 @@
 #include <utility>
 
 namespace guideway {
+namespace {
+
+std::string AddressOf(const std::string& key) {
+  return key.substr(key.rfind('/') + 1);  // see BackendKey()
+}
+
+}  // namespace
 
 void EjectionLimiter::SetPools(const std::map<std::string, Limit>& limits) {
   std::set<std::string> gone;
@@ -17,6 +24,16 @@ void EjectionLimiter::SetPools(const std::map<std::string, Limit>& limits) {
 
 void EjectionLimiter::SetPool(const std::string& name, Limit limit) {
   Pool& pool = pools_[name];
+  if (!held_.empty() || !remembered_.empty()) {
+    const std::set<std::string> held = HeldAddresses();
+    for (const std::string& key : limit.keys) {
+      if (pool.limit.keys.contains(key)) continue;
+      const std::string address = AddressOf(key);
+      if (!held.contains(address) && !remembered_.contains(address)) continue;
+      pool.in_service.insert(key);
+      pool.budget_is_unknown = true;
+    }
+  }
   for (const std::string& key : pool.limit.keys) {
     if (limit.keys.contains(key)) continue;
     pool.in_service.erase(key);
@@ -37,8 +54,20 @@ const std::string* EjectionLimiter::NextPool(const std::string& name) const {
   return found == pools_.end() ? nullptr : &found->first;
 }
 
+std::set<std::string> EjectionLimiter::HeldAddresses() const {
+  std::set<std::string> addresses;
+  for (const std::string& key : held_) addresses.insert(AddressOf(key));
+  return addresses;
+}
+
+void EjectionLimiter::Remember(std::set<std::string> addresses, absl::Duration now) {
+  remembered_ = std::move(addresses);
+  remembered_until_ = now + kRememberFor;
+}
+
 void EjectionLimiter::Update(const std::function<HealthState(const std::string&)>& state_of,
                              absl::Duration now) {
+  if (now >= remembered_until_) remembered_.clear();
   for (auto& [name, pool] : pools_) UpdatePool(state_of, now, &pool);
 }
 
@@ -48,6 +77,7 @@ void EjectionLimiter::UpdatePool(const std::function<HealthState(const std::stri
     pool->ejections.pop_front();
   }
   const size_t room = std::max<size_t>(1, pool->limit.keys.size() * pool->limit.percent / 100);
+  if (std::exchange(pool->budget_is_unknown, false)) pool->ejections.assign(room, now);
   pool->holds = false;
   for (const std::string& key : pool->limit.keys) {
     const HealthState state = state_of(key);

@@ -1,8 +1,10 @@
 // Holds back ejections: how many backends of a pool may turn from healthy to unhealthy in a time.
 //
 // What is beyond that is held: it counts as healthy until there is room, or it is healthy again. A
-// backend whose first verdict is unhealthy was never in service, and is not held. A pure
-// bookkeeper: states and time are passed in. Thread safety: one thread.
+// backend whose first verdict is unhealthy was never in service, and is not held, unless its
+// address is held under another name or was held before a restart; then nothing of its pool may
+// turn for an interval, as it is not known how many did. A pure bookkeeper: states and time are
+// passed in. Thread safety: one thread.
 #ifndef GUIDEWAY_CONTROLPLANE_HEALTH_EJECTION_LIMITER_H_
 #define GUIDEWAY_CONTROLPLANE_HEALTH_EJECTION_LIMITER_H_
 
@@ -20,6 +22,8 @@ namespace guideway {
 
 class EjectionLimiter {
  public:
+  static constexpr absl::Duration kRememberFor = absl::Minutes(1);
+
   struct Limit {
     uint32_t percent = 100;  // of the backends, rounded down, but at least one
     absl::Duration interval;
@@ -33,6 +37,10 @@ class EjectionLimiter {
   void RemovePool(const std::string& name);
   // The first pool behind this name (empty: of all); null: none.
   const std::string* NextPool(const std::string& name) const;
+  // The addresses of those that are held, and those that were when another process ended; these
+  // count for who is new within kRememberFor.
+  std::set<std::string> HeldAddresses() const;
+  void Remember(std::set<std::string> addresses, absl::Duration now);
   // Looks at all states; what the probes alone say.
   void Update(const std::function<HealthState(const std::string&)>& state_of, absl::Duration now);
 
@@ -47,12 +55,15 @@ class EjectionLimiter {
     std::deque<absl::Duration> ejections;  // within the last interval
     std::set<std::string> in_service;      // keys that were healthy when last looked at
     bool holds = false;
+    bool budget_is_unknown = false;  // of the last interval
   };
   void UpdatePool(const std::function<HealthState(const std::string&)>& state_of,
                   absl::Duration now, Pool* pool);
 
   std::map<std::string, Pool> pools_;
   std::set<std::string> held_;
+  std::set<std::string> remembered_;  // addresses
+  absl::Duration remembered_until_;
 };
 
 }  // namespace guideway

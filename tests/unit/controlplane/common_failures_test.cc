@@ -230,6 +230,33 @@ TEST_CASE("common failures: with fall 1 the flows wait for others' answers, new 
   }
 }
 
+TEST_CASE("common failures: who answers every second time does not wait for ever") {
+  World world;
+  for (const char* address : {"a", "b", "c"}) world.Add("web", address, 1);
+  world.Run(21);
+  for (int i = 0; i < 6; ++i) {
+    world["web/b"].answers = i % 2 == 1;
+    world.Run(5);  // a probe
+  }
+  CHECK(world["web/b"].verdict == HealthState::kUnhealthy);
+  CHECK_FALSE(world.KeepsFlows("web/b"));
+  CHECK_FALSE(world.failures.Busy());
+}
+
+TEST_CASE("common failures: a hold begins when it does, not when somebody was kept before it") {
+  World world;
+  for (const char* address : {"a", "b", "c", "d"}) world.Add("web", address);
+  world.Run(20);
+  world["web/a"].answers = world["web/b"].answers = false;
+  world.Run(60);
+  REQUIRE(world.KeepsFlows("web/a"));
+  world["web/c"].answers = world["web/d"].answers = false;
+  while (!world.failures.IsHeld("web/c")) world.Run(1);
+  const absl::Duration held_at = world.now;
+  while (!world.failures.IsLongHeld("web/c", world.now)) world.Run(1);
+  CHECK(world.now - held_at >= absl::Seconds(55));
+}
+
 TEST_CASE("common failures: a pool that was open from the start comes back in step") {
   World world;
   for (const char* address : {"a", "b", "c"}) {

@@ -25,6 +25,27 @@ TEST_CASE("a dead pool fails open, and says so") {
   });
 }
 
+TEST_CASE("an order ends what is held: known flows go as well") {
+  Bench bench;
+  for (int i = 0; i < 3; ++i) REQUIRE(bench.AwaitHealth(i, v1::HEALTH_HEALTHY));
+  for (int i = 0; i < 3; ++i) bench.StopServer(i);
+  for (int i = 0; i < 3; ++i) REQUIRE(bench.AwaitHealth(i, v1::HEALTH_UNHEALTHY));
+  const auto keeps = [&](uint16_t i) {
+    return bench.dataplane->tables().backends.at(i).body.keeps_known_flows == 1;
+  };
+  bench.thread.On([&] {
+    CHECK(keeps(0));
+    v1::ForceHealthRequest request;
+    request.set_pool("web");
+    request.set_backend(bench.config.pools(0).backends(0).name());
+    request.set_force(v1::FORCE_UNHEALTHY);
+    std::string change;
+    CHECK(bench.controller->ForceHealth(request, &change).ok());
+  });
+  CHECK(bench.thread.Await([&] { return !keeps(0); }));
+  bench.thread.On([&] { CHECK(keeps(1)); });
+}
+
 TEST_CASE("a pool that dies bit by bit: who was dead before gets nothing") {
   Bench bench;
   for (int i = 0; i < 3; ++i) REQUIRE(bench.AwaitHealth(i, v1::HEALTH_HEALTHY));

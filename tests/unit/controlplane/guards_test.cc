@@ -1,6 +1,9 @@
 // What is made of probes' verdicts, by table and with a clock that the test sets: several probes,
 // the limit on ejections, orders by hand, announcing. And how many probes run at once.
 #include <catch2/catch.hpp>
+#include <map>
+#include <set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -180,6 +183,45 @@ TEST_CASE("the limit on ejections: a backend that was removed comes back as a ne
   // The new one was never healthy, and takes no room from the other.
   limiter.Update(all(HealthState::kUnhealthy), absl::Seconds(1));
   CHECK(limiter.held_count() == 0);
+}
+
+TEST_CASE("the limit on ejections outlasts new names and restarts, by address") {
+  std::map<std::string, HealthState> states;
+  const auto state_of = [&](const std::string& key) { return states.at(key); };
+  const auto limit_of = [&](const std::string& pool) {
+    EjectionLimiter::Limit limit{25, absl::Seconds(60), {}};
+    for (const char* address : {"a", "b", "c", "d"}) {
+      const std::string key = absl::StrCat(pool, "/x/", address);
+      limit.keys.insert(key);
+      states.emplace(key, HealthState::kHealthy);
+    }
+    return limit;
+  };
+  EjectionLimiter limiter;
+  limiter.SetPool("web", limit_of("web"));
+  limiter.Update(state_of, absl::Seconds(1000));
+  for (const char* key : {"web/x/a", "web/x/b", "web/x/c"}) states[key] = HealthState::kUnhealthy;
+  limiter.Update(state_of, absl::Seconds(1001));
+  REQUIRE(limiter.HeldAddresses() == std::set<std::string>{"b", "c"});
+  const EjectionLimiter::Limit renamed = limit_of("new");
+  for (const char* key : {"new/x/a", "new/x/b", "new/x/c"}) states[key] = HealthState::kUnhealthy;
+  EjectionLimiter again;
+  const bool restart = GENERATE(false, true);
+  if (restart) {
+    again.Remember(limiter.HeldAddresses(), absl::Seconds(1010));
+  } else {
+    std::swap(again, limiter);
+  }
+  again.SetPool("new", renamed);
+  again.RemovePool("web");
+  again.Update(state_of, absl::Seconds(1010));
+  CHECK(again.IsHeld("new/x/b"));
+  CHECK(again.IsHeld("new/x/c"));
+  CHECK_FALSE(again.IsHeld("new/x/a"));  // was out before
+  again.Update(state_of, absl::Seconds(1070));
+  CHECK(again.held_count() == 1);  // one in each interval
+  again.Update(state_of, absl::Seconds(1130));
+  CHECK(again.held_count() == 0);
 }
 
 TEST_CASE("announcing: low and high mark") {

@@ -144,6 +144,7 @@ TEST_CASE("backups take over when the others die, and wait when they are back") 
       [&] { return bench.State(2).health_reason() == "connected; backup: waits"; }));
   bench.thread.On([&] { bench.servers[0].reset(); });
   REQUIRE(bench.AwaitOwners({1}));
+  REQUIRE(bench.thread.Await([&] { return !bench.KeepsFlows(0); }));  // it has failed alone
   bench.thread.On([&] { bench.servers[1].reset(); });
   REQUIRE(bench.AwaitOwners({2}));
   bench.thread.On([&] {
@@ -154,7 +155,6 @@ TEST_CASE("backups take over when the others die, and wait when they are back") 
     bench.controller->FillState(&state);
     CHECK(state.pools(0).backups_serve());
   });
-  REQUIRE(bench.thread.Await([&] { return !bench.KeepsFlows(0); }));
   // Now all are down: nobody can tell, so the one that served last goes on to.
   bench.thread.On([&] { bench.servers[2].reset(); });
   REQUIRE(bench.thread.Await([&] { return bench.State(2).ejection_held(); }));

@@ -25,7 +25,8 @@ TEST_CASE("verdicts in a file: their age goes by the time since boot, else by th
       HealthToText({.verdicts = verdicts,
                     .holds = {{.address = "10.0.0.1", .held = true},
                               {.address = "10.0.0.2", .left = absl::Seconds(50)},
-                              {.address = "10.0.0.3", .left = absl::Seconds(20)}}},
+                              {.address = "10.0.0.3", .left = absl::Seconds(20)},
+                              {.address = "10.0.0.4", .limited = true}}},
                    ClockAt("one", 1000, 50000));
   // The wall clock was set two hours ahead meanwhile.
   auto read = HealthFromText(text, ClockAt("one", 1030, 57230));
@@ -36,7 +37,10 @@ TEST_CASE("verdicts in a file: their age goes by the time since boot, else by th
   CHECK(read->verdicts[0].age == absl::Seconds(35));
   CHECK_FALSE(read->verdicts[1].healthy);
   CHECK(read->verdicts[1].age == absl::Seconds(100));
-  REQUIRE(read->holds.size() == 2);  // that of the third has ended
+  REQUIRE(read->holds.size() == 3);  // that of the third has ended
+  CHECK(read->holds[2].address == "10.0.0.4");
+  CHECK(read->holds[2].limited);
+  CHECK_FALSE(read->holds[0].limited);
   CHECK(read->holds[0].address == "10.0.0.1");
   CHECK(read->holds[0].held);
   CHECK_FALSE(read->holds[1].held);
@@ -45,7 +49,7 @@ TEST_CASE("verdicts in a file: their age goes by the time since boot, else by th
   read = HealthFromText(text, ClockAt("two", 20, 50100));
   REQUIRE(read.ok());
   CHECK(read->verdicts[0].age == absl::Seconds(105));
-  CHECK(read->holds.size() == 1);
+  CHECK(read->holds.size() == 2);
   // And by a clock that does not know the time yet: nobody knows how old they are.
   read = HealthFromText(text, ClockAt("two", 20, 100));
   REQUIRE(read.ok());
