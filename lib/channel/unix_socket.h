@@ -15,8 +15,8 @@ namespace guideway::channel {
 // (AlreadyExists, with its process id) or anything but a socket is refused by name.
 absl::StatusOr<UniqueFd> ListenOn(const std::string& path);
 
-// Unavailable, naming the path, if nobody listens there; DeadlineExceeded if too many are waiting to
-// be accepted already: whoever listens hangs.
+// Unavailable, naming the path, if nobody listens there; DeadlineExceeded if too many are waiting
+// to be accepted already: whoever listens hangs.
 absl::StatusOr<UniqueFd> ConnectTo(const std::string& path);
 
 // The process at the other end, as the kernel tells; 0 if it does not.

@@ -227,7 +227,7 @@ def test_what_stays_wrong_ends_it(fixture):
     wait_until(lambda: not decap.process.running(), "it ends without its interface", timeout_s=9)
     assert decap.process.stop() == 1
     assert "eth0: no such network interface" in decap.process.log(), decap.process.log()
-    lab.network.ip("b1", "link", "add", "eth0", "type", "dummy")  # for that to delete
+    lab.network.ip("b1", "link", "add", "eth0", "type", "bridge")  # for that to delete
     _make_anew(fixture)
     decap.start()
     _other_tools_program(lab, "b1")
