@@ -118,6 +118,7 @@ absl::Status BackendRegistry::ParseLine(const std::vector<std::string>& words) {
   if (removed_ms != 0) {
     record.removed_at = same_clock_ ? std::min(absl::Milliseconds(removed_ms), now_) : now_;
   }
+  record.disabled = !record.lingers() && !record.keeps_known_flows;
   const std::string& key = words[6];
   GW_ASSIGN_OR_RETURN(record.address, IpAddress::Parse(key.substr(key.rfind('/') + 1)));
   if (last_incarnation_.contains(record.index) || !indices_.Take(record.index) ||
@@ -139,9 +140,10 @@ std::optional<std::string> BackendRegistry::PrintPart(const std::string& after, 
   for (auto it = records_.upper_bound(after); it != records_.end(); ++it) {
     if (count-- == 0) return std::prev(it)->first;
     const auto& [key, record] = *it;
+    const bool keeps = record.lingers() ? record.keeps_known_flows : !record.disabled;
     absl::StrAppend(
-        text, "used ", record.index, " ", record.incarnation, " ", record.keeps_known_flows ? 1 : 0,
-        " ", record.delivery.ToString(), " ",
+        text, "used ", record.index, " ", record.incarnation, " ", keeps ? 1 : 0, " ",
+        record.delivery.ToString(), " ",
         record.lingers() ? std::max<int64_t>(absl::ToInt64Milliseconds(record.removed_at), 1) : 0,
         " ", key, "\n");
   }

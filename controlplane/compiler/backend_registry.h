@@ -18,6 +18,7 @@
 //   first INCARNATION                                          of indices that were never used
 //   free INDEX INCARNATION                                     the last one used
 //   used INDEX INCARNATION KEEPS DELIVERY REMOVED_MS KEY       0: not removed; see delivery.h
+// KEEPS: known flows; of who is not removed: not disabled.
 // Version 1 has no boot line and wall clock times.
 #ifndef GUIDEWAY_CONTROLPLANE_COMPILER_BACKEND_REGISTRY_H_
 #define GUIDEWAY_CONTROLPLANE_COMPILER_BACKEND_REGISTRY_H_
@@ -28,6 +29,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -51,6 +53,7 @@ class BackendRegistry {
     uint16_t index = 0;
     uint16_t incarnation = 0;  // never 0
     bool keeps_known_flows = true;
+    bool disabled = false;  // by the operator, when it was in the configuration
     Delivery delivery;
     IpAddress address;
     absl::Duration removed_at = absl::InfiniteDuration();   // that: it is in the configuration
@@ -102,9 +105,12 @@ class BackendRegistry {
   absl::StatusOr<Record*> Use(const std::string& key, const IpAddress& address,
                               const Delivery& delivery);
 
-  // Takes effect in the file when something else is saved. `key` must be there.
-  void SetKeepsKnownFlows(const std::string& key, bool keeps) {
-    records_.at(key).keeps_known_flows = keeps;
+  // `key` must be there. Of who is in the configuration the file has `disabled` alone: the rest
+  // changes with health, which has a file of its own.
+  void SetKeepsKnownFlows(const std::string& key, bool keeps, bool disabled) {
+    Record& record = records_.at(key);
+    record.keeps_known_flows = keeps;
+    if (std::exchange(record.disabled, disabled) != disabled) dirty_ = true;
   }
 
   // By key: those in the configuration and those that linger.

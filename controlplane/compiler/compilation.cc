@@ -141,6 +141,7 @@ absl::Status Compiler::Step(const CompilerInput& input,
       NoteIncarnations();
       return absl::OkStatus();
     case Phase::kForget:
+      reachability_.set_ports_are_known(!input.ports.empty());
       if (!ForgetSome(input.steady_now)) NextPhase();
       return absl::OkStatus();
     case Phase::kRegistered:

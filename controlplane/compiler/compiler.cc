@@ -162,7 +162,7 @@ bool KeepsFlows(const CompilerInput& input, const std::string& key, const Compil
   if (input.health(key) != HealthState::kUnhealthy || input.is_settling(pool)) return true;
   if (input.keeps_flows && input.keeps_flows(key)) return true;
   const auto found = compiled.pools.find(pool);
-  return found != compiled.pools.end() && found->second.failed_open;
+  return found != compiled.pools.end() && found->second.failed_open && found->second.in_use;
 }
 
 }  // namespace
@@ -203,6 +203,7 @@ void Compiler::Begin(std::shared_ptr<const v1::Config> config) {
   job_ = std::make_shared<Job>();
   updates_ = std::make_shared<Updates>();
   job_->result.tables.globals = CompileGlobals(*config);
+  for (const v1::Vip& vip : config->vips()) job_->pools_in_use.insert(vip.pool());
   job_->config = std::move(config);
 }
 
@@ -233,7 +234,9 @@ absl::Status Compiler::PlaceVip(const v1::Vip& vip) {
 
 absl::Status Compiler::PlacePool(const CompilerInput& input, const v1::Pool& pool,
                                  Compiled* result) {
-  const uint32_t pool_index = result->pools[pool.name()].index = pool_indices_.Use(pool.name());
+  CompiledPool& made = result->pools[pool.name()];
+  const uint32_t pool_index = made.index = pool_indices_.Use(pool.name());
+  made.in_use = job_->pools_in_use.contains(pool.name());
   std::vector<std::string> keys;
   std::vector<BackendCondition> conditions;
   for (const v1::Backend& backend : pool.backends()) {
@@ -247,7 +250,9 @@ absl::Status Compiler::PlacePool(const CompilerInput& input, const v1::Pool& poo
     view.next_hop = way.text;
     view.reachable = way.sight == Reachability::Sight::kReachable;
     view.unreachable = reachability_.See(record.address, record.delivery, way.sight);
-    conditions.push_back({.unreachable = view.unreachable});
+    // Who is known to be dead would not take the others' flows.
+    const bool is_dead = input.health(key) == HealthState::kUnhealthy;
+    conditions.push_back({.unreachable = view.unreachable || is_dead});
   }
   reachability_.SeeGroup(pool.name(), NoneIsReachable(pool, conditions));
   for (const std::string& key : keys) {
@@ -269,16 +274,16 @@ Compiler::Assignment Compiler::Assign(const CompilerInput& input, const v1::Pool
     conditions.push_back({.health = input.health(key),
                           .ejected = input.is_ejected && input.is_ejected(key),
                           .unreachable = view.unreachable,
-                          .gives_up_flows = view.gives_up_flows});
+                          .gives_up_flows = view.gives_up_flows,
+                          .keeps_though_unhealthy = pool.unhealthy_keeps_flows() ||
+                                                    (input.keeps_flows && input.keeps_flows(key))});
   }
-  made.roles = AssignRoles(pool, conditions, input.is_settling(pool.name()));
+  made.roles = AssignRoles(pool, conditions, input.is_settling(pool.name()),
+                           compiled.pools.at(pool.name()).in_use);
   std::vector<MaglevBackend> takers;
   for (size_t i = 0; i < made.keys.size(); ++i) {
     const v1::Backend& backend = pool.backends(static_cast<int>(i));
-    BackendRole& role = made.roles.backends[i];
-    if (pool.unhealthy_keeps_flows() || (input.keeps_flows && input.keeps_flows(made.keys[i]))) {
-      role.keeps_known_flows = backend.state() != v1::DISABLED;
-    }
+    const BackendRole& role = made.roles.backends[i];
     if (role.weight == 0) continue;
     takers.push_back({absl::StrCat(backend.name(), "/", backend.address()), role.weight,
                       compiled.backends.at(made.keys[i]).index});
@@ -304,7 +309,8 @@ absl::Status Compiler::AssignSlots(const Assignment& assignment,
   for (size_t i = 0; i < assignment.keys.size(); ++i) {
     const BackendRole& role = assignment.roles.backends[i];
     CompiledBackend& view = result->backends.at(assignment.keys[i]);
-    registry_->SetKeepsKnownFlows(assignment.keys[i], role.keeps_known_flows);
+    registry_->SetKeepsKnownFlows(assignment.keys[i], role.keeps_known_flows,
+                                  pool.backends(static_cast<int>(i)).state() == v1::DISABLED);
     const channel::BackendBody& body = result->tables.backends.at(view.index);
     if (body.keeps_known_flows != (role.keeps_known_flows ? 1 : 0)) {
       channel::BackendBody changed = body;

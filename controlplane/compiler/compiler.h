@@ -21,7 +21,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "controlplane/compiler/backend_registry.h"
@@ -67,6 +69,7 @@ struct CompiledPool {
   bool failed_open = false;
   bool backups_serve = false;
   bool none_reachable = false;  // of those that may take flows
+  bool in_use = false;          // a VIP leads to it
 };
 struct Compiled {
   Tables tables;
@@ -183,6 +186,7 @@ class Compiler {
     std::vector<uint16_t> incarnations;  // by backend index; 0: none
     std::set<uint16_t> gone;             // since the last compilation
     std::set<std::string> next_hops_used;
+    absl::flat_hash_set<absl::string_view> pools_in_use;  // names in `config`
     bool first_turn = true;
     int building = 0;  // elsewhere
     std::vector<Finished> finished;

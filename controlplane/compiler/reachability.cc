@@ -21,11 +21,7 @@ bool Reachability::See(const IpAddress& backend, const Delivery& delivery, Sight
   Entry& entry = entries_[{backend, delivery.ToString()}];
   entry.round = round_;
   entry.has_way = sight == Sight::kReachable;
-  if (!entry.known && sight == Sight::kUnreachable) {
-    entry.unreachable = true;
-    entry.lost_at = now_;
-  }
-  entry.known = entry.known || sight != Sight::kNotKnownYet;
+  if (!entry.known) AwaitFirst(sight, &entry);
   Follow(sight, &entry);
   return entry.unreachable;
 }
@@ -63,6 +59,25 @@ void Reachability::Inherit(const std::string& from, Outage* outage) {
   outage->ended = std::max(outage->ended, was.ended);
   const bool ends_now = was.goes_on && was.round != round_ && !outage->goes_on;
   if (ends_now) outage->ended = now_;
+}
+
+void Reachability::AwaitFirst(Sight sight, Entry* entry) {
+  if (sight == Sight::kReachable) {
+    entry->known = true;
+    return;
+  }
+  if (sight == Sight::kNotKnownYet) {
+    entry->waits_since =
+        ports_are_known_ ? std::min(entry->waits_since, now_) : absl::InfiniteDuration();
+    const absl::Duration end = entry->waits_since + kFirstPatience;
+    if (now_ < end) {
+      next_step_ = std::min(next_step_, end);
+      return;
+    }
+  }
+  entry->known = true;
+  entry->unreachable = true;
+  entry->lost_at = now_;
 }
 
 void Reachability::Follow(Sight sight, Entry* entry) {

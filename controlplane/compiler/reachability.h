@@ -6,7 +6,9 @@
 //   at once: nothing has worked that could have been lost for a moment.
 // - Reachable again after a second with a way, and after twice as long for each time that it was
 //   lost within kFlapMemory, up to kLongestReturn.
-// - "The kernel does not know yet" changes no verdict; what was never seen is reachable so long.
+// - "The kernel does not know yet" changes no verdict. What was never seen is reachable so long,
+// but
+//   not for longer than kFirstPatience once the data plane has said its ports: no answer is no way.
 // - Known flows of who has no way are given up after kKnownFlowsPatience without one, unless all
 //   have none who could take them.
 // - Who lost its way when all did, or up to kOutagePatience before, keeps its known flows for
@@ -31,6 +33,8 @@ class Reachability {
  public:
   static constexpr absl::Duration kDownAfter = absl::Seconds(1);
   static constexpr absl::Duration kKnownFlowsPatience = absl::Seconds(3);
+  // More than a neighbour takes to fail (three questions, a second apart).
+  static constexpr absl::Duration kFirstPatience = absl::Seconds(5);
   static constexpr absl::Duration kFirstReturn = absl::Seconds(1);
   static constexpr absl::Duration kLongestReturn = absl::Seconds(30);
   static constexpr absl::Duration kFlapMemory = absl::Minutes(1);
@@ -41,6 +45,9 @@ class Reachability {
 
   // A round begins; whoever is not seen until EndRound() is forgotten.
   void BeginRound(absl::Duration now);
+  // Without the data plane's ports nothing can be known, so nobody waits in vain. At first they
+  // are.
+  void set_ports_are_known(bool known) { ports_are_known_ = known; }
   // Whether it is unreachable and takes no new flows. May be called several times in a round for
   // one backend.
   bool See(const IpAddress& backend, const Delivery& delivery, Sight sight);
@@ -60,6 +67,7 @@ class Reachability {
     bool known = false;  // something else than kNotKnownYet was seen
     bool unreachable = false;
     bool has_way = false;                                      // at the last sight
+    absl::Duration waits_since = absl::InfiniteDuration();     // for the first that is known
     absl::Duration contrary_since = absl::InfiniteDuration();  // sights that the verdict denies
     absl::Duration lost_at = absl::InfiniteDuration();         // its way, of an unreachable one
     absl::Duration returned_at = -absl::InfiniteDuration();    // became reachable again
@@ -75,12 +83,15 @@ class Reachability {
   };
   // The group is new, and had one of its backends from another one.
   void Inherit(const std::string& from, Outage* outage);
+  // What was never seen, and whose first sight does not come.
+  void AwaitFirst(Sight sight, Entry* entry);
   void Follow(Sight sight, Entry* entry);
   void Turn(Entry* entry);
 
   std::map<std::pair<IpAddress, std::string>, Entry> entries_;
   std::map<std::string, Outage> outages_;  // by group
   uint64_t round_ = 0;
+  bool ports_are_known_ = true;
   absl::Duration now_;
   absl::Duration next_step_ = absl::InfiniteDuration();
 };

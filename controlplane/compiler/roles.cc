@@ -56,8 +56,8 @@ bool NoneIsReachable(const v1::Pool& pool, absl::Span<const BackendCondition> co
   return any_meant;
 }
 
-PoolRoles AssignRoles(const v1::Pool& pool, absl::Span<const BackendCondition> given,
-                      bool settling) {
+PoolRoles AssignRoles(const v1::Pool& pool, absl::Span<const BackendCondition> given, bool settling,
+                      bool in_use) {
   PoolRoles roles;
   std::vector<BackendCondition> conditions(given.begin(), given.end());
   roles.none_reachable = NoneIsReachable(pool, given);
@@ -80,11 +80,12 @@ PoolRoles AssignRoles(const v1::Pool& pool, absl::Span<const BackendCondition> g
   for (int i = 0; i < pool.backends_size(); ++i) {
     const v1::Backend& backend = pool.backends(i);
     const size_t place = static_cast<size_t>(i);
-    const bool open = settling || (roles.failed_open && backend.state() == v1::ENABLED);
+    const bool open = settling || (roles.failed_open && in_use && backend.state() == v1::ENABLED);
     BackendRole role;
-    role.keeps_known_flows = backend.state() != v1::DISABLED &&
-                             (open || conditions[place].health != HealthState::kUnhealthy) &&
-                             !conditions[place].gives_up_flows;
+    const BackendCondition& condition = conditions[place];
+    role.keeps_known_flows =
+        backend.state() != v1::DISABLED && !condition.gives_up_flows &&
+        (open || condition.keeps_though_unhealthy || condition.health != HealthState::kUnhealthy);
     const bool may_take = ranks[place] != Rank::kNever && backend.backup() == roles.backups_serve;
     if (may_take && (roles.failed_open || ranks[place] == best)) role.weight = backend.weight();
     roles.backends.push_back(role);

@@ -10,9 +10,10 @@
 // Who cannot be reached takes none, whatever the pool's guards say, and does not count for them:
 // what is sent there is lost. Only if nobody who is able can be reached, reachability does not
 // count: nothing is gained by moving flows.
-// Who keeps known flows: everybody but disabled and unhealthy ones, unless the pool settles or
-// fails open; and but those that have been without a way to them for so long that they give theirs
-// up, unless nobody can be reached.
+// Who keeps known flows: everybody but disabled and unhealthy ones, unless these are to keep them
+// all the same, or the pool settles, or fails open and a VIP leads to it (else another pool has the
+// flows' next packets); and but those that have been without a way to
+// them for so long that they give theirs up, unless nobody can be reached.
 #ifndef GUIDEWAY_CONTROLPLANE_COMPILER_ROLES_H_
 #define GUIDEWAY_CONTROLPLANE_COMPILER_ROLES_H_
 
@@ -27,9 +28,10 @@ namespace guideway {
 
 struct BackendCondition {
   HealthState health = HealthState::kUnknown;
-  bool ejected = false;         // its clients fare worse than those of others
-  bool unreachable = false;     // see reachability.h
-  bool gives_up_flows = false;  // likewise
+  bool ejected = false;                 // its clients fare worse than those of others
+  bool unreachable = false;             // see reachability.h
+  bool gives_up_flows = false;          // likewise
+  bool keeps_though_unhealthy = false;  // its known flows
 };
 
 struct BackendRole {
@@ -49,7 +51,7 @@ struct PoolRoles {
 bool NoneIsReachable(const v1::Pool& pool, absl::Span<const BackendCondition> conditions);
 // `conditions` are in the order of the pool's backends. Thread safety: any thread.
 PoolRoles AssignRoles(const v1::Pool& pool, absl::Span<const BackendCondition> conditions,
-                      bool settling);
+                      bool settling, bool in_use = true);
 
 }  // namespace guideway
 

@@ -20,12 +20,6 @@ constexpr size_t kBufferBytes =
 constexpr int kEventSocketBytes = 4 << 20;
 constexpr int kDumpTries = 5;
 
-// Errors that a lookup gives as its answer; all others are this host's trouble with asking.
-bool IsNetworkError(int error) {
-  return error == ENETDOWN || error == ENODEV || error == EADDRNOTAVAIL || error == ESRCH ||
-         error == ENOENT || error == EXDEV;
-}
-
 void PutAddress(nlmsghdr* message, uint16_t type, const IpAddress& address) {
   const size_t skip = address.IsIpv4() ? 12 : 0;
   mnl_attr_put(message, type, 16 - skip, &address.bytes[skip]);
@@ -196,23 +190,7 @@ absl::StatusOr<Route> Netlink::LookUp(const IpAddress& destination) {
     if (message->nlmsg_type == RTM_NEWROUTE) route = ParseRoute(message);
   });
   if (asked.ok()) return route;
-  // For IPv4 the kernel answers with an error where a route says that there is no way.
-  switch (answer_errno_) {
-    case ENETUNREACH:
-      return absl::NotFoundError("no route");
-    case EHOSTUNREACH:
-      return absl::NotFoundError("its route is of type unreachable");
-    case EINVAL:
-      return absl::NotFoundError("its route is of type blackhole");
-    case EACCES:
-      return absl::NotFoundError("its route is of type prohibit");
-    case 0:
-      return asked;
-    default:
-      return IsNetworkError(answer_errno_)
-                 ? absl::NotFoundError(absl::StrCat("no route (", asked.message(), ")"))
-                 : asked;
-  }
+  return LookupError(answer_errno_, asked);
 }
 
 std::vector<Route> Netlink::LookUpAll(const IpAddress& destination) {

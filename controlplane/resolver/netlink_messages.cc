@@ -8,8 +8,10 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <cerrno>
 #include <cstring>
 
+#include "absl/strings/str_cat.h"
 #include "lib/net/headers.h"
 
 namespace guideway {
@@ -242,6 +244,33 @@ std::optional<IpPrefix> ParseRoutePrefix(const nlmsghdr* message) {
     return std::nullopt;
   }
   return prefix;
+}
+
+absl::Status LookupError(int answer, const absl::Status& asked) {
+  switch (answer) {
+    case ENETUNREACH:
+      return absl::NotFoundError("no route");
+    // For IPv4 the kernel answers with an error where a route says that there is no way.
+    case EHOSTUNREACH:
+      return absl::NotFoundError("its route is of type unreachable");
+    case EINVAL:
+      return absl::NotFoundError("its route is of type blackhole");
+    case EACCES:
+      return absl::NotFoundError("its route is of type prohibit");
+    case ENETDOWN:
+    case ENODEV:
+    case EADDRNOTAVAIL:
+    case ESRCH:
+    case ENOENT:
+    case EXDEV:
+    // A kernel without this family, as with ipv6.disable=1, has no routes of it either.
+    case EOPNOTSUPP:
+    case EAFNOSUPPORT:
+    case EPFNOSUPPORT:
+      return absl::NotFoundError(absl::StrCat("no route (", asked.message(), ")"));
+    default:
+      return asked;
+  }
 }
 
 }  // namespace guideway

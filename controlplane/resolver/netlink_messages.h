@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "lib/net/address.h"
 #include "lib/net/prefix.h"
@@ -54,6 +55,10 @@ absl::StatusOr<Route> ParseRoute(const nlmsghdr* message);
 // kernel has left (dead, or their link is down). Without weights: who follows another gateway than
 // the kernel's choice takes any.
 std::vector<Route> ParseNextHops(const nlmsghdr* message);
+
+// What an errno that answers a lookup says: NotFound, in words, if there is no way; else `asked`,
+// since all others are this host's trouble with asking.
+absl::Status LookupError(int answer, const absl::Status& asked);
 
 // The destination of a route that was added or removed; nullopt if it makes no sense.
 std::optional<IpPrefix> ParseRoutePrefix(const nlmsghdr* message);

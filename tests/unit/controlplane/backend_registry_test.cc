@@ -92,6 +92,38 @@ TEST_CASE("indices outlast the process") {
   std::filesystem::remove_all(directory);
 }
 
+TEST_CASE("who is removed while this process does not run: health before does not count") {
+  char directory[] = "/tmp/guideway_registry_XXXXXX";
+  REQUIRE(mkdtemp(directory) != nullptr);
+  KeptState state = BackendRegistry::StateIn(directory);
+  Bench bench(3);
+  bench.health[Bench::Key(2)] = HealthState::kUnhealthy;
+  bench.Compile();
+  bench.backend(3)->set_state(v1::DISABLED);
+  REQUIRE(bench.registry.Save(&state).ok());
+  bench.Compile();
+  CHECK(bench.registry.dirty());  // the operator's word must last
+  REQUIRE(bench.registry.Save(&state).ok());
+  // Well again, and nothing is written for that.
+  bench.health[Bench::Key(2)] = HealthState::kHealthy;
+  bench.Compile();
+  CHECK_FALSE(bench.registry.dirty());
+
+  Bench again(1);
+  REQUIRE(again.registry.Load(&state, again.steady_now, "-").ok());
+  again.health = bench.health;
+  const auto keeps = [&](int i) {
+    const Compiled compiled = again.Compile();
+    const uint16_t index = again.registry.records().at(Bench::Key(i)).index;
+    return compiled.tables.backends.at(index).keeps_known_flows == 1;
+  };
+  CHECK(keeps(2));
+  CHECK_FALSE(keeps(3));
+  again.health[Bench::Key(2)] = HealthState::kUnhealthy;
+  CHECK_FALSE(keeps(2));
+  std::filesystem::remove_all(directory);
+}
+
 TEST_CASE("VIPs keep their indices, and so their counters, over changes and restarts") {
   char directory[] = "/tmp/guideway_registry_XXXXXX";
   REQUIRE(mkdtemp(directory) != nullptr);

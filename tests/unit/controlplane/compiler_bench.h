@@ -94,6 +94,7 @@ class Bench {
     input.config = &config;
     input.health = [this](const std::string& key) { return health.at(key); };
     input.is_settling = [this](const std::string&) { return settling; };
+    input.keeps_flows = [this](const std::string& key) { return kept.contains(key); };
     input.is_ejected = [this](const std::string& key) { return ejected.contains(key); };
     input.next_hops = &next_hops;
     input.ports = absl::MakeConstSpan(&port, has_ports ? 1 : 0);
@@ -106,6 +107,7 @@ class Bench {
   std::map<IpAddress, ResolvedNextHop> next_hops;
   channel::PortInfo port;
   std::set<std::string> ejected;
+  std::set<std::string> kept;  // their known flows, though they are unhealthy
   bool settling = false;
   bool has_ports = true;  // the data plane has said them
   absl::Duration steady_now = absl::Seconds(5000);

@@ -338,5 +338,16 @@ TEST_CASE("time to build a pool of 65537 slots", "[.][measure]") {
             << std::chrono::duration<double, std::milli>(took).count() << " ms\n";
 }
 
+TEST_CASE("a pool that no VIP leads to any more keeps no flows on its dead backends") {
+  Bench bench(2);
+  bench.health[Bench::Key(1)] = bench.health[Bench::Key(2)] = HealthState::kUnhealthy;
+  const auto keeps = [&] { return bench.Compile().tables.backends.at(0).keeps_known_flows == 1; };
+  CHECK(keeps());  // it fails open
+  bench.config.clear_vips();
+  CHECK_FALSE(keeps());
+  bench.kept.insert(Bench::Key(1));
+  CHECK(keeps());
+}
+
 }  // namespace
 }  // namespace guideway

@@ -16,6 +16,7 @@ struct Watch {
     bool unreachable, gives_up_flows;
   };
   Verdict At(double seconds, Sight sight) {
+    reachability.set_ports_are_known(ports_are_known);
     reachability.BeginRound(absl::Seconds(1000) + absl::Seconds(seconds));
     const bool unreachable = reachability.See(address, {}, sight);
     reachability.SeeGroup("pool", false);
@@ -26,6 +27,7 @@ struct Watch {
   absl::Duration next() const { return reachability.NextStep() - absl::Seconds(1000); }
 
   const IpAddress address = *IpAddress::Parse("10.0.0.1");
+  bool ports_are_known = true;
   Reachability reachability;
 };
 
@@ -38,10 +40,45 @@ TEST_CASE("what is seen first counts at once, but for flows that may be known") 
     CHECK(watch.At(3, Sight::kUnreachable).gives_up_flows);
     CHECK(watch.next() == absl::InfiniteDuration());
   }
-  SECTION("not known yet, however long that takes") {
-    CHECK_FALSE(watch.At(0, Sight::kNotKnownYet).unreachable);
+  SECTION("not known yet, once it was reachable: however long that takes") {
+    CHECK_FALSE(watch.At(0, Sight::kReachable).unreachable);
+    CHECK_FALSE(watch.At(1, Sight::kNotKnownYet).unreachable);
     CHECK_FALSE(watch.At(100, Sight::kNotKnownYet).unreachable);
     CHECK(watch.next() == absl::InfiniteDuration());
+  }
+}
+
+TEST_CASE("who is never known is unreachable in the end") {
+  Watch watch;
+  CHECK_FALSE(watch.At(0, Sight::kNotKnownYet).unreachable);
+  CHECK(watch.next() == Reachability::kFirstPatience);
+  SECTION("no answer at all") {
+    CHECK_FALSE(watch.At(4.9, Sight::kNotKnownYet).unreachable);
+    CHECK(watch.next() == Reachability::kFirstPatience);
+    const auto lost = watch.At(5, Sight::kNotKnownYet);
+    CHECK(lost.unreachable);
+    CHECK_FALSE(lost.gives_up_flows);
+    CHECK(watch.At(8, Sight::kNotKnownYet).gives_up_flows);
+    CHECK(watch.next() == absl::InfiniteDuration());
+    // An answer counts as a way that has come back.
+    CHECK(watch.At(20, Sight::kReachable).unreachable);
+    CHECK_FALSE(watch.At(21, Sight::kReachable).unreachable);
+    CHECK_FALSE(watch.At(100, Sight::kNotKnownYet).unreachable);
+  }
+  SECTION("a way before that") {
+    CHECK_FALSE(watch.At(4.9, Sight::kReachable).unreachable);
+    CHECK(watch.next() == absl::InfiniteDuration());
+    CHECK_FALSE(watch.At(100, Sight::kNotKnownYet).unreachable);
+  }
+  SECTION("without the data plane's ports time does not count") {
+    watch.ports_are_known = false;
+    CHECK_FALSE(watch.At(4, Sight::kNotKnownYet).unreachable);
+    CHECK(watch.next() == absl::InfiniteDuration());
+    CHECK_FALSE(watch.At(100, Sight::kNotKnownYet).unreachable);
+    watch.ports_are_known = true;
+    CHECK_FALSE(watch.At(101, Sight::kNotKnownYet).unreachable);
+    CHECK(watch.next() == absl::Seconds(106));
+    CHECK(watch.At(106, Sight::kNotKnownYet).unreachable);
   }
 }
 
@@ -155,6 +192,34 @@ std::vector<bool> Keeps(Bench* bench, int count, absl::Duration after) {
   return keeps;
 }
 
+TEST_CASE("whoever has no way gives its flows up, also if it is held for its probes") {
+  Bench bench(3);
+  bench.health[Bench::Key(2)] = HealthState::kUnhealthy;
+  if (GENERATE(false, true)) {
+    bench.kept.insert(Bench::Key(2));
+  } else {
+    bench.pool()->set_unhealthy_keeps_flows(true);
+  }
+  CHECK(Keeps(&bench, 3, absl::Seconds(0)) == std::vector<bool>{true, true, true});
+  LoseWay(&bench, 2);
+  Keeps(&bench, 3, absl::Seconds(1));
+  CHECK(Keeps(&bench, 3, absl::Seconds(5)) == std::vector<bool>{true, false, true});
+}
+
+TEST_CASE("flows stay with those who have no way if only a dead backend could take them") {
+  Bench bench(3);
+  bench.health[Bench::Key(3)] = HealthState::kUnhealthy;
+  bench.Compile();
+  LoseWay(&bench, 1);
+  LoseWay(&bench, 2);
+  Keeps(&bench, 3, absl::Seconds(0));
+  Keeps(&bench, 3, absl::Seconds(1));
+  CHECK(Keeps(&bench, 2, absl::Seconds(20)) == std::vector<bool>{true, true});
+  bench.health[Bench::Key(3)] = HealthState::kHealthy;
+  Keeps(&bench, 3, absl::Seconds(0));
+  CHECK(Keeps(&bench, 3, absl::Seconds(20)) == std::vector<bool>{false, false, true});
+}
+
 TEST_CASE("after an outage of all, those who come back later keep their known flows") {
   using Kept = std::vector<bool>;
   Bench bench(4);
@@ -238,9 +303,22 @@ TEST_CASE("l2 to a backend behind a router: share 0 from the first, whatever its
   CHECK(compiled.backends.at(Bench::Key(1)).share == Approx(1.0 / 3).margin(0.01));
 }
 
+TEST_CASE("a port that is gone is no way, although an interface has its name") {
+  Bench bench(2);
+  bench.Compile();
+  bench.port.kernel_interface[0] = 0;
+  Compiled compiled = bench.Compile();
+  CHECK(compiled.backends.at(Bench::Key(1)).next_hop == "port eth1 is gone");
+  bench.steady_now = compiled.next_step;
+  compiled = bench.Compile();
+  CHECK(compiled.backends.at(Bench::Key(1)).unreachable);
+  CHECK(compiled.pools.at("web").none_reachable);
+}
+
 TEST_CASE("what is not known yet moves no slot") {
   Bench bench(3);
-  SECTION("a neighbour that is being resolved") {
+  SECTION("a neighbour that is being resolved again") {
+    bench.Compile();
     LoseWay(&bench, 2, "10.0.0.2 on eth1 is being resolved", true);
   }
   SECTION("the data plane's ports") { bench.has_ports = false; }
@@ -249,6 +327,20 @@ TEST_CASE("what is not known yet moves no slot") {
   const Compiled compiled = bench.Compile();
   CHECK(compiled.backends.at(Bench::Key(2)).share == Approx(1.0 / 3).margin(0.01));
   CHECK_FALSE(compiled.backends.at(Bench::Key(2)).unreachable);
+}
+
+TEST_CASE("a backend whose lookup never gets an answer has no share in the end") {
+  Bench bench(3);
+  LoseWay(&bench, 2, "10.0.0.2: route lookup: Operation not permitted", true);
+  Compiled compiled = bench.Compile();
+  CHECK(compiled.backends.at(Bench::Key(2)).share == Approx(1.0 / 3).margin(0.01));
+  CHECK(compiled.next_step == bench.steady_now + Reachability::kFirstPatience);
+  bench.steady_now = compiled.next_step;
+  compiled = bench.Compile();
+  CHECK(compiled.backends.at(Bench::Key(2)).share == 0);
+  CHECK(compiled.backends.at(Bench::Key(2)).unreachable);
+  CHECK(compiled.backends.at(Bench::Key(2)).next_hop ==
+        "10.0.0.2: route lookup: Operation not permitted");
 }
 
 TEST_CASE("guards: who cannot be reached never takes flows while somebody can") {

@@ -11,9 +11,11 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <cerrno>
 #include <iostream>
 
 #include "absl/strings/str_cat.h"
+#include "controlplane/resolver/netlink_messages.h"
 #include "tests/unit/controlplane/resolver_bench.h"
 
 namespace guideway {
@@ -22,6 +24,19 @@ namespace {
 // To resolve a neighbour on a link that has just come up: the first request may be lost while the
 // link's queues start, and the kernel repeats it after a second.
 constexpr absl::Duration kResolveOnNewLink = absl::Seconds(4);
+
+TEST_CASE("what the kernel answers to a lookup, and what is only trouble with asking") {
+  const absl::Status asked = absl::InternalError("route lookup: why");
+  const auto says = [&](int answer) { return LookupError(answer, asked).ToString(); };
+  CHECK(says(ENETUNREACH) == "NOT_FOUND: no route");
+  // A kernel with ipv6.disable=1 answers so.
+  for (const int answer : {EOPNOTSUPP, EAFNOSUPPORT, EPFNOSUPPORT, ENODEV}) {
+    CHECK(says(answer) == "NOT_FOUND: no route (route lookup: why)");
+  }
+  for (const int answer : {0, ENOMEM, ENOBUFS, EMFILE, EPERM}) {
+    CHECK(says(answer) == asked.ToString());
+  }
+}
 
 TEST_CASE("on-link destinations are resolved, IPv4 and IPv6") {
   if (!MayMakeNamespaces()) return;
