@@ -7,8 +7,7 @@
 // - Reachable again after a second with a way, and after twice as long for each time that it was
 //   lost within kFlapMemory, up to kLongestReturn.
 // - "The kernel does not know yet" changes no verdict. What was never seen is reachable so long,
-// but
-//   not for longer than kFirstPatience once the data plane has said its ports: no answer is no way.
+//   but not for longer than kFirstPatience once the data plane has said its ports.
 // - Known flows of who has no way are given up after kKnownFlowsPatience without one, unless all
 //   have none who could take them.
 // - Who lost its way when all did, or up to kOutagePatience before, keeps its known flows for
@@ -45,13 +44,13 @@ class Reachability {
 
   // A round begins; whoever is not seen until EndRound() is forgotten.
   void BeginRound(absl::Duration now);
-  // Without the data plane's ports nothing can be known, so nobody waits in vain. At first they
-  // are.
+  // Without the data plane's ports nothing can be known, so nobody waits in vain. Begins as true.
   void set_ports_are_known(bool known) { ports_are_known_ = known; }
   // Whether it is unreachable and takes no new flows. May be called several times in a round for
   // one backend.
   bool See(const IpAddress& backend, const Delivery& delivery, Sight sight);
-  // After all who could take each other's flows were seen: whether none of them is reachable.
+  // After all who could take each other's flows were seen: whether none of them could, being
+  // reachable and not known to be dead.
   // `group` names them.
   void SeeGroup(const std::string& group, bool none_is_reachable);
   // After both: whether known flows of a backend whose flows the group could take are given up.

@@ -197,10 +197,6 @@ class LossCounter : public google::LogSink {
   const std::shared_ptr<State> state_;
 };
 
-}  // namespace
-
-namespace {
-
 // Both, or none that goes on: the first ends once nobody has its pipe open for writing.
 absl::Status StartThreads(const std::shared_ptr<State>& state) {
   std::thread reader, writer;

@@ -37,6 +37,13 @@ absl::StatusOr<UniqueFd> OpenDirectory(const std::string& path) {
       path));
 }
 
+// A full disk takes nothing away but the name.
+void WriteHolder(int file) {
+  const std::string process = absl::StrCat(getpid(), "\n");
+  if (ftruncate(file, 0) != 0) return;
+  [[maybe_unused]] const ssize_t written = pwrite(file, process.data(), process.size(), 0);
+}
+
 // What the holder has written.
 std::string Holder(int file) {
   char text[16] = {};
@@ -60,11 +67,7 @@ absl::StatusOr<UniqueFd> TakeNamedLock(const std::string& directory, const std::
     if (errno != EWOULDBLOCK) return ErrnoStatus(errno, what);
     return absl::AlreadyExistsError(Holder(lock.get()));
   }
-  const std::string process = absl::StrCat(getpid(), "\n");
-  if (ftruncate(lock.get(), 0) != 0 || pwrite(lock.get(), process.data(), process.size(), 0) !=
-                                           static_cast<ssize_t>(process.size())) {
-    return ErrnoStatus(errno, what);
-  }
+  WriteHolder(lock.get());
   return lock;
 }
 
