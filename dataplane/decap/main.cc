@@ -150,7 +150,9 @@ int Detach(const Options& options) {
   const absl::StatusOr<unsigned> index = InterfaceIndex("--interface", options.decap.interface);
   if (!index.ok()) return Fail(index.status());
   const Interface interface { options.decap.interface, static_cast<int>(*index) };
-  const absl::StatusOr<UniqueFd> lock = LockForDecap(interface, options.decap.lock_directory);
+  std::string unlocked;  // is not worth a word for a moment's work
+  const absl::StatusOr<UniqueFd> lock =
+      LockForDecap(interface, options.decap.lock_directory, &unlocked);
   // What is taken off under a run is attached again by it.
   if (!lock.ok()) {
     return Fail(Annotate(lock.status(), "end `guideway-decap run` instead"));

@@ -17,8 +17,10 @@ bool Contains(const std::vector<std::string>& list, const std::string& text) {
 
 }  // namespace
 
-absl::StatusOr<UniqueFd> LockForDecap(const Interface& interface, const std::string& directory) {
-  absl::StatusOr<UniqueFd> lock = TakeNamedLock(directory, absl::StrCat("decap-", interface.index));
+absl::StatusOr<UniqueFd> LockForDecap(const Interface& interface, const std::string& directory,
+                                      std::string* problem) {
+  absl::StatusOr<UniqueFd> lock =
+      TakeNamedLock(directory, absl::StrCat("decap-", interface.index), problem);
   if (!absl::IsAlreadyExists(lock.status())) return lock;
   return absl::FailedPreconditionError(absl::StrCat("another guideway-decap is at work on ",
                                                     interface.name, " (",
@@ -36,18 +38,22 @@ absl::Status DecapWatch::Load(const DecapConfig& config) {
   const bool another =
       programs_ == nullptr || programs_->config().interface_index != config.interface_index;
   UniqueFd lock;
+  std::string lock_problem;
   if (another) {
     GW_ASSIGN_OR_RETURN(lock,
                         LockForDecap({config.interface, static_cast<int>(config.interface_index)},
-                                     options_.lock_directory));
+                                     options_.lock_directory, &lock_problem));
   }
   GW_ASSIGN_OR_RETURN(std::unique_ptr<DecapPrograms> programs, DecapPrograms::Load(config));
-  // The interface before this one may be there still, under another name.
-  if (another && programs_ != nullptr) GW_RETURN_IF_ERROR(Detach());
   GW_RETURN_IF_ERROR(programs->Attach());
+  // The interface before this one may be there still, under another name. It served until now.
+  const absl::Status detached = another && programs_ != nullptr ? Detach() : absl::OkStatus();
   programs_ = std::move(programs);
-  if (another) lock_ = std::move(lock);
-  return absl::OkStatus();
+  if (another) {
+    lock_ = std::move(lock);
+    lock_problem_ = std::move(lock_problem);
+  }
+  return detached;
 }
 
 absl::StatusOr<std::vector<std::string>> DecapWatch::Look() {
@@ -77,6 +83,7 @@ absl::StatusOr<std::vector<std::string>> DecapWatch::Look() {
 std::vector<Finding> DecapWatch::LookAtNames() const {
   const DecapConfig& running = programs_->config();
   std::vector<Finding> findings;
+  if (!lock_problem_.empty()) findings.push_back({lock_problem_, {}, false});
   if (running.interface != options_.interface) {
     findings.push_back(
         {absl::StrCat("--interface ", options_.interface, " is called ", running.interface,

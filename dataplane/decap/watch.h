@@ -21,8 +21,9 @@
 namespace guideway {
 
 // One process at a time puts programs on an interface, whatever it is called. FailedPrecondition,
-// naming the process, if another one is at it.
-absl::StatusOr<UniqueFd> LockForDecap(const Interface& interface, const std::string& directory);
+// naming the process, if another one is at it. *problem: there is no lock to be had, and why.
+absl::StatusOr<UniqueFd> LockForDecap(const Interface& interface, const std::string& directory,
+                                      std::string* problem);
 
 class DecapWatch {
  public:
@@ -47,6 +48,7 @@ class DecapWatch {
 
   const DecapOptions options_;
   UniqueFd lock_;
+  std::string lock_problem_;  // why there is none; empty: there is
   std::unique_ptr<DecapPrograms> programs_;
   std::vector<std::string> wrong_;  // on the host, as the log knows it
 };

@@ -15,7 +15,7 @@
 namespace guideway {
 
 // Held as long as the descriptor is open. FailedPrecondition, naming the interface and the process,
-// if another one holds it.
+// if another one holds it. Without a lock to be had it is none, which is a warning.
 absl::StatusOr<UniqueFd> LockInterface(const std::string& interface_name,
                                        const std::string& directory = kLockDirectory);
 

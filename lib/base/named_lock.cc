@@ -2,13 +2,13 @@
 #include "lib/base/named_lock.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
 
+#include "lib/base/file_lock.h"
 #include "lib/base/status.h"
 
 namespace guideway {
@@ -22,16 +22,15 @@ absl::StatusOr<uint64_t> NetworkNamespace() {
   return info.st_ino;
 }
 
-absl::StatusOr<UniqueFd> OpenDirectory(const std::string& path) {
+absl::StatusOr<UniqueFd> OpenDirectory(const std::string& path, struct stat* info) {
   if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) {
     return ErrnoStatus(errno, absl::StrCat("making the directory of locks ", path));
   }
   UniqueFd directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  struct stat info {};
-  if (!directory.valid() || fstat(directory.get(), &info) != 0) {
+  if (!directory.valid() || fstat(directory.get(), info) != 0) {
     return ErrnoStatus(errno, absl::StrCat("opening the directory of locks ", path));
   }
-  if ((info.st_mode & S_IWOTH) == 0) return directory;
+  if ((info->st_mode & S_IWOTH) == 0) return directory;
   return absl::FailedPreconditionError(absl::StrCat(
       path, ": anybody can write to this directory, so its locks are worth nothing: chmod o-w ",
       path));
@@ -52,23 +51,45 @@ std::string Holder(int file) {
   return process > 0 ? absl::StrCat("process ", process) : "another process";
 }
 
+// Whether the path still is this file: somebody may have removed it before it was locked.
+bool IsStillThere(int directory, const std::string& name, const UniqueFd& file) {
+  struct stat there {
+  }, here{};
+  return fstatat(directory, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+         fstat(file.get(), &here) == 0 && there.st_dev == here.st_dev &&
+         there.st_ino == here.st_ino;
+}
+
+absl::StatusOr<UniqueFd> Lock(const std::string& path, const std::string& name) {
+  GW_ASSIGN_OR_RETURN(const uint64_t network, NetworkNamespace());
+  struct stat info {};
+  GW_ASSIGN_OR_RETURN(const UniqueFd directory, OpenDirectory(path, &info));
+  const std::string file = absl::StrCat(name, "-", network, ".lock");
+  for (;;) {
+    // Without O_NONBLOCK a FIFO in its place would be waited for.
+    UniqueFd lock(openat(directory.get(), file.c_str(),
+                         O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
+    const int error = lock.valid() ? TryToLock(lock.get()) : errno;
+    if (error == EWOULDBLOCK && lock.valid()) return absl::AlreadyExistsError(Holder(lock.get()));
+    if (error != 0) return ErrnoStatus(error, absl::StrCat("locking ", path, "/", file));
+    if (!IsStillThere(directory.get(), file, lock)) continue;
+    WriteHolder(lock.get());
+    // The next process may be another user's, to whom the directory belongs.
+    if (geteuid() == 0) {
+      [[maybe_unused]] const int given = fchown(lock.get(), info.st_uid, info.st_gid);
+    }
+    return lock;
+  }
+}
+
 }  // namespace
 
-absl::StatusOr<UniqueFd> TakeNamedLock(const std::string& directory, const std::string& name) {
-  GW_ASSIGN_OR_RETURN(const uint64_t network, NetworkNamespace());
-  GW_ASSIGN_OR_RETURN(const UniqueFd place, OpenDirectory(directory));
-  const std::string file = absl::StrCat(name, "-", network, ".lock");
-  const std::string what = absl::StrCat("locking ", directory, "/", file);
-  // Without O_NONBLOCK a FIFO in its place would be waited for.
-  UniqueFd lock(openat(place.get(), file.c_str(),
-                       O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
-  if (!lock.valid()) return ErrnoStatus(errno, what);
-  if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return ErrnoStatus(errno, what);
-    return absl::AlreadyExistsError(Holder(lock.get()));
-  }
-  WriteHolder(lock.get());
-  return lock;
+absl::StatusOr<UniqueFd> TakeNamedLock(const std::string& directory, const std::string& name,
+                                       std::string* problem) {
+  absl::StatusOr<UniqueFd> lock = Lock(directory, name);
+  if (lock.ok() || absl::IsAlreadyExists(lock.status())) return lock;
+  *problem = absl::StrCat(lock.status().message(), "; another process would not be kept away");
+  return UniqueFd();
 }
 
 }  // namespace guideway

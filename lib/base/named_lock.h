@@ -18,8 +18,11 @@ inline constexpr char kLockDirectory[] = "/run/guideway";
 
 // Held as long as the descriptor is open. AlreadyExists if another process, or this one, holds it:
 // the message is "process 123", or "another process" if it is not known which. `directory` is made
-// if there is none; FailedPrecondition if anybody can write to it.
-absl::StatusOr<UniqueFd> TakeNamedLock(const std::string& directory, const std::string& name);
+// if there is none. Whatever else goes wrong (a disk that is full or read-only, no right to it, a
+// directory that anybody can write to) keeps nobody from working: *problem says it, and the
+// descriptor is none.
+absl::StatusOr<UniqueFd> TakeNamedLock(const std::string& directory, const std::string& name,
+                                       std::string* problem);
 
 }  // namespace guideway
 

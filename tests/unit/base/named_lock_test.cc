@@ -23,7 +23,21 @@
 namespace guideway {
 namespace {
 
+// Without a problem.
+absl::StatusOr<UniqueFd> Take(const std::string& directory, const std::string& name) {
+  std::string problem;
+  auto lock = TakeNamedLock(directory, name, &problem);
+  CHECK(problem.empty());
+  return lock;
+}
+
 constexpr uid_t kNobody = 65534;
+
+uint64_t NetworkNamespaceNumber() {
+  struct stat info {};
+  REQUIRE(stat("/proc/thread-self/ns/net", &info) == 0);
+  return info.st_ino;
+}
 
 // Whether `action` succeeds in a process of a user without privileges.
 template <typename Action>
@@ -42,26 +56,26 @@ TEST_CASE("one holds a lock until it lets go, and is named") {
   const TemporaryDirectory place;
   const std::string directory = place.File("made");
   {
-    const auto first = TakeNamedLock(directory, "a");
+    const auto first = Take(directory, "a");
     INFO(first.status());
     REQUIRE(first.ok());
-    const auto second = TakeNamedLock(directory, "a");
+    const auto second = Take(directory, "a");
     CHECK(absl::IsAlreadyExists(second.status()));
     CHECK(std::string(second.status().message()) == absl::StrCat("process ", getpid()));
-    CHECK(TakeNamedLock(directory, "b").ok());
+    CHECK(Take(directory, "b").ok());
   }
-  CHECK(TakeNamedLock(directory, "a").ok());
+  CHECK(Take(directory, "a").ok());
 }
 
 TEST_CASE("each network namespace has its own") {
   if (geteuid() != 0) return;
   const TemporaryDirectory place;
-  const auto here = TakeNamedLock(place.path(), "a");
+  const auto here = Take(place.path(), "a");
   REQUIRE(here.ok());
   bool entered = false, there = false;
   std::thread([&] {
     entered = unshare(CLONE_NEWNET) == 0;
-    there = TakeNamedLock(place.path(), "a").ok();
+    there = Take(place.path(), "a").ok();
   }).join();
   REQUIRE(entered);
   CHECK(there);
@@ -71,7 +85,7 @@ TEST_CASE("whoever has no privilege takes no lock in advance") {
   if (geteuid() != 0) return;
   const TemporaryDirectory place;
   REQUIRE(chmod(place.path().c_str(), 0755) == 0);
-  { REQUIRE(TakeNamedLock(place.path(), "a").ok()); }
+  { REQUIRE(Take(place.path(), "a").ok()); }
   const std::string file = std::filesystem::directory_iterator(place.path())->path();
   CHECK_FALSE(CanAnybody([&] { return open(file.c_str(), O_RDONLY | O_CLOEXEC) >= 0; }));
   CHECK_FALSE(CanAnybody(
@@ -88,15 +102,47 @@ TEST_CASE("a socket of the same name is no hindrance") {
   std::memcpy(address.sun_path + 1, name.data(), name.size());
   const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
   REQUIRE(bind(squatter.get(), reinterpret_cast<const sockaddr*>(&address), length) == 0);
-  CHECK(TakeNamedLock(place.path(), name).ok());
+  CHECK(Take(place.path(), name).ok());
 }
 
-TEST_CASE("a directory that anybody writes to is refused") {
+TEST_CASE("where there is no lock to be had work goes on, and why is said") {
   const TemporaryDirectory place;
-  REQUIRE(chmod(place.path().c_str(), 0777) == 0);
-  const auto refused = TakeNamedLock(place.path(), "a");
-  CHECK(absl::IsFailedPrecondition(refused.status()));
-  CHECK_THAT(std::string(refused.status().message()), Catch::Matchers::Contains(place.path()));
+  std::string directory = place.path(), problem;
+  SECTION("anybody could take it in advance") { REQUIRE(chmod(directory.c_str(), 0777) == 0); }
+  SECTION("something else than a directory is there") { directory = "/dev/null"; }
+  SECTION("it cannot be made") { directory = "/proc/guideway"; }
+  SECTION("something else than a file is there") {
+    const std::string file = absl::StrCat("a-", NetworkNamespaceNumber(), ".lock");
+    REQUIRE(mkdir(place.File(file.c_str()).c_str(), 0755) == 0);
+  }
+  const auto lock = TakeNamedLock(directory, "a", &problem);
+  REQUIRE(lock.ok());
+  CHECK_FALSE(lock->valid());
+  CHECK_THAT(problem, Catch::Matchers::Contains(directory));
+  CHECK_THAT(problem, Catch::Matchers::Contains("; another process would not be kept away"));
+}
+
+TEST_CASE("a lock whose file was removed is taken anew, on a file that others see") {
+  const TemporaryDirectory place;
+  const auto first = Take(place.path(), "a");
+  REQUIRE(first.ok());
+  std::filesystem::remove(std::filesystem::directory_iterator(place.path())->path());
+  const auto second = Take(place.path(), "a");
+  CHECK(second.ok());
+  CHECK(absl::IsAlreadyExists(Take(place.path(), "a").status()));
+}
+
+TEST_CASE("a lock's file belongs to whom its directory belongs") {
+  if (geteuid() != 0) return;
+  const TemporaryDirectory place;
+  REQUIRE(chown(place.path().c_str(), kNobody, kNobody) == 0);
+  { REQUIRE(Take(place.path(), "a").ok()); }
+  const std::string directory = place.path();
+  CHECK(CanAnybody([&] {
+    std::string problem;
+    const auto lock = TakeNamedLock(directory, "a", &problem);
+    return lock.ok() && lock->valid();
+  }));
 }
 
 }  // namespace
