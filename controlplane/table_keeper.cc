@@ -1,6 +1,7 @@
 // See table_keeper.h.
 #include "controlplane/table_keeper.h"
 
+#include <algorithm>
 #include <random>
 #include <string>
 #include <utility>
@@ -98,6 +99,19 @@ void TableKeeper::ConfigChanged(std::shared_ptr<const v1::Config> config) {
 void TableKeeper::HealthChanged(const std::string& pool, absl::Duration now) {
   health_changed_.Add(pool);
   latency_.Changed(pool, now);
+  // Whether known flows without a way are given up depends on who could take them.
+  if (HasUnreachable(pool)) all_changed_ = true;
+}
+
+bool TableKeeper::HasUnreachable(const std::string& pool_name) const {
+  const auto position = pool_positions_.find(pool_name);
+  if (position == pool_positions_.end()) return false;
+  const v1::Pool& pool = config_->pools(position->second);
+  return std::any_of(pool.backends().begin(), pool.backends().end(), [&](const auto& backend) {
+    const auto found =
+        compiled_.backends.find(BackendKey(pool.name(), backend.name(), backend.address()));
+    return found != compiled_.backends.end() && found->second.unreachable;
+  });
 }
 
 bool TableKeeper::changed() const {

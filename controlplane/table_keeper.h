@@ -84,6 +84,7 @@ class TableKeeper {
   const UpdateLatency& latency() const { return latency_; }
 
  private:
+  bool HasUnreachable(const std::string& pool_name) const;
   // Of compiling everything: tables, their indices' files, what follows for each pool.
   enum class Stage : uint8_t { kIdle, kCompiling, kPrinting, kWriting, kFollowing };
   using OnCompiled = std::function<void(const v1::Pool&)>;
