@@ -71,8 +71,8 @@ std::string HealthGuards::AppendHolds(absl::Duration now, const std::string& aft
                                       std::vector<CommonFailures::AddressHold>* holds) const {
   std::string next = common_.AppendHolds(now, after, count, holds);
   if (!next.empty()) return next;
-  for (const std::string& address : limiter_.HeldAddresses()) {
-    holds->push_back({.address = address, .limited = true});
+  for (const std::string& key : limiter_.Held()) {
+    holds->push_back({.address = key, .limited = true});
   }
   return "";
 }

@@ -112,7 +112,8 @@ void HealthGuards::StepLimits() {
     std::string key = BackendKey(pool.name(), backend.name(), backend.address());
     if (prober_->Find(key) != nullptr) limit.keys.insert(std::move(key));
   }
-  limiter_.SetPool(pool.name(), std::move(limit));
+  limiter_.SetPool(pool.name(), std::move(limit),
+                   [this](const std::string& key) { return change_.pools.HasBackend(key); });
 }
 
 void HealthGuards::StepOldLimits() {

@@ -57,7 +57,7 @@ class CommonFailures {
     std::string address;
     bool held = false;         // else known flows stay
     absl::Duration left = {};  // for so long; held: zero
-    bool limited = false;      // instead: held for ejection_limit, see EjectionLimiter
+    bool limited = false;      // instead: of this key, for ejection_limit, see EjectionLimiter
   };
   // What is going on in a pool.
   struct Episode {

@@ -22,17 +22,24 @@ void EjectionLimiter::SetPools(const std::map<std::string, Limit>& limits) {
   for (const auto& [name, limit] : limits) SetPool(name, limit);
 }
 
-void EjectionLimiter::SetPool(const std::string& name, Limit limit) {
+bool EjectionLimiter::WasHeld(const std::string& key, const IsConfigured& is_configured) const {
+  if (remembered_.contains(key)) return true;
+  const std::string address = AddressOf(key);
+  const auto is_former = [&](const std::string& held) {
+    return AddressOf(held) == address && !(is_configured && is_configured(held));
+  };
+  return std::any_of(held_.begin(), held_.end(), is_former) ||
+         std::any_of(remembered_.begin(), remembered_.end(), is_former);
+}
+
+void EjectionLimiter::SetPool(const std::string& name, Limit limit,
+                              const IsConfigured& is_configured) {
   Pool& pool = pools_[name];
-  if (!held_.empty() || !remembered_.empty()) {
-    const std::set<std::string> held = HeldAddresses();
-    for (const std::string& key : limit.keys) {
-      if (pool.limit.keys.contains(key)) continue;
-      const std::string address = AddressOf(key);
-      if (!held.contains(address) && !remembered_.contains(address)) continue;
-      pool.in_service.insert(key);
-      pool.budget_is_unknown = true;
-    }
+  for (const std::string& key : limit.keys) {
+    if (pool.limit.keys.contains(key) || !WasHeld(key, is_configured)) continue;
+    pool.in_service.insert(key);
+    pool.budget_is_unknown = true;
+    remembered_.erase(key);
   }
   for (const std::string& key : pool.limit.keys) {
     if (limit.keys.contains(key)) continue;
@@ -54,14 +61,14 @@ const std::string* EjectionLimiter::NextPool(const std::string& name) const {
   return found == pools_.end() ? nullptr : &found->first;
 }
 
-std::set<std::string> EjectionLimiter::HeldAddresses() const {
-  std::set<std::string> addresses;
-  for (const std::string& key : held_) addresses.insert(AddressOf(key));
-  return addresses;
+std::set<std::string> EjectionLimiter::Held() const {
+  std::set<std::string> keys = held_;
+  keys.insert(remembered_.begin(), remembered_.end());
+  return keys;
 }
 
-void EjectionLimiter::Remember(std::set<std::string> addresses, absl::Duration now) {
-  remembered_ = std::move(addresses);
+void EjectionLimiter::Remember(std::set<std::string> keys, absl::Duration now) {
+  remembered_ = std::move(keys);
   remembered_until_ = now + kRememberFor;
 }
 

@@ -202,13 +202,14 @@ TEST_CASE("the limit on ejections outlasts new names and restarts, by address") 
   limiter.Update(state_of, absl::Seconds(1000));
   for (const char* key : {"web/x/a", "web/x/b", "web/x/c"}) states[key] = HealthState::kUnhealthy;
   limiter.Update(state_of, absl::Seconds(1001));
-  REQUIRE(limiter.HeldAddresses() == std::set<std::string>{"b", "c"});
+  REQUIRE(limiter.Held() == std::set<std::string>{"web/x/b", "web/x/c"});
   const EjectionLimiter::Limit renamed = limit_of("new");
   for (const char* key : {"new/x/a", "new/x/b", "new/x/c"}) states[key] = HealthState::kUnhealthy;
   EjectionLimiter again;
   const bool restart = GENERATE(false, true);
   if (restart) {
-    again.Remember(limiter.HeldAddresses(), absl::Seconds(1010));
+    again.Remember(limiter.Held(), absl::Seconds(1010));
+    CHECK(again.Held() == limiter.Held());
   } else {
     std::swap(again, limiter);
   }
@@ -222,6 +223,30 @@ TEST_CASE("the limit on ejections outlasts new names and restarts, by address") 
   CHECK(again.held_count() == 1);  // one in each interval
   again.Update(state_of, absl::Seconds(1130));
   CHECK(again.held_count() == 0);
+}
+
+TEST_CASE("the limit on ejections: who is out of one pool is not held for another one") {
+  std::map<std::string, HealthState> states = {{"a/x/1", HealthState::kHealthy},
+                                               {"a/x/2", HealthState::kHealthy},
+                                               {"b/x/2", HealthState::kUnhealthy}};
+  const auto state_of = [&](const std::string& key) { return states.at(key); };
+  EjectionLimiter limiter;
+  limiter.SetPool("a", {50, absl::Seconds(60), {"a/x/1", "a/x/2"}});
+  limiter.Update(state_of, absl::Seconds(1000));
+  states["a/x/1"] = states["a/x/2"] = HealthState::kUnhealthy;
+  limiter.Update(state_of, absl::Seconds(1001));
+  REQUIRE(limiter.IsHeld("a/x/2"));
+  const auto is_configured = [&](const std::string& key) { return states.contains(key); };
+  if (GENERATE(false, true)) {
+    const std::set<std::string> held = limiter.Held();
+    limiter = EjectionLimiter();
+    limiter.Remember(held, absl::Seconds(1002));
+    limiter.SetPool("a", {50, absl::Seconds(60), {"a/x/1", "a/x/2"}}, is_configured);
+  }
+  limiter.SetPool("b", {50, absl::Seconds(60), {"b/x/2"}}, is_configured);
+  limiter.Update(state_of, absl::Seconds(1003));
+  CHECK(limiter.IsHeld("a/x/2"));
+  CHECK_FALSE(limiter.IsHeld("b/x/2"));
 }
 
 TEST_CASE("announcing: low and high mark") {
