@@ -227,6 +227,11 @@ absl::StatusOr<KeptVersion> VersionStore::ReadNewest(std::vector<std::string>* p
 }
 
 void VersionStore::MarkFailed(uint64_t version) {
+  // Its copy, which is a version by itself, is not marked.
+  if (CopiedVersion() == version) {
+    const absl::Status removed = RemoveStateFiles(directory_, {kCopy}, operations_);
+    LOG_IF(ERROR, !removed.ok()) << removed.message();
+  }
   const auto text = ReadText(version);
   const auto info = ReadInfo(version);
   if (!text.ok() || !info.ok() || info->failed_starts) return;

@@ -249,13 +249,30 @@ void ProgramRunner::Bury(pid_t pid, UniqueFd pidfd) {
   AwaitEnd(pid);
 }
 
+bool ProgramRunner::TooManyDying() {
+  if (dying_.size() < kMostDying) return false;
+  // Some may have ended in this very turn of the loop.
+  std::vector<pid_t> ended;
+  for (const auto& [pid, dying] : dying_) {
+    if (HasEnded(pid)) ended.push_back(pid);
+  }
+  for (const pid_t pid : ended) Forget(pid);
+  return dying_.size() >= kMostDying;
+}
+
+void ProgramRunner::Forget(pid_t pid) {
+  const Dying& dying = dying_.at(pid);
+  loop_->Cancel(dying.timer);
+  if (dying.pidfd.valid()) loop_->Unwatch(dying.pidfd.get());
+  dying_.erase(pid);
+}
+
 void ProgramRunner::AwaitEnd(pid_t pid) {
   Dying& dying = dying_[pid];
   const int fd = dying.pidfd.get();
-  const auto on_end = [this, pid, fd](uint32_t) {
+  const auto on_end = [this, pid](uint32_t) {
     HasEnded(pid);
-    loop_->Unwatch(fd);
-    dying_.erase(pid);
+    Forget(pid);
   };
   if (dying.pidfd.valid() && loop_->TryWatch(fd, EPOLLIN, on_end) == 0) return;
   // The loop must not wait for it.

@@ -38,11 +38,12 @@ class ProgramRunner {
   // been killed and have not ended no other is started, or they would take all of the host.
   static constexpr size_t kMostDying = 32;
 
-  bool TooManyDying() const { return dying_.size() >= kMostDying; }
+  bool TooManyDying();
   // Kills the group and takes care of its leader's end. `pidfd`, none if there is none, is not
   // watched any more.
   void Bury(pid_t pid, UniqueFd pidfd);
   void AwaitEnd(pid_t pid);
+  void Forget(pid_t pid);  // it has ended
 
   EventLoop* loop_;
   std::map<pid_t, Dying> dying_;

@@ -68,7 +68,9 @@ TEST_CASE("exec probe: no more are started while too many that were killed do no
   // Some may be killed before they have left their group.
   for (int i = 0; i < 400 && immortals.Pids().size() < kMostDying; ++i) {
     const ProbeResult result = runner.Run(immortals.Request());
-    REQUIRE(result.reason == "timed out after 200 ms, killed");
+    // One that was killed may count before it has said its number.
+    REQUIRE((result.reason == "timed out after 200 ms, killed" ||
+             absl::EndsWith(result.reason, ": 32 killed programs do not end")));
   }
   REQUIRE(immortals.Pids().size() == kMostDying);
   ProbeRequest fine = Request(ProbeKind::kExec, 0);
