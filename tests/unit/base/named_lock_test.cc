@@ -137,7 +137,7 @@ TEST_CASE("a lock's file belongs to whom its directory belongs") {
   const TemporaryDirectory place;
   REQUIRE(chown(place.path().c_str(), kNobody, kNobody) == 0);
   { REQUIRE(Take(place.path(), "a").ok()); }
-  const std::string directory = place.path();
+  const std::string& directory = place.path();
   CHECK(CanAnybody([&] {
     std::string problem;
     const auto lock = TakeNamedLock(directory, "a", &problem);
