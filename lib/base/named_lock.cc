@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "lib/base/file_identity.h"
 #include "lib/base/file_lock.h"
 #include "lib/base/status.h"
 
@@ -22,15 +23,17 @@ absl::StatusOr<uint64_t> NetworkNamespace() {
   return info.st_ino;
 }
 
-absl::StatusOr<UniqueFd> OpenDirectory(const std::string& path, struct stat* info) {
+// Makes it if there is none.
+absl::StatusOr<struct stat> CheckDirectory(const std::string& path) {
   if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) {
     return ErrnoStatus(errno, absl::StrCat("making the directory of locks ", path));
   }
-  UniqueFd directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.valid() || fstat(directory.get(), info) != 0) {
+  const UniqueFd directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  struct stat info {};
+  if (!directory.valid() || fstat(directory.get(), &info) != 0) {
     return ErrnoStatus(errno, absl::StrCat("opening the directory of locks ", path));
   }
-  if ((info->st_mode & S_IWOTH) == 0) return directory;
+  if ((info.st_mode & S_IWOTH) == 0) return info;
   return absl::FailedPreconditionError(absl::StrCat(
       path, ": anybody can write to this directory, so its locks are worth nothing: chmod o-w ",
       path));
@@ -51,28 +54,18 @@ std::string Holder(int file) {
   return process > 0 ? absl::StrCat("process ", process) : "another process";
 }
 
-// Whether the path still is this file: somebody may have removed it before it was locked.
-bool IsStillThere(int directory, const std::string& name, const UniqueFd& file) {
-  struct stat there {
-  }, here{};
-  return fstatat(directory, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-         fstat(file.get(), &here) == 0 && there.st_dev == here.st_dev &&
-         there.st_ino == here.st_ino;
-}
-
 absl::StatusOr<UniqueFd> Lock(const std::string& path, const std::string& name) {
   GW_ASSIGN_OR_RETURN(const uint64_t network, NetworkNamespace());
-  struct stat info {};
-  GW_ASSIGN_OR_RETURN(const UniqueFd directory, OpenDirectory(path, &info));
-  const std::string file = absl::StrCat(name, "-", network, ".lock");
+  GW_ASSIGN_OR_RETURN(const struct stat info, CheckDirectory(path));
+  const std::string file = absl::StrCat(path, "/", name, "-", network, ".lock");
   for (;;) {
     // Without O_NONBLOCK a FIFO in its place would be waited for.
-    UniqueFd lock(openat(directory.get(), file.c_str(),
-                         O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
+    UniqueFd lock(open(file.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
     const int error = lock.valid() ? TryToLock(lock.get()) : errno;
     if (error == EWOULDBLOCK && lock.valid()) return absl::AlreadyExistsError(Holder(lock.get()));
-    if (error != 0) return ErrnoStatus(error, absl::StrCat("locking ", path, "/", file));
-    if (!IsStillThere(directory.get(), file, lock)) continue;
+    if (error != 0) return ErrnoStatus(error, absl::StrCat("locking ", file));
+    // Somebody may have removed it before it was locked.
+    if (FileIdentityAt(file) != FileIdentityOf(lock.get())) continue;
     WriteHolder(lock.get());
     // The next process may be another user's, to whom the directory belongs.
     if (geteuid() == 0) {
