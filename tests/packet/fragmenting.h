@@ -2,7 +2,6 @@
 #ifndef GUIDEWAY_TESTS_PACKET_FRAGMENTING_H_
 #define GUIDEWAY_TESTS_PACKET_FRAGMENTING_H_
 
-#include <rte_eal.h>
 #include <rte_mbuf.h>
 
 #include <catch2/catch.hpp>
@@ -12,19 +11,14 @@
 
 #include "dataplane/path/state.h"
 #include "dataplane/worker/fragment.h"
+#include "tests/unit/dataplane/start_eal.h"
 
 namespace guideway {
 
 // EAL without hugepages and devices, and buffers; once in the process.
 inline rte_mempool* StartedMempool() {
   static rte_mempool* const mempool = [] {
-    std::vector<std::string> arguments = {
-        "golden_test",    "--no-huge",        "-m",          "64",
-        "--no-pci",       "--no-telemetry",   "--no-shconf", "--lcores=0",
-        "--iova-mode=va", "--log-level=error"};
-    std::vector<char*> argv;
-    for (std::string& argument : arguments) argv.push_back(argument.data());
-    REQUIRE(rte_eal_init(static_cast<int>(argv.size()), argv.data()) >= 0);
+    StartEal(64);
     return rte_pktmbuf_pool_create("golden", 255, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
   }();
   REQUIRE(mempool != nullptr);

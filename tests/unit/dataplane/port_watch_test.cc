@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <rte_dev.h>
-#include <rte_eal.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -19,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "dataplane/ports/port_watches.h"
 #include "tests/unit/dataplane/other_tool.h"
+#include "tests/unit/dataplane/start_eal.h"
 
 namespace guideway {
 namespace {
@@ -31,20 +31,6 @@ void EnterNamespace() {
                               mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
                               mount("sysfs", "/sys", "sysfs", 0, nullptr) == 0;
   REQUIRE(entered);
-}
-
-// DPDK without hugepages and devices; once in the process.
-void StartDpdk() {
-  static const bool started = [] {
-    std::vector<std::string> arguments = {
-        "port_watch_test", "--no-huge",        "-m",          "256",
-        "--no-pci",        "--no-telemetry",   "--no-shconf", "--lcores=0",
-        "--iova-mode=va",  "--log-level=error"};
-    std::vector<char*> argv;
-    for (std::string& argument : arguments) argv.push_back(argument.data());
-    return rte_eal_init(static_cast<int>(argv.size()), argv.data()) >= 0;
-  }();
-  REQUIRE(started);
 }
 
 rte_mempool* Packets() {
@@ -60,7 +46,7 @@ class TwoPorts {
  public:
   TwoPorts() {
     EnterNamespace();
-    StartDpdk();
+    StartEal(256);
     mempool_ = Packets();
     Make("p");
     Make("q");
@@ -160,7 +146,7 @@ class TwinPort {
  public:
   TwinPort() {
     EnterNamespace();
-    StartDpdk();
+    StartEal(256);
     mempool_ = Packets();
     static int device = 0;
     const std::string name = absl::StrCat("net_null", device++);

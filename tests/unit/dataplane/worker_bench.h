@@ -2,7 +2,6 @@
 #ifndef GUIDEWAY_TESTS_UNIT_DATAPLANE_WORKER_BENCH_H_
 #define GUIDEWAY_TESTS_UNIT_DATAPLANE_WORKER_BENCH_H_
 
-#include <rte_eal.h>
 #include <rte_eth_ring.h>
 #include <rte_malloc.h>
 
@@ -17,26 +16,13 @@
 
 #include "dataplane/manager/publisher.h"
 #include "dataplane/worker/worker.h"
+#include "tests/unit/dataplane/start_eal.h"
 #include "tests/unit/path/packet_builder.h"
 #include "tests/unit/path/path_fixture.h"
 
 namespace guideway {
 
 inline constexpr uint32_t kRingEntries = 256;
-
-// EAL without hugepages and devices; once in the process.
-inline void StartEal() {
-  static const bool started = [] {
-    std::vector<std::string> arguments = {
-        "worker_test",    "--no-huge",        "-m",          "128",
-        "--no-pci",       "--no-telemetry",   "--no-shconf", "--lcores=0",
-        "--iova-mode=va", "--log-level=error"};
-    std::vector<char*> argv;
-    for (std::string& argument : arguments) argv.push_back(argument.data());
-    return rte_eal_init(static_cast<int>(argv.size()), argv.data()) >= 0;
-  }();
-  REQUIRE(started);
-}
 
 // A port whose receive and transmit queue the test holds in its hands.
 struct RingPort {
